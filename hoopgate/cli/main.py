@@ -1,0 +1,43 @@
+"""The ``hoopgate`` command: one lazily loaded module a command group, so that ``--help`` stays quick."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from hoopgate._version import __version__
+
+# command -> module that holds a click command of the same name (dashes become underscores)
+COMMANDS = {
+    "approvals": "hoopgate.cli.approvals",
+    "check": "hoopgate.cli.check",
+    "demo": "hoopgate.cli.demo",
+    "grants": "hoopgate.cli.grants",
+    "login": "hoopgate.cli.login",
+    "policy": "hoopgate.cli.policy",
+    "reload": "hoopgate.cli.reload",
+    "sessions": "hoopgate.cli.sessions",
+    "status": "hoopgate.cli.status",
+    "token": "hoopgate.cli.token",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is used or described."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(module), cmd_name.replace("-", "_"))
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hoopgate")
+def main() -> None:
+    """The access gateway: log in, get tokens, approve, replay and verify."""

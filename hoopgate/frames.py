@@ -1,0 +1,163 @@
+"""The vocabulary of all protocols: what bytes meant, plus the bytes themselves.
+
+A frame that no guard wants is never built; runs of such bytes travel as one :class:`Opaque`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Phase(enum.Enum):
+    """Which part of a statement's life a :class:`Statement` frame is.
+
+    SIMPLE: text that runs at once (PostgreSQL ``Query``). PREPARE: text that is only parsed (``Parse``).
+    BIND: parameters met the text (``Bind``). EXECUTE: a bound statement runs (``Execute``). CALL: a function
+    by its object id (``FunctionCall``), whose text is empty.
+    """
+
+    SIMPLE = "simple"
+    PREPARE = "prepare"
+    BIND = "bind"
+    EXECUTE = "execute"
+    CALL = "call"
+
+
+class Frame:
+    """Bytes and their meaning. ``raw`` is exactly what came, in wire form, whole messages only."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self.raw)} bytes>"
+
+
+class Opaque(Frame):
+    """Bytes whose meaning nobody asked for; may be a part of a message when it is a large one."""
+
+    __slots__ = ()
+
+
+class Parameter:
+    """One bound value: ``value`` is None for NULL, ``format`` 0 for text and 1 for binary, ``type_oid`` 0 if unsaid."""
+
+    __slots__ = ("format", "type_oid", "value")
+
+    def __init__(self, value: bytes | None, format: int = 0, type_oid: int = 0) -> None:  # noqa: A002 - libpq's word
+        self.value = value
+        self.format = format
+        self.type_oid = type_oid
+
+
+class Statement(Frame):
+    """A statement, as text with its parameters (None until they are bound)."""
+
+    __slots__ = ("name", "parameters", "phase", "portal", "text")
+
+    def __init__(
+        self,
+        raw: bytes,
+        text: str,
+        phase: Phase,
+        *,
+        name: str = "",
+        portal: str = "",
+        parameters: tuple[Parameter, ...] | None = None,
+    ) -> None:
+        super().__init__(raw)
+        self.text = text
+        self.phase = phase
+        self.name = name
+        self.portal = portal
+        self.parameters = parameters
+
+
+class Input(Frame):
+    """Data that belongs to a statement already judged (COPY IN); may be partial."""
+
+    __slots__ = ()
+
+
+class Column:
+    """One column of a result, as PostgreSQL's RowDescription names it.
+
+    ``table_oid`` and ``attnum`` are 0 where the value is not a plain table column; ``format`` 0 text, 1 binary.
+    """
+
+    __slots__ = ("attnum", "format", "name", "table_oid", "type_modifier", "type_oid", "type_size")
+
+    def __init__(
+        self,
+        name: str,
+        table_oid: int,
+        attnum: int,
+        type_oid: int,
+        type_size: int,
+        type_modifier: int,
+        format: int,  # noqa: A002 - the protocol's own word
+    ) -> None:
+        self.name = name
+        self.table_oid = table_oid
+        self.attnum = attnum
+        self.type_oid = type_oid
+        self.type_size = type_size
+        self.type_modifier = type_modifier
+        self.format = format
+
+
+class Columns(Frame):
+    """The shape of the rows that follow, and the statement they answer.
+
+    ``copy`` is None for rows; for COPY OUT it is ``"text"``, ``"csv"`` or ``"binary"``, and ``columns`` is empty.
+    """
+
+    __slots__ = ("columns", "copy", "statement")
+
+    def __init__(
+        self,
+        raw: bytes,
+        columns: tuple[Column, ...],
+        statement: Statement | None,
+        copy: str | None = None,
+    ) -> None:
+        super().__init__(raw)
+        self.columns = columns
+        self.statement = statement
+        self.copy = copy
+
+
+class Rows(Frame):
+    """``count`` whole rows, after masking."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, raw: bytes, count: int) -> None:
+        super().__init__(raw)
+        self.count = count
+
+
+class Reply(Frame):
+    """How a statement ended. ``tag`` is CommandComplete's text, or empty; ``sqlstate`` is set for an error."""
+
+    __slots__ = ("sqlstate", "statement", "tag")
+
+    def __init__(self, raw: bytes, statement: Statement | None, tag: str, sqlstate: str = "") -> None:
+        super().__init__(raw)
+        self.statement = statement
+        self.tag = tag
+        self.sqlstate = sqlstate
+
+
+class Notice(Frame):
+    """Text from the target beside the answer: an error's or notice's fields, by their one-letter codes."""
+
+    __slots__ = ("error", "fields", "statement")
+
+    def __init__(self, raw: bytes, fields: dict[str, str], statement: Statement | None, error: bool) -> None:
+        super().__init__(raw)
+        self.fields = fields
+        self.statement = statement
+        self.error = error
