@@ -6,7 +6,7 @@ Third parties implement these and register by entry point: ``hoopgate.guards``, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
@@ -14,6 +14,17 @@ from zope.interface import Attribute, Interface
 
 from hoopgate.frames import Frame
 from hoopgate.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from hoopgate.stores.records import (
+        Audience,
+        Change,
+        Request,
+        SessionRecord,
+        State,
+        TokenRecord,
+        Vote,
+    )
 
 __all__ = ["evolve"]
 
@@ -98,4 +109,106 @@ class IRecording(Interface):
 
 
 class IStore(Interface):
-    """What two nodes must agree on. Every method returns a Deferred; the store is the truth."""
+    """What two nodes must agree on: the store is the truth, and a node may die at any instruction.
+
+    Every method returns a Deferred. Every write is one transaction that also appends to the log of changes.
+    Failures are ``hoopgate.stores.records.StoreError``; who depends on the store then fails closed. Times are epoch
+    seconds from the caller's clock.
+    """
+
+    def start() -> Deferred[None]:
+        """Open and migrate. Fails if the store is newer than this code, or readable by others."""
+
+    def close() -> Deferred[None]:
+        """Finish what is under way and close. Idempotent."""
+
+    # --- nodes and sessions
+
+    def heartbeat(node: str, at: float) -> Deferred[None]:
+        """This process lives."""
+
+    def interrupt(node: str, at: float, reason: str) -> Deferred[int]:
+        """A process with this name starts, so an earlier one is dead: end its sessions and mark its pending requests
+        ``interrupted``. Returns how many requests."""
+
+    def interrupt_silent(before: float, at: float, reason: str) -> Deferred[int]:
+        """The same for every node whose last heartbeat is older than ``before``."""
+
+    def open_session(record: SessionRecord) -> Deferred[None]:
+        """A session begins."""
+
+    def close_session(session_id: str, at: float, reason: str) -> Deferred[None]:
+        """It ended; the first reason stays. Its pending requests become ``withdrawn``."""
+
+    def end_session(session_id: str, at: float, reason: str, by: str) -> Deferred[bool]:
+        """Ask its process to end it (a Change ``session``/``end``). False if it does not live."""
+
+    def session(session_id: str) -> Deferred[SessionRecord | None]:
+        """One session, live or ended."""
+
+    def sessions(*, audience: Audience | None, live: bool, limit: int) -> Deferred[tuple[SessionRecord, ...]]:
+        """Sessions, newest first; of the audience's key or person only, or of all with None."""
+
+    # --- requests: held statements and grants
+
+    def add_request(request: Request, *, per_identity: int, per_session: int) -> Deferred[None]:
+        """A pending request begins. Fails with LimitError where its requester (or session) has that many pending
+        ones of the kind already (0: no limit)."""
+
+    def request(request_id: str) -> Deferred[Request | None]:
+        """One request with its votes."""
+
+    def requests(
+        kind: str, *, states: tuple[State, ...], audience: Audience | None, limit: int
+    ) -> Deferred[tuple[Request, ...]]:
+        """Requests in any of ``states`` (empty: all), newest first; the audience's own and those its groups may
+        decide, or all with None."""
+
+    def vote(request_id: str, vote: Vote) -> Deferred[Request]:
+        """Count one vote, atomically: a denial ends the request, an approval ends it once every requirement is met.
+        Returns the request after it. Fails with NoSuchRecordError, RequestClosedError (also where ``expires`` has passed,
+        which then is recorded) or AlreadyVotedError (but who approved may still deny). Whether the voter is eligible is
+        the caller's question (``hoopgate.voting``)."""
+
+    def finish(
+        request_id: str,
+        state: State,
+        at: float,
+        *,
+        reason: str,
+        by: str,
+        only: tuple[State, ...],
+    ) -> Deferred[Request]:
+        """End a request if its state is in ``only``; returns it as it then stands. Fails with NoSuchRecordError."""
+
+    def finish_stale(node: str, policy_version: str, at: float, reason: str) -> Deferred[tuple[str, ...]]:
+        """Mark this node's pending held statements of any other policy version ``stale``; returns their ids."""
+
+    def sweep(at: float) -> Deferred[None]:
+        """Mark pending requests past their time ``expired`` and approved grants past their end ``ended``."""
+
+    # --- gateway-issued tokens
+
+    def add_token(record: TokenRecord) -> Deferred[None]:
+        """Keep a token's hash."""
+
+    def token(token_hash: str) -> Deferred[TokenRecord | None]:
+        """By hash, revoked and expired ones included."""
+
+    def token_by_id(token_id: str) -> Deferred[TokenRecord | None]:
+        """By id, revoked and expired ones included."""
+
+    def revoke_token(token_id: str, at: float, reason: str, by: str) -> Deferred[bool]:
+        """Revoke; False if there is none or it was revoked before."""
+
+    # --- the log of changes
+
+    def latest() -> Deferred[int]:
+        """The sequence of the last change; 0 before the first."""
+
+    def changes(since: int, limit: int = 1000) -> Deferred[tuple[Change, ...]]:
+        """Changes after ``since`` in order. Where some of them were pruned, one Change of kind ``reset`` comes
+        first: what the reader knows is out of date."""
+
+    def prune(changes_before: float, records_before: float) -> Deferred[None]:
+        """Forget changes older than the one, and ended sessions, requests and expired tokens older than the other."""
