@@ -1,6 +1,7 @@
 """The configuration as typed values: one class a TOML table, immutable, defaults here and nowhere else.
 
-Durations are seconds, sizes are bytes. A ``SecretRef`` names where a secret lies and never holds one.
+Durations are seconds, sizes are bytes. A ``SecretRef`` names where a secret lies and never holds one. The help
+texts are the reference: ``python -m hoopgate.config.reference`` prints them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,24 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from hoopgate.config.kinds import (
+    Address,
+    ColumnGlob,
+    Count,
+    EffectName,
+    Glob,
+    ListenPort,
+    Name,
+    ObjectGlob,
+    Points,
+    Port,
+    Protocol,
+    Seconds,
+    Text,
+    Url,
+    about,
+)
+from hoopgate.config.limits import Limits as Limits
 from hoopgate.verdicts import Approvers
 
 Login = Literal["password", "oauthbearer"]
@@ -17,6 +36,8 @@ TlsMode = Literal["disable", "require", "verify-ca", "verify-full"]
 Then = Literal["allow", "deny", "hold", "mask"]
 MaskKind = Literal["replace", "keep-last", "hash", "null", "fixed"]
 Effect = Literal["read", "write", "delete", "schema", "admin", "execute", "transfer", "session", "unknown"]
+
+DAY = 86400.0
 
 
 @frozen
@@ -34,51 +55,73 @@ class SecretRef:
 class ServerTls:
     """What a listener shows: a certificate chain and its key (references to PEM)."""
 
-    certificate: SecretRef
-    key: SecretRef
-    client_ca: SecretRef | None = None
+    certificate: SecretRef = field(metadata=about("The certificate and its chain, PEM."))
+    key: SecretRef = field(metadata=about("Its private key, PEM."))
+    client_ca: SecretRef | None = field(default=None, metadata=about("Clients must show a certificate of this CA."))
 
 
 @frozen
 class Gateway:
-    name: str = "hoopgate"
-    state: Path = Path("/var/lib/hoopgate")
-    token_key: SecretRef | None = None  # HMACs the gateway's own tokens and cancel keys; None: kept in `state`
+    """The gateway itself."""
+
+    name: Name = field(default="hoopgate", metadata=about("The name in logs, metrics and recordings."))
+    state: Path = field(
+        default=Path("/var/lib/hoopgate"), metadata=about("Directory of what the gateway keeps; mode 0700.")
+    )
+    token_key: SecretRef | None = field(
+        default=None, metadata=about("HMACs the gateway's own tokens and cancel keys.", shows="kept in `state`")
+    )
 
 
 @frozen
 class Issuer:
     """An OpenID provider. Identity is always (issuer url, subject)."""
 
-    name: str
-    url: str
-    audience: tuple[str, ...]
-    client_id: str = ""
-    authorized_parties: tuple[str, ...] = ()  # allowed `azp`; empty: not checked
-    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "EdDSA")
-    groups_claim: str = "groups"
-    scopes_claim: str = "scope"
-    person_claim: str = "email"  # who counts as one human across issuers
-    delegation_claims: tuple[str, ...] = ("actor",)  # besides `act` (RFC 8693)
-    login_scopes: tuple[str, ...] = ("openid",)
-    skew: float = 60.0
-    keys_ttl: float = 3600.0  # JWKS cache
-    keys_outage: float = 86400.0  # how long cached keys serve while the issuer is away
-    unknown_key_cooldown: float = 60.0
-    ca: SecretRef | None = None
-    development: bool = False  # http on loopback is allowed, and every screen says so
+    name: Name = field(metadata=about("The name by which listeners and rules know it."))
+    url: Url = field(metadata=about("The issuer exactly as tokens say it in `iss`."))
+    audience: tuple[Text, ...] = field(metadata=about("Accepted `aud` values; one must be in the token."))
+    client_id: str = field(default="", metadata=about("Public client of `hoopgate login` and of libpq's device flow."))
+    authorized_parties: tuple[Text, ...] = field(default=(), metadata=about("Accepted `azp`; empty: not checked."))
+    algorithms: tuple[Text, ...] = field(
+        default=("RS256", "PS256", "ES256", "EdDSA"), metadata=about("Accepted signature algorithms.")
+    )
+    groups_claim: Text = field(default="groups", metadata=about("The claim that lists groups."))
+    scopes_claim: Text = field(default="scope", metadata=about("The claim that lists scopes."))
+    person_claim: Text = field(default="email", metadata=about("Who counts as one human across issuers."))
+    delegation_claims: tuple[Text, ...] = field(
+        default=("actor",), metadata=about("Claims that name an actor, besides `act` (RFC 8693).")
+    )
+    login_scopes: tuple[Text, ...] = field(default=("openid",), metadata=about("Scopes that `hoopgate login` asks."))
+    skew: Seconds = field(default=60.0, metadata=about("Tolerated difference of clocks.", least=0, most=600))
+    keys_ttl: Seconds = field(default=3600.0, metadata=about("How long the issuer's keys (JWKS) are cached."))
+    keys_outage: Seconds = field(
+        default=DAY, metadata=about("How long cached keys serve while the issuer is away.", least=0)
+    )
+    unknown_key_cooldown: Seconds = field(
+        default=60.0, metadata=about("Between two fetches that unknown `kid`s cause.", least=1)
+    )
+    ca: SecretRef | None = field(default=None, metadata=about("CA of the issuer's HTTPS.", shows="the system's"))
+    development: bool = field(
+        default=False, metadata=about("Allow http on loopback; every screen says that it is a development issuer.")
+    )
 
 
 @frozen
 class Listener:
-    name: str
-    protocol: str  # "postgresql"
-    port: int
-    address: str = "127.0.0.1"
-    login: Login = "password"
-    tls: ServerTls | None = None
-    plaintext: bool = False  # allowed only where `address` is loopback
-    issuer: str = ""  # which issuer OAUTHBEARER's discovery names; "": the only one
+    """Where clients connect."""
+
+    name: Name = field(metadata=about("The listener's name in logs."))
+    protocol: Protocol = field(metadata=about("What clients speak."))
+    port: ListenPort = field(metadata=about("The port."))
+    address: Address = field(default="127.0.0.1", metadata=about("The address to listen on."))
+    login: Login = field(default="password", metadata=about("How clients present their token; never guessed."))
+    tls: ServerTls | None = field(default=None, metadata=about("Its certificate; required unless `plaintext`."))
+    plaintext: bool = field(
+        default=False, metadata=about("Allow connections without TLS; only where `address` is loopback.")
+    )
+    issuer: str = field(
+        default="", metadata=about("The issuer that OAUTHBEARER's discovery names.", shows="the only one")
+    )
 
 
 @frozen
@@ -86,7 +129,7 @@ class Host:
     """``name:port`` or a Unix socket directory."""
 
     name: str
-    port: int = 5432
+    port: Port = 5432
 
     @property
     def is_socket(self) -> bool:
@@ -95,188 +138,203 @@ class Host:
 
 @frozen
 class ClientCertificate:
-    certificate: SecretRef
-    key: SecretRef
+    """A client certificate that the target asks for (references to PEM)."""
+
+    certificate: SecretRef = field(metadata=about("The certificate and its chain, PEM."))
+    key: SecretRef = field(metadata=about("Its private key, PEM."))
 
 
 @frozen
 class Role:
     """A login role of the target: the key is what clients name as user, ``user`` what the target sees."""
 
-    name: str
-    user: str
-    password: SecretRef | None = None
-    certificate: ClientCertificate | None = None
+    name: Name = field(metadata=about("What clients give as user.", hidden=True))
+    user: Text = field(metadata=about("The role at the target.", shows="the table's key"))
+    password: SecretRef | None = field(default=None, metadata=about("Its password; read again at each connect."))
+    certificate: ClientCertificate | None = field(default=None, metadata=about("Its client certificate."))
 
 
 @frozen
 class Target:
-    name: str
-    protocol: str
-    hosts: tuple[Host, ...]
-    database: str = ""
-    roles: tuple[Role, ...] = ()
-    catalogue_role: str = ""  # which role reads pg_catalog; "": the first
-    tls: TlsMode = "verify-full"
-    ca: SecretRef | None = None
-    labels: dict[str, str] = field(factory=dict)
-    object_labels: dict[str, tuple[str, ...]] = field(factory=dict)  # glob over schema.table -> labels
-    connect_timeout: float = 10.0
-    startup_parameters: tuple[str, ...] = (
-        "application_name", "client_encoding", "DateStyle", "TimeZone", "IntervalStyle", "extra_float_digits",
-    )  # fmt: skip
+    """A named upstream. Clients name it as database; they never see its credential."""
+
+    name: Name = field(metadata=about("What clients give as database name."))
+    protocol: Protocol = field(metadata=about("What the target speaks."))
+    hosts: tuple[Host, ...] = field(
+        metadata=about('`"name:port"` or a socket directory such as `"/run/postgresql"`; tried in order.')
+    )
+    database: str = field(default="", metadata=about("The database at the target.", shows="the target's name"))
+    roles: tuple[Role, ...] = field(
+        default=(), metadata=about("Login roles, by the name that clients give as user.", toml="role", keyed=True)
+    )
+    catalogue_role: str = field(
+        default="", metadata=about("Which role reads the catalogue (pg_catalog).", shows="the first")
+    )
+    tls: TlsMode = field(default="verify-full", metadata=about("As libpq's `sslmode`; Unix sockets use none."))
+    ca: SecretRef | None = field(default=None, metadata=about("CA of the target's certificate.", shows="the system's"))
+    labels: dict[str, str] = field(factory=dict, metadata=about('What rules select by, such as `env = "prod"`.'))
+    object_labels: dict[ObjectGlob, tuple[str, ...]] = field(
+        factory=dict, metadata=about('Labels of tables: `"public.customers" = ["pii"]`.')
+    )
+    connect_timeout: Seconds = field(default=10.0, metadata=about("For one host.", most=300))
+    startup_parameters: tuple[Text, ...] = field(
+        default=(
+            "application_name",
+            "client_encoding",
+            "DateStyle",
+            "TimeZone",
+            "IntervalStyle",
+            "extra_float_digits",
+        ),
+        metadata=about("Start-up parameters that clients may set; others are refused."),
+    )
 
 
 @frozen
 class Who:
     """Each list is globs, any may match; lists not given match anyone; given ones must all match."""
 
-    issuer: tuple[str, ...] = ()
-    subject: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    scopes: tuple[str, ...] = ()
-    claims: dict[str, tuple[str, ...]] = field(factory=dict)
-    delegated: bool | None = None  # True: only through a chain of delegation
+    issuer: tuple[Glob, ...] = field(default=(), metadata=about("Issuer names or URLs."))
+    subject: tuple[Glob, ...] = field(default=(), metadata=about("Subjects (`sub`)."))
+    groups: tuple[Glob, ...] = field(default=(), metadata=about("Groups."))
+    scopes: tuple[Glob, ...] = field(default=(), metadata=about("Scopes."))
+    claims: dict[str, tuple[Glob, ...]] = field(factory=dict, metadata=about("Any claim, by globs over its value."))
+    delegated: bool | None = field(
+        default=None, metadata=about("true: only through a chain of delegation; false: only without.", shows="either")
+    )
 
 
 @frozen
 class What:
-    target: tuple[str, ...] = ()
-    labels: dict[str, tuple[str, ...]] = field(factory=dict)
-    role: tuple[str, ...] = ()
-    effect: tuple[str, ...] = ()
-    object: tuple[str, ...] = ()  # globs over schema.table
-    object_labels: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()  # globs over the command word(s), e.g. "DROP *"
-    bounded: bool | None = None
-    risk_at_least: int | None = None
+    """What a rule covers; lists not given match anything, given ones must all match."""
+
+    target: tuple[Glob, ...] = field(default=(), metadata=about("Names of targets."))
+    labels: dict[str, tuple[Glob, ...]] = field(factory=dict, metadata=about("Labels of the target."))
+    role: tuple[Glob, ...] = field(default=(), metadata=about("Roles, as clients name them."))
+    effect: tuple[EffectName, ...] = field(default=(), metadata=about("What the statement does, not its verb."))
+    object: tuple[Glob, ...] = field(default=(), metadata=about("Objects: globs over schema.table."))
+    object_labels: tuple[Glob, ...] = field(default=(), metadata=about("Labels of the objects."))
+    command: tuple[Glob, ...] = field(default=(), metadata=about('The command\'s words, such as `"DROP *"`.'))
+    bounded: bool | None = field(
+        default=None, metadata=about("false: UPDATE or DELETE without WHERE, TRUNCATE, DROP.", shows="either")
+    )
+    risk_at_least: Points | None = field(default=None, metadata=about("From this risk on.", shows="any"))
 
 
 @frozen
 class Example:
     """``hoopgate check`` runs it: as whom, on which target, which statement, and what must come out."""
 
-    statement: str
-    expect: Then
-    who: dict[str, Any] = field(factory=dict)  # issuer, subject, groups, scopes, claims
-    target: str = ""
-    role: str = ""
+    statement: Text = field(metadata=about("The statement."))
+    expect: Then = field(metadata=about("What must come out."))
+    who: dict[str, Any] = field(
+        factory=dict, metadata=about("`issuer`, `subject`, `groups`, `scopes`, `claims`, `delegated` of the person.")
+    )
+    target: str = field(default="", metadata=about("The target's name.", shows="the first that the rule covers"))
+    role: str = field(default="", metadata=about("The role's name.", shows="the first that the rule covers"))
 
 
 @frozen
 class Rule:
-    name: str
-    then: Then
-    who: Who = Who()
-    what: What = What()
-    reason: str = ""
-    hint: str = ""
-    approvers: Approvers = Approvers(())
-    timeout: float = 900.0
-    masks: tuple[str, ...] = ()  # with then = "mask"
-    grant: bool = False  # the rule applies only while a just-in-time grant names it or the target
-    examples: tuple[Example, ...] = ()
-    line: int = 0  # where the file has it
+    """Who may do what. What no rule allows is refused."""
+
+    name: Name = field(metadata=about("The name that refusals and recordings show."))
+    then: Then = field(metadata=about("What happens."))
+    who: Who = field(default=Who(), metadata=about("Whom it covers.", shows="anyone"))
+    what: What = field(default=What(), metadata=about("What it covers.", shows="anything"))
+    reason: str = field(default="", metadata=about("One sentence that the client sees."))
+    hint: str = field(default="", metadata=about("What the person can do next."))
+    approvers: Approvers = field(
+        default=Approvers(()), metadata=about('`{groups = ["dba"], count = 1}`: who releases a hold.', shows="nobody")
+    )
+    timeout: Seconds = field(default=900.0, metadata=about("How long a hold waits.", most=7 * DAY))
+    masks: tuple[str, ...] = field(default=(), metadata=about('The masks in force, with `then = "mask"`.'))
+    grant: bool = field(
+        default=False, metadata=about("Applies only while a just-in-time grant names the rule or the target.")
+    )
+    examples: tuple[Example, ...] = field(default=(), metadata=about("Statements that `hoopgate check` tries."))
+    line: int = field(default=0, metadata=about("Where the file has it.", hidden=True))
 
 
 @frozen
 class Mask:
     """Which columns (globs over schema.table.column) and what becomes of their values."""
 
-    name: str
-    columns: tuple[str, ...]
-    kind: MaskKind = "replace"
-    target: tuple[str, ...] = ("*",)
-    value: str = "****"  # replace
-    keep: int = 4  # keep-last
-    key: SecretRef | None = None  # hash
-    unless: Who | None = None  # who sees clear values
-
-
-@frozen
-class Limits:
-    """Every limit, its default, and what is counted."""
-
-    session: float = 8 * 3600.0
-    idle: float = 3600.0
-    handshake: float = 15.0  # from accept to a verified login
-    half_open: int = 1000  # connections not yet logged in, per process
-    half_open_per_address: int = 100
-    sessions: int = 10_000
-    startup_packet: int = 10_000
-    token: int = 16 * 1024
-    statement: int = 16 * 1024 * 1024
-    statement_inline: int = 64 * 1024  # above: parsed in a worker process
-    parse_time: float = 5.0
-    parse_memory: int = 1024 * 1024 * 1024
-    row: int = 64 * 1024 * 1024  # a row with a mask in force is buffered whole
-    message: int = 1024 * 1024 * 1024  # PostgreSQL's own bound
-    buffer: int = 1024 * 1024  # bytes queued for one peer before the other is paused
-    prepared_statements: int = 4096
-    prepared_bytes: int = 32 * 1024 * 1024
-    holds_per_session: int = 1
-    holds_per_identity: int = 20
-    hold_in_transaction: float = 60.0
-    decisions: int = 20_000  # cached
-    request_rows: int = 1000  # rows of one API answer
-    api_body: int = 64 * 1024
-    recorder_write: float = 2.0  # one append that takes longer ends the session
-    secret_ttl: float = 60.0
-    drain: float = 30.0
+    name: Name = field(metadata=about("The name by which rules use it."))
+    columns: tuple[ColumnGlob, ...] = field(metadata=about('The columns, such as `"*.*.*password*"`.'))
+    kind: MaskKind = field(default="replace", metadata=about("What becomes of a value."))
+    target: tuple[Glob, ...] = field(default=("*",), metadata=about("Names of targets."))
+    value: str = field(default="****", metadata=about("With `replace`: the text shown."))
+    keep: Count = field(default=4, metadata=about("With `keep-last`: characters left.", least=0, most=64))
+    key: SecretRef | None = field(default=None, metadata=about("With `hash`: the HMAC's key."))
+    unless: Who | None = field(default=None, metadata=about("Who sees clear values.", shows="nobody"))
 
 
 @frozen
 class Recorder:
-    kind: str = "file"
-    directory: Path | None = None  # None: `state`/recordings
-    key: SecretRef | None = None  # Ed25519 private key (PEM); None: made in `state`
-    options: dict[str, Any] = field(factory=dict)
+    """Where recordings go."""
+
+    kind: str = field(default="file", metadata=about("The recorder plugin."))
+    directory: Path | None = field(default=None, metadata=about("Its directory.", shows="`state`/recordings"))
+    key: SecretRef | None = field(
+        default=None, metadata=about("Ed25519 private key that signs, PEM.", shows="made in `state`")
+    )
+    options: dict[str, Any] = field(factory=dict, metadata=about("Options of a third-party recorder."))
 
 
 @frozen
 class Store:
-    kind: str = "sqlite"
-    path: Path | None = None  # None: `state`/hoopgate.sqlite3
-    options: dict[str, Any] = field(factory=dict)
+    """Where sessions, approvals, grants and tokens are kept."""
+
+    kind: str = field(default="sqlite", metadata=about("The store plugin."))
+    path: Path | None = field(default=None, metadata=about("Its file.", shows="`state`/hoopgate.sqlite3"))
+    options: dict[str, Any] = field(factory=dict, metadata=about("Options of a third-party store."))
 
 
 @frozen
 class Api:
     """The HTTPS listener for token exchange, approvals and grants."""
 
-    address: str = "127.0.0.1"
-    port: int = 8443
-    tls: ServerTls | None = None
-    plaintext: bool = False  # loopback only
-    url: str = ""  # what hints and notices show; "": made of address and port
-    token_lifetime: float = 900.0  # of tokens that we issue, at most
+    address: Address = field(default="127.0.0.1", metadata=about("The address to listen on."))
+    port: ListenPort = field(default=8443, metadata=about("The port."))
+    tls: ServerTls | None = field(default=None, metadata=about("Its certificate; required unless `plaintext`."))
+    plaintext: bool = field(default=False, metadata=about("Plain HTTP; only where `address` is loopback."))
+    url: str = field(
+        default="", metadata=about("What hints and notices show.", shows="made of address and port", url=True)
+    )
+    token_lifetime: Seconds = field(default=900.0, metadata=about("Of tokens that the gateway issues, at most."))
 
 
 @frozen
 class Admin:
     """Health and metrics; never leaves loopback unless told."""
 
-    address: str = "127.0.0.1"
-    port: int = 9090
-    enabled: bool = True
+    address: Address = field(default="127.0.0.1", metadata=about("The address to listen on."))
+    port: ListenPort = field(default=9090, metadata=about("The port of /healthz and /metrics."))
+    enabled: bool = field(default=True, metadata=about("Whether it listens."))
 
 
 @frozen
 class Risk:
     """Points a statement earns; the sum, cut at 100, is its risk."""
 
-    effect: dict[str, int] = field(
+    effect: dict[EffectName, Points] = field(
         factory=lambda: {
             "read": 5, "session": 0, "write": 20, "delete": 35, "schema": 50, "admin": 70,
             "execute": 40, "transfer": 40, "unknown": 90,
-        }
+        },
+        metadata=about("For the worst effect; effects left out keep their default.", merged=True),
     )  # fmt: skip
-    unbounded: int = 30
-    object_labels: dict[str, int] = field(factory=dict)
-    target_labels: dict[str, int] = field(factory=dict)  # "env=prod" -> points
-    outside_hours: int = 0
-    hours: tuple[int, int] = (8, 18)  # UTC, working hours
-    first_time: int = 0  # this identity has not run this shape of statement on this target before
+    unbounded: Points = field(default=30, metadata=about("For a statement without bounds."))
+    object_labels: dict[str, Points] = field(factory=dict, metadata=about("For labels of the objects."))
+    target_labels: dict[str, Points] = field(
+        factory=dict, metadata=about('For labels of the target: `"env=prod" = 20`.')
+    )
+    outside_hours: Points = field(default=0, metadata=about("Outside `hours`."))
+    hours: tuple[int, int] = field(default=(8, 18), metadata=about("Working hours, UTC: from, to."))
+    first_time: Points = field(
+        default=0, metadata=about("For a shape of statement that this identity never ran on this target.")
+    )
 
 
 @frozen

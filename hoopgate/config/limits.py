@@ -1,0 +1,41 @@
+"""Limits: everything is bounded, and every bound has its key, its default and its help here."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from hoopgate.config.kinds import Bytes, Count, Seconds, about
+
+
+@frozen
+class Limits:
+    """Every limit, its default, and what is counted."""
+
+    session: Seconds = field(default=8 * 3600.0, metadata=about("Longest session."))
+    idle: Seconds = field(default=3600.0, metadata=about("Longest silence of a session."))
+    handshake: Seconds = field(default=15.0, metadata=about("From accept to a verified login.", most=300))
+    half_open: Count = field(default=1000, metadata=about("Connections not yet logged in, per process."))
+    half_open_per_address: Count = field(default=100, metadata=about("The same, of one client address."))
+    sessions: Count = field(default=10_000, metadata=about("Sessions, per process."))
+    startup_packet: Bytes = field(default=10_000, metadata=about("A client's start-up packet.", least=512))
+    token: Bytes = field(default=16 * 1024, metadata=about("A token that a client presents.", least=256))
+    statement: Bytes = field(default=16 * 1024 * 1024, metadata=about("A statement's text."))
+    statement_inline: Bytes = field(default=64 * 1024, metadata=about("Above: parsed in a worker process."))
+    parse_time: Seconds = field(default=5.0, metadata=about("One parse in a worker process.", most=60))
+    parse_memory: Bytes = field(
+        default=1024 * 1024 * 1024, metadata=about("A worker process's memory.", least=128 * 1024 * 1024)
+    )
+    row: Bytes = field(default=64 * 1024 * 1024, metadata=about("A row with a mask in force; it is held whole."))
+    message: Bytes = field(default=1024 * 1024 * 1024, metadata=about("One message.", most=1024 * 1024 * 1024))
+    buffer: Bytes = field(default=1024 * 1024, metadata=about("Queued for one peer before the other is paused."))
+    prepared_statements: Count = field(default=4096, metadata=about("Prepared statements of a session."))
+    prepared_bytes: Bytes = field(default=32 * 1024 * 1024, metadata=about("Their text."))
+    holds_per_session: Count = field(default=1, metadata=about("Statements of a session that wait at once."))
+    holds_per_identity: Count = field(default=20, metadata=about("The same, of an identity."))
+    hold_in_transaction: Seconds = field(default=60.0, metadata=about("A hold inside an open transaction."))
+    decisions: Count = field(default=20_000, metadata=about("Decisions that are cached."))
+    request_rows: Count = field(default=1000, metadata=about("Rows of one API answer."))
+    api_body: Bytes = field(default=64 * 1024, metadata=about("Body of an API request."))
+    recorder_write: Seconds = field(default=2.0, metadata=about("One append that takes longer ends the session."))
+    secret_ttl: Seconds = field(default=60.0, metadata=about("How long a secret is cached.", least=0, most=60))
+    drain: Seconds = field(default=30.0, metadata=about("From SIGTERM to the end of sessions.", least=0))
