@@ -1,0 +1,53 @@
+"""The start-up phase of PostgreSQL in both roles: see ``startup_packet``, ``startup_server`` and ``startup_client``."""
+
+from __future__ import annotations
+
+from hoopgate.codecs.postgresql.startup_client import (
+    ClientEvent,
+    ClientStartup,
+    Encryption,
+    Failed,
+    Ready,
+    Send,
+    tls_server_end_point,
+)
+from hoopgate.codecs.postgresql.startup_packet import (
+    NEWEST,
+    Cancel,
+    GssRequest,
+    SslRequest,
+    Startup,
+    is_tls_client_hello,
+    parse_options,
+    read_packet,
+)
+from hoopgate.codecs.postgresql.startup_server import (
+    Password,
+    SaslInitial,
+    SaslResponse,
+    ServerEvent,
+    ServerStartup,
+)
+
+__all__ = [
+    "NEWEST",
+    "Cancel",
+    "ClientEvent",
+    "ClientStartup",
+    "Encryption",
+    "Failed",
+    "GssRequest",
+    "Password",
+    "Ready",
+    "SaslInitial",
+    "SaslResponse",
+    "Send",
+    "ServerEvent",
+    "ServerStartup",
+    "SslRequest",
+    "Startup",
+    "is_tls_client_hello",
+    "parse_options",
+    "read_packet",
+    "tls_server_end_point",
+]
