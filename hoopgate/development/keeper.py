@@ -4,7 +4,8 @@ A script, started as ``python -I -S keeper.py OPTIONS -- COMMAND``; it imports n
 within milliseconds. The parent holds the other end of our standard input: its closing is the order to stop.
 The command itself is told by the kernel (``PR_SET_PDEATHSIG``, prctl(2)) should *we* be killed.
 
-Standard output carries one line, the command's process id; the command's own output goes to ``--log``.
+Standard output carries two lines: the command's process id, and its exit status when it has ended. The command's
+own output goes to ``--log``. After an end of its own the directories stay until the parent has had a look.
 """
 
 from __future__ import annotations
@@ -53,19 +54,26 @@ def _start(options: argparse.Namespace) -> subprocess.Popen[bytes]:
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:
-    """Return when the child has ended, or when standard input has (which means: stop it)."""
+    """Return when standard input has ended, or on SIGTERM: both mean stop. Say so if the child ends before."""
     wake, waker = os.pipe()
     for descriptor in (wake, waker):
         os.set_blocking(descriptor, False)
     signal.set_wakeup_fd(waker)
-    while child.poll() is None:
+    said = False
+    while True:
+        if not said and child.poll() is not None:
+            said = True
+            _say(child.returncode)
         ready, _, _ = select.select([0, wake], [], [])
         if 0 in ready and not os.read(0, 4096):
             return
-        if wake in ready:
-            told = os.read(wake, 4096)
-            if signal.SIGTERM in told:
-                return
+        if wake in ready and signal.SIGTERM in os.read(wake, 4096):
+            return
+
+
+def _say(number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone: standard input says so too
+        os.write(1, b"%d\n" % number)
 
 
 def _stop(child: subprocess.Popen[bytes], number: int, grace: float) -> None:
@@ -96,8 +104,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _noted)
     signal.signal(signal.SIGCHLD, _noted)
     child = _start(options)
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone already: standard input says so too
-        os.write(1, b"%d\n" % child.pid)
+    _say(child.pid)
     _wait(child)
     _stop(child, options.signal, options.grace)
     for directory in options.remove:

@@ -137,7 +137,12 @@ class PostgresServer:
 
     @property
     def psql(self) -> Path:
-        return self.programs.program("psql")
+        return self.client("psql")
+
+    def client(self, name: str) -> Path:
+        """Where a client program lies: the server's own, or the embedded package's where it has none."""
+        own = self.programs.program(name)
+        return own if own.exists() else embedded_programs().program(name)
 
     @property
     def log(self) -> Path:
@@ -266,7 +271,7 @@ class PostgresServer:
     def _answers(self) -> bool:
         if not listening(self.port):
             return False
-        ready = [str(self.programs.program("pg_isready")), "-q", "-h", str(self.socket_directory), "-p", str(self.port)]
+        ready = [str(self.client("pg_isready")), "-q", "-h", str(self.socket_directory), "-p", str(self.port)]
         return subprocess.run(ready, env=self._environment(), check=False, cwd="/").returncode == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -49,22 +50,25 @@ class Kept:
             [*arguments, "--", *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,  # what readline leaves unread must be seen by select
             cwd=directory,
             env=dict(environment) if environment is not None else None,
             start_new_session=True,  # Ctrl-C at the terminal is for the parent, which then stops us in order
         )
         assert self._process.stdout is not None
-        self.pid = int(self._process.stdout.readline() or 0)
+        self._told = self._process.stdout
+        self.pid = int(self._told.readline() or 0)
 
     def alive(self) -> bool:
-        return self._process.poll() is None
+        """Whether the command still runs: the keeper says when it ended, or is gone itself."""
+        return not self._told.closed and not select.select([self._told], [], [], 0)[0]
 
     def stop(self) -> None:
         """Ask the command to end and wait for it; the keeper kills it after ``grace`` seconds."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._process.wait(self.grace + 10)
+        self._told.close()
 
     def signal(self, number: int) -> None:
         """Send a signal to the command itself, such as SIGHUP."""
