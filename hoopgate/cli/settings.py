@@ -6,7 +6,6 @@ The file is ``$XDG_CONFIG_HOME/hoopgate/cli.toml`` (``~/.config/hoopgate/cli.tom
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +15,8 @@ from urllib.parse import urlsplit
 
 import click
 from attrs import fields, frozen
+
+from hoopgate.identity.urls import is_loopback
 
 DEFAULT_API = "https://127.0.0.1:8443"
 
@@ -54,17 +55,6 @@ def config_directory(environ: Mapping[str, str] | None = None) -> Path:
     environ = os.environ if environ is None else environ
     base = Path(environ.get("XDG_CONFIG_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".config") / "hoopgate"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine, by literal address or as ``localhost``."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_url(url: str, key: str) -> str:

@@ -1,0 +1,120 @@
+"""From what a client presented to who it is: an issuer's JWT, or a token of the gateway's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from hoopgate.config.model import Issuer
+from hoopgate.errors import ConfigError
+from hoopgate.identity.jose import parse, refused
+from hoopgate.identity.keys import Fetch
+from hoopgate.identity.oidc import Verifier
+from hoopgate.identity.tokens import PREFIX, GatewayTokens
+from hoopgate.interfaces import IAuthenticator, Identity
+
+_REMEMBERED = 1024  # verified tokens kept
+_REMEMBERED_FOR = 60.0  # seconds: so long may the token of a withdrawn key still be taken
+
+
+@frozen
+class _Verified:
+    identity: Identity
+    since: float
+    until: float
+
+
+@implementer(IAuthenticator)
+class Authenticator:
+    """Verifies tokens of several issuers. An issuer that is not configured is refused without any fetch.
+
+    ``fetch`` is asked for discovery and key sets; where an issuer has a ``ca`` of its own, ``fetch.trusting(ca)``
+    must give the fetch to use (as :class:`hoopgate.identity.fetch.Fetcher` does). ``tokens`` may be None:
+    then no gateway token is accepted. ``clock.seconds()`` is epoch time.
+    """
+
+    def __init__(
+        self,
+        issuers: Sequence[Issuer],
+        fetch: Fetch,
+        tokens: GatewayTokens | None,
+        clock: IReactorTime,
+        *,
+        limit_token: int = 16 * 1024,
+    ) -> None:
+        """Raises ConfigError for an issuer that cannot be served, or two with the same url."""
+        self._fetch = fetch
+        self._tokens = tokens
+        self._clock = clock
+        self._limit = limit_token
+        self._verifiers: dict[str, Verifier] = {}
+        self._remembered: dict[bytes, _Verified] = {}
+        self.reload(issuers)
+
+    def reload(self, issuers: Sequence[Issuer]) -> None:
+        """Serve these issuers from now on; unchanged ones keep their keys. Raises ConfigError, changing nothing."""
+        verifiers: dict[str, Verifier] = {}
+        for issuer in issuers:
+            if issuer.url in verifiers:
+                where = f"issuers.{issuer.name}"
+                raise ConfigError(f"{issuer.url} is configured twice", where=where, remedy="Merge the two tables")
+            known = self._verifiers.get(issuer.url)
+            if known is not None and known.issuer == issuer:
+                verifiers[issuer.url] = known
+            else:
+                verifiers[issuer.url] = Verifier(issuer, self._fetch_for(issuer), self._clock)
+        self._verifiers = verifiers
+        self._remembered.clear()
+
+    def authenticate(self, token: str) -> Deferred[Identity]:
+        """Verify a bearer token. Fails with AuthenticationError, whose text tells no more than the client may know."""
+        if token.startswith(PREFIX):
+            return Deferred.fromCoroutine(self._own(token))
+        if len(token) <= self._limit:
+            known = self._remembered.get(sha256(token.encode("utf-8", "replace")).digest())
+            if known is not None and known.since <= self._clock.seconds() < known.until:
+                return succeed(known.identity)
+        return Deferred.fromCoroutine(self._foreign(token))
+
+    def _fetch_for(self, issuer: Issuer) -> Fetch:
+        if issuer.ca is None:
+            return self._fetch
+        trusting = getattr(self._fetch, "trusting", None)
+        if trusting is None:
+            where = f"issuers.{issuer.name}.ca"
+            raise ConfigError("no authority of its own can be used here", where=where, remedy="Leave ca out")
+        fetch: Fetch = trusting(issuer.ca)
+        return fetch
+
+    async def _own(self, token: str) -> Identity:
+        if self._tokens is None:
+            raise refused("gateway tokens are not in use")
+        identity = await self._tokens.verify(token)
+        if identity.issuer not in self._verifiers:
+            raise refused(f"the issuer behind token {identity.token_id} is no longer configured")
+        return identity
+
+    async def _foreign(self, token: str) -> Identity:
+        unverified = parse(token, self._limit)
+        issuer = unverified.claims.get("iss")
+        verifier = self._verifiers.get(issuer) if isinstance(issuer, str) else None
+        if verifier is None:
+            raise refused(f"its iss is {str(issuer)[:200]!r}", "the token's issuer is not known here")
+        identity, until = await verifier.verify(unverified)
+        if self._verifiers.get(verifier.issuer.url) is not verifier:
+            raise refused("its issuer was reconfigured meanwhile")
+        now = self._clock.seconds()
+        self._remember(token, _Verified(identity, now, min(until, now + _REMEMBERED_FOR)))
+        return identity
+
+    def _remember(self, token: str, verified: _Verified) -> None:
+        name = sha256(token.encode("ascii")).digest()
+        self._remembered.pop(name, None)
+        while len(self._remembered) >= _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]  # the oldest
+        self._remembered[name] = verified
