@@ -16,13 +16,13 @@ from hoopgate.frames import Frame
 from hoopgate.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from hoopgate.identity.tokens import TokenRecord
     from hoopgate.stores.records import (
         Audience,
         Change,
         Request,
         SessionRecord,
         State,
-        TokenRecord,
         Vote,
     )
 
@@ -166,9 +166,11 @@ class IStore(Interface):
 
     def vote(request_id: str, vote: Vote) -> Deferred[Request]:
         """Count one vote, atomically: a denial ends the request, an approval ends it once every requirement is met.
-        Returns the request after it. Fails with NoSuchRecordError, RequestClosedError (also where ``expires`` has passed,
-        which then is recorded) or AlreadyVotedError (but who approved may still deny). Whether the voter is eligible is
-        the caller's question (``hoopgate.voting``)."""
+
+        Returns the request after it. Fails with NoSuchRecordError, RequestClosedError (also where ``expires`` has
+        passed, which then is recorded) or AlreadyVotedError (but who approved may still deny). Whether the voter is
+        eligible is the caller's question (``hoopgate.voting``).
+        """
 
     def finish(
         request_id: str,
@@ -192,7 +194,7 @@ class IStore(Interface):
     def add_token(record: TokenRecord) -> Deferred[None]:
         """Keep a token's hash."""
 
-    def token(token_hash: str) -> Deferred[TokenRecord | None]:
+    def token(token_hash: bytes) -> Deferred[TokenRecord | None]:
         """By hash, revoked and expired ones included."""
 
     def token_by_id(token_id: str) -> Deferred[TokenRecord | None]:

@@ -1,6 +1,7 @@
-"""What a store keeps: sessions, requests (held statements and grants) with their votes, tokens, and the log of changes.
+"""What a store keeps: sessions, requests with their votes, and the log of changes.
 
-Times are epoch seconds and come from the caller's clock, never from the store's machine.
+Times are epoch seconds and come from the caller's clock, never from the store's machine. What is kept of a
+gateway-issued token is ``hoopgate.identity.tokens.TokenRecord``.
 """
 
 from __future__ import annotations
@@ -116,24 +117,11 @@ class SessionRecord:
 
 
 @frozen
-class TokenRecord:
-    """A gateway-issued token: only ``hash`` (hex) of it, whose it is and until when."""
-
-    id: str
-    hash: str
-    identity: Identity
-    issued: float
-    expires: float
-    targets: tuple[str, ...] = ()
-    revoked: float | None = None
-
-
-@frozen
 class Change:
     """One line of the log of changes: ``sequence`` only ever grows, in the order of commits.
 
     kind/action: ``approval`` and ``grant``: pending, voted, or the state they ended in; ``token``: revoked;
-    ``session``: opened, end (somebody asks its process to end it; ``reason``, ``by``), closed; ``reset``: see RESET.
+    ``session``: end (somebody asks its process to end it); ``reset``: see RESET.
     ``subject`` is the record's id.
     """
 
