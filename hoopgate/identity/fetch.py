@@ -51,7 +51,7 @@ class _Body(Protocol):
         if self.whole.called:
             return
         # Without a length the end of the connection is the only end there is; cut JSON does not parse.
-        if reason.check(ResponseDone, PotentialDataLoss):  # type: ignore[no-untyped-call]
+        if isinstance(reason.value, (ResponseDone, PotentialDataLoss)):
             self.whole.callback(b"".join(self._parts))
         else:
             self.whole.errback(reason)
@@ -63,7 +63,7 @@ class Fetcher:
     def __init__(self, reactor: Any, secret: Callable[[SecretRef], Deferred[bytes]] | None = None) -> None:
         self._reactor = reactor
         self._secret = secret
-        self._policy: IPolicyForHTTPS = BrowserLikePolicyForHTTPS()  # type: ignore[no-untyped-call]
+        self._policy: IPolicyForHTTPS = BrowserLikePolicyForHTTPS()
 
     def __call__(self, url: str) -> Deferred[bytes]:
         """The body of a 200 answer. Fails with ValueError, or as the connection does."""
@@ -80,12 +80,12 @@ class Fetcher:
         return lambda url: Deferred.fromCoroutine(fetch(url))
 
     async def _get(self, url: str, policy: IPolicyForHTTPS) -> bytes:
-        agent = Agent(self._reactor, policy, connectTimeout=_CONNECT_TIMEOUT)  # type: ignore[no-untyped-call]
+        agent = Agent(self._reactor, policy, connectTimeout=_CONNECT_TIMEOUT)
         headers = Headers({"Accept": ["application/json"], "User-Agent": ["hoopgate"]})
         response = await agent.request(b"GET", url.encode("ascii"), headers)
         body = _Body()
         # Read whatever the status is, so that the connection comes to its end.
-        response.deliverBody(body)  # type: ignore[no-untyped-call]
+        response.deliverBody(body)
         content = await body.whole
         if response.code != 200:
             raise ValueError(f"{url} answers {response.code}")
@@ -95,7 +95,7 @@ class Fetcher:
 def policy_trusting(pem: bytes) -> IPolicyForHTTPS:
     """A policy that trusts the certificates in ``pem`` alone. Raises ValueError if there are none."""
     loaded = load_pem_x509_certificates(pem)
-    certificates = [ssl.Certificate(X509.from_cryptography(one)) for one in loaded]  # type: ignore[no-untyped-call]
-    root = ssl.trustRootFromCertificates(certificates)  # type: ignore[no-untyped-call]
-    policy: IPolicyForHTTPS = BrowserLikePolicyForHTTPS(root)  # type: ignore[no-untyped-call]
+    certificates = [ssl.Certificate(X509.from_cryptography(one)) for one in loaded]
+    root = ssl.trustRootFromCertificates(certificates)
+    policy: IPolicyForHTTPS = BrowserLikePolicyForHTTPS(root)
     return policy
