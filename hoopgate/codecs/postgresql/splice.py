@@ -1,0 +1,133 @@
+"""Masking columns of DataRow messages: walk by offset, copy what is untouched, patch lengths and masked cells.
+
+This is the inner loop of every masked result, so it is plain typed code: no object per row, no slice per cell that
+is not masked. PostgreSQL manual, "Message Formats": DataRow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Final
+
+from hoopgate.codecs.postgresql.fields import MESSAGE_MAXIMUM
+from hoopgate.errors import LocalProtocolError, RemoteProtocolError
+
+Transform = Callable[[bytes], bytes | None]
+"""What becomes of a value, in the column's own format; None makes it NULL. NULL itself is never passed in."""
+
+DATA_ROW: Final = 0x44
+NULL: Final = b"\xff\xff\xff\xff"
+_head = Struct(">BIH").unpack_from  # type, length, number of columns
+_size = Struct(">i").unpack_from
+
+
+class Plan:
+    """One transform a column of the result, None where the column stays as it is."""
+
+    __slots__ = ("last", "masked", "transforms")
+
+    def __init__(self, transforms: tuple[Transform | None, ...]) -> None:
+        self.transforms = transforms
+        masked = [(index, transform) for index, transform in enumerate(transforms) if transform is not None]
+        self.masked: tuple[tuple[int, Transform], ...] = tuple(masked)
+        self.last = masked[-1][0] if masked else -1
+
+    def __repr__(self) -> str:
+        return f"<Plan: {len(self.masked)} of {len(self.transforms)} columns masked>"
+
+
+class Splicer:
+    """Applies one plan to the rows of one result. ``limit_row``: bytes of one DataRow message, at most."""
+
+    __slots__ = ("_last", "_limit", "_transforms", "_width")
+
+    def __init__(self, plan: Plan, limit_row: int) -> None:
+        self._transforms = plan.transforms
+        self._width = len(plan.transforms)
+        self._last = plan.last
+        self._limit = min(limit_row, MESSAGE_MAXIMUM)
+
+    def splice(self, data: bytes, start: int, end: int) -> bytes:
+        """The masked form of ``data[start:end]``, a run of whole DataRow messages.
+
+        Returns ``data`` itself if that is the whole of it and nothing changed. Raises RemoteProtocolError for a
+        malformed row, a row over the limit, and a row that has not exactly the plan's columns.
+        """
+        if not 0 <= start <= end <= len(data):
+            raise LocalProtocolError("the span lies outside of the data")
+        parts: list[bytes] = []
+        copied = start
+        position = start
+        while position < end:
+            if end - position < 7:
+                raise RemoteProtocolError("truncated DataRow")
+            kind, size, width = _head(data, position)
+            stop = position + 1 + size
+            if kind != DATA_ROW or size < 6 or size >= self._limit or stop > end:
+                raise self._malformed(kind, size)
+            if width != self._width:
+                raise RemoteProtocolError(f"a row has {width} columns, its description {self._width}")
+            copied = self._row(data, position, stop, copied, parts)
+            position = stop
+        if not parts:
+            return data if end - start == len(data) else data[start:end]
+        parts.append(data[copied:end])
+        return b"".join(parts)
+
+    def _row(self, data: bytes, start: int, stop: int, copied: int, parts: list[bytes]) -> int:
+        """Append the masked cells of the row ``data[start:stop]`` to ``parts``; returns up to where data is copied.
+
+        Cells behind the last masked one are not looked at: both ends read those the same way.
+        """
+        transforms = self._transforms
+        length_at = -1  # where in parts the row's new length belongs
+        growth = 0
+        position = start + 7
+        for index in range(self._last + 1):
+            if position + 4 > stop:
+                raise RemoteProtocolError("truncated DataRow")
+            cell = position + 4
+            size: int = _size(data, position)[0]
+            position = cell if size == -1 else cell + size
+            if size < -1 or position > stop:
+                raise RemoteProtocolError("a cell exceeds its row")
+            transform = transforms[index]
+            if transform is None or size == -1:
+                continue
+            old = data[cell:position]
+            new = transform(old)
+            if new == old:
+                continue
+            if length_at < 0:
+                parts.append(data[copied : start + 1])
+                length_at = len(parts)
+                parts.append(b"")
+                copied = start + 5
+            parts.append(data[copied : cell - 4])
+            copied = position
+            if new is None:
+                parts.append(NULL)
+                growth -= size
+            else:
+                parts.append(len(new).to_bytes(4, "big"))
+                parts.append(new)
+                growth += len(new) - size
+        if self._last + 1 == self._width and position != stop:
+            raise RemoteProtocolError("a row has bytes behind its last cell")
+        if length_at >= 0:
+            parts[length_at] = _length(stop - start - 1 + growth)
+        return copied
+
+    def _malformed(self, kind: int, size: int) -> RemoteProtocolError:
+        if kind != DATA_ROW:
+            return RemoteProtocolError(f"expected DataRow, got message type {kind}")
+        if size >= self._limit:
+            return RemoteProtocolError(f"a masked row of {size} bytes is over the limit (limits.row)", "54000")
+        return RemoteProtocolError("truncated DataRow")
+
+
+def _length(size: int) -> bytes:
+    if size > MESSAGE_MAXIMUM:
+        raise LocalProtocolError("a mask made a row longer than a message may be")
+    return size.to_bytes(4, "big")
