@@ -33,6 +33,11 @@ class Limits:
     holds_per_session: Count = field(default=1, metadata=about("Statements of a session that wait at once."))
     holds_per_identity: Count = field(default=20, metadata=about("The same, of an identity."))
     hold_in_transaction: Seconds = field(default=60.0, metadata=about("A hold inside an open transaction."))
+    hold_statement: Bytes = field(
+        default=256 * 1024, metadata=about("A statement that can be held: nobody can judge a longer one.")
+    )
+    grant: Seconds = field(default=8 * 3600.0, metadata=about("Longest just-in-time grant."))
+    grant_request: Seconds = field(default=24 * 3600.0, metadata=about("How long a request for a grant may wait."))
     decisions: Count = field(default=20_000, metadata=about("Decisions that are cached."))
     request_rows: Count = field(default=1000, metadata=about("Rows of one API answer."))
     api_body: Bytes = field(default=64 * 1024, metadata=about("Body of an API request."))

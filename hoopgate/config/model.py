@@ -303,6 +303,10 @@ class Api:
         default="", metadata=about("What hints and notices show.", shows="made of address and port", url=True)
     )
     token_lifetime: Seconds = field(default=900.0, metadata=about("Of tokens that the gateway issues, at most."))
+    operators: tuple[Text, ...] = field(
+        default=(),
+        metadata=about("Groups that see every live session (not its statements), end sessions and revoke grants."),
+    )
 
 
 @frozen
@@ -348,7 +352,7 @@ class Config:
     rules: tuple[Rule, ...] = ()
     masks: tuple[Mask, ...] = ()
     risk: Risk = Risk()
-    limits: Limits = Limits()
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
     recorder: Recorder = Recorder()
     store: Store = Store()
     api: Api = Api()
