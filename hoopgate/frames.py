@@ -6,6 +6,10 @@ A frame that no guard wants is never built; runs of such bytes travel as one :cl
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hoopgate.verdicts import Block
 
 
 class Phase(enum.Enum):
@@ -53,9 +57,14 @@ class Parameter:
 
 
 class Statement(Frame):
-    """A statement, as text with its parameters (None until they are bound)."""
+    """A statement, as text with its parameters (None until they are bound, or where they were too large to keep).
 
-    __slots__ = ("name", "parameters", "phase", "portal", "text")
+    ``fault``: what the codec itself found wrong with it; it is refused before any guard sees it. ``partial``: ``raw``
+    is only its beginning. ``released``: the policy version under which an approval lets exactly
+    this frame run, or empty.
+    """
+
+    __slots__ = ("fault", "name", "parameters", "partial", "phase", "portal", "released", "text")
 
     def __init__(
         self,
@@ -73,6 +82,9 @@ class Statement(Frame):
         self.name = name
         self.portal = portal
         self.parameters = parameters
+        self.partial = False
+        self.released = ""
+        self.fault: Block | None = None
 
 
 class Input(Frame):

@@ -1,0 +1,96 @@
+"""The guards of one session in their order, and what they say together of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from hoopgate.frames import Frame, Statement
+from hoopgate.verdicts import ALLOW, Allow, Block, Hold, Mask, Rewrite, Verdict
+
+log = Logger()
+
+
+class Chain:
+    """Asks each guard that wants a frame, in order.
+
+    The first Block or Mask decides. A Hold stands unless a later guard blocks: nobody is asked to approve what would be
+    refused anyway. A guard that raises blocks (fail closed).
+    """
+
+    def __init__(self, guards: Iterable[Any]) -> None:
+        self.guards = tuple(guards)
+        self._by_kind: dict[type[Frame], tuple[Any, ...]] = {}
+
+    def wanted(self, kind: type[Frame]) -> tuple[Any, ...]:
+        """The guards that want frames of exactly this class."""
+        found = self._by_kind.get(kind)
+        if found is None:
+            found = self._by_kind[kind] = tuple(guard for guard in self.guards if kind in guard.wants)
+        return found
+
+    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        """The verdict of all; a Deferred if one of them takes its time. Never raises."""
+        if isinstance(frame, Statement) and frame.fault is not None:
+            return frame.fault
+        return self._from(self.wanted(type(frame)), 0, frame, ALLOW)
+
+    def closed(self, reason: str) -> None:
+        """Tell each guard that the session ended; one that raises does not keep the others from hearing."""
+        for guard in self.guards:
+            try:
+                guard.closed(reason)
+            except Exception:
+                log.failure("guard {guard} failed at the session's end", guard=type(guard).__name__)
+
+    def _from(
+        self, guards: tuple[Any, ...], index: int, frame: Frame, so_far: Verdict
+    ) -> Verdict | Deferred[Verdict]:
+        for at in range(index, len(guards)):
+            guard = guards[at]
+            try:
+                verdict = guard.inspect(frame)
+            except Exception:
+                return self._broken(guard)
+            if verdict is ALLOW:
+                continue
+            if isinstance(verdict, Deferred):
+                return self._later(verdict, guards, at, frame, so_far)
+            ended, frame, so_far = self._weigh(guard, verdict, frame, so_far)
+            if ended:
+                return so_far
+        return so_far
+
+    def _later(
+        self, answer: Deferred[Verdict], guards: tuple[Any, ...], at: int, frame: Frame, so_far: Verdict
+    ) -> Deferred[Verdict]:
+        def answered(verdict: Verdict) -> Any:
+            if verdict is ALLOW:
+                return self._from(guards, at + 1, frame, so_far)
+            ended, changed, weighed = self._weigh(guards[at], verdict, frame, so_far)
+            return weighed if ended else self._from(guards, at + 1, changed, weighed)
+
+        answer.addCallback(answered)
+        return answer.addErrback(lambda failure: self._broken(guards[at], failure))
+
+    def _weigh(self, guard: Any, verdict: Any, frame: Frame, so_far: Verdict) -> tuple[bool, Frame, Verdict]:
+        if isinstance(verdict, Block | Mask):
+            return True, frame, verdict
+        if isinstance(verdict, Hold):
+            return False, frame, verdict if isinstance(so_far, Allow) else so_far
+        if isinstance(verdict, Rewrite):
+            return False, verdict.frame, verdict
+        return True, frame, self._broken(guard)
+
+    def _broken(self, guard: Any, failure: Any = None) -> Block:
+        name = type(guard).__name__
+        log.failure("guard {guard} failed: the frame is blocked", failure=failure, guard=name)
+        return Block(
+            "a guard of the gateway failed, so the statement was not run",
+            rule=f"guard.{name}",
+            hint="Tell the gateway's operators; their log names the fault.",
+            sqlstate="XX000",
+        )

@@ -1,0 +1,204 @@
+"""Cut a PostgreSQL byte stream into messages, leaving alone what nobody asked for.
+
+PostgreSQL manual, "Message Flow": after start-up a message is one type byte, four bytes of length (which count
+themselves) and a body. The framer hands out runs of unwanted messages as they came, in pieces of whatever size the
+network gave, and collects whole only those messages whose meaning somebody needs.
+
+Pull-based, as in h11: ``receive(data)``, then ``next_event()`` until it answers None. What the next byte means may depend
+on what was done with the last event, so the table of wanted types may change between two calls.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+from hoopgate.errors import LimitError, RemoteProtocolError
+
+UNKNOWN: Final = 0  # not a message of this direction: the peer is in error
+PASS: Final = 1  # forwarded as it comes, in parts if it is large
+WHOLE: Final = 2  # somebody must read it: collected
+ROWS: Final = 3  # whole too, but contiguous ones are handed out in one piece
+HEAD: Final = 4  # collected when small; when large, its beginning is judged and its rest passes
+
+HEADER: Final = 5
+HEAD_BYTES: Final = 8192  # of a large HEAD message, at least this much is there to be judged
+
+
+@frozen
+class Run:
+    """Bytes to forward as they are. ``boundary``: they end where a message ends."""
+
+    data: bytes
+    boundary: bool
+
+
+@frozen
+class Message:
+    """One whole message, or with ``partial`` the beginning of a large one (then ``rest`` bytes follow)."""
+
+    type: int
+    raw: bytes
+    partial: bool = False
+
+
+@frozen
+class RowRun:
+    """Contiguous whole messages of one ROWS type."""
+
+    raw: bytes
+
+
+Event = Run | Message | RowRun
+
+
+def table(**kinds: str) -> bytearray:
+    """``table(PASS="Dd", WHOLE="CZ")``: the 256-entry table that a framer works by."""
+    values = {"PASS": PASS, "WHOLE": WHOLE, "ROWS": ROWS, "HEAD": HEAD}
+    result = bytearray(256)
+    for kind, letters in kinds.items():
+        for letter in letters:
+            result[ord(letter)] = values[kind]
+    return result
+
+
+class Framer:
+    """One direction's framer.
+
+    ``kinds`` is the table above, read at each message and owned by the caller. ``whole`` bounds a collected message
+    and ``large`` is where a HEAD message stops being collected; both in bytes. ``largest`` bounds any message.
+    """
+
+    def __init__(self, kinds: bytearray, *, whole: int, large: int, largest: int, limit: str) -> None:
+        self.kinds = kinds
+        self._whole = whole
+        self._large = large
+        self._largest = largest
+        self._limit = limit
+        self._buffer = b""
+        self._position = 0
+        self._parts: list[bytes] = []  # received while a collected message is still short
+        self._parts_size = 0
+        self._needed = 0
+        self._rest = 0  # bytes of a passing message still to come
+        self._dropping = False
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received and not handed out."""
+        return len(self._buffer) - self._position + self._parts_size
+
+    @property
+    def boundary(self) -> bool:
+        """True between two messages, as far as they were handed out."""
+        return self._rest == 0
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the peer."""
+        if self._parts or len(self._buffer) - self._position + len(data) < self._needed:
+            self._parts.append(data)
+            self._parts_size += len(data)
+            if self.buffered < self._needed:
+                return
+            data = b"".join(self._parts)
+            self._parts.clear()
+            self._parts_size = 0
+        if self._position < len(self._buffer):
+            data = self._buffer[self._position :] + data
+        self._buffer = data
+        self._position = 0
+        self._needed = 0
+
+    def drop_rest(self) -> None:
+        """Throw away what is still to come of the message just handed out in part."""
+        self._dropping = True
+
+    def next_event(self) -> Event | None:
+        """The next event, or None when more bytes are needed.
+
+        :raises RemoteProtocolError: the peer sent a type or a length that cannot be.
+        :raises LimitError: a message that must be read whole is over the limit.
+        """
+        if self._parts:
+            return None
+        if self._rest:
+            run = self._pass_rest()
+            if run is not None:
+                return run
+        return self._walk()
+
+    def _pass_rest(self) -> Run | None:
+        start, size = self._position, len(self._buffer)
+        if start == size:
+            return None
+        end = min(size, start + self._rest)
+        self._rest -= end - start
+        self._position = end
+        if self._dropping:
+            self._dropping = self._rest > 0
+            return self._pass_rest() if self._rest else None
+        return Run(self._buffer[start:end], self._rest == 0)
+
+    def _walk(self) -> Event | None:
+        buffer, kinds = self._buffer, self.kinds
+        start = position = self._position
+        size = len(buffer)
+        while position + HEADER <= size:
+            kind = kinds[buffer[position]]
+            end = position + 1 + int.from_bytes(buffer[position + 1 : position + HEADER])
+            if kind == PASS and position + HEADER <= end <= position + self._largest:
+                if end <= size:
+                    position = end
+                    continue
+                self._rest = end - size
+                self._position = size
+                return Run(buffer[start:size], False)
+            if position > start:
+                break
+            return self._wanted(kind, position, end)
+        self._position = position
+        if position > start:
+            return Run(buffer[start:position], True)
+        return None
+
+    def _wanted(self, kind: int, start: int, end: int) -> Event | None:
+        buffer = self._buffer
+        size = len(buffer)
+        length = end - start
+        if kind == UNKNOWN:
+            raise RemoteProtocolError(f"invalid frontend or backend message type {buffer[start]}")
+        if length < HEADER or length > self._largest:
+            raise RemoteProtocolError(f"invalid message length {length - 1}")
+        if end > size:
+            return self._incomplete(kind, start, end)
+        if kind == ROWS:
+            return RowRun(self._rows(start))
+        self._position = end
+        return Message(buffer[start], buffer[start:end])
+
+    def _incomplete(self, kind: int, start: int, end: int) -> Event | None:
+        buffer = self._buffer
+        size = len(buffer)
+        if kind == HEAD and end - start > self._large:
+            if size - start < HEAD_BYTES:
+                return None
+            self._rest = end - size
+            self._position = size
+            return Message(buffer[start], buffer[start:size], partial=True)
+        if end - start > self._whole:
+            raise LimitError(f"a message of {end - start} bytes is too large", limit=self._limit)
+        self._needed = end - start
+        return None
+
+    def _rows(self, start: int) -> bytes:
+        buffer, kinds = self._buffer, self.kinds
+        size = len(buffer)
+        position = start
+        while position + HEADER <= size and kinds[buffer[position]] == ROWS:
+            end = position + 1 + int.from_bytes(buffer[position + 1 : position + HEADER])
+            if end > size or end < position + HEADER:
+                break
+            position = end
+        self._position = position
+        return buffer[start:position]

@@ -1,0 +1,266 @@
+"""The running gateway: what all sessions of this process share, and what may end them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from hoopgate.cancel import CancelKeys
+from hoopgate.catalogue import Catalogue
+from hoopgate.codecs.postgresql import messages
+from hoopgate.config.model import Config, Issuer, Listener, Role, Target
+from hoopgate.doors import Doors
+from hoopgate.errors import AuthenticationError, ConfigError, HoopgateError
+from hoopgate.interfaces import Identity
+from hoopgate.policy.engine import Decision, Engine
+from hoopgate.protocols.postgresql.query import Queries
+from hoopgate.session import Session
+from hoopgate.stores.records import Change, SessionRecord
+
+if TYPE_CHECKING:
+    from hoopgate.protocols.postgresql.target import TargetConnection
+
+log = Logger()
+CATALOGUE_SETTINGS = {
+    "application_name": "hoopgate catalogue",
+    "options": "-c statement_timeout=10000 -c lock_timeout=1000 -c default_transaction_read_only=on",
+    "client_encoding": "UTF8",
+}
+_TICK = 0.5  # seconds: how late a session may end after its time
+
+
+@define(eq=False)
+class Gateway:
+    """Built by ``service``; every part comes in from there."""
+
+    clock: Any  # the reactor
+    config: Config
+    parser: Any
+    make_engine: Callable[[Config], Engine]
+    authenticator: Any
+    approvals: Any
+    grants: Any
+    recorder: Any
+    store: Any
+    feed: Any
+    upstream: Any
+    metrics: Any
+    guards: tuple[Any, ...]  # IGuardFactory, in order
+    node: str
+    engine: Engine = field(init=False)
+    sessions: dict[str, Session] = field(factory=dict, init=False)
+    doors: Doors = field(init=False)
+    closing: bool = field(default=False, init=False)
+    reloaded: list[Callable[[], None]] = field(factory=list, init=False)
+    _cancel_keys: CancelKeys[Session] = field(factory=CancelKeys, init=False)
+    _cancels: dict[str, Callable[[], bool]] = field(factory=dict, init=False)
+    _targets: dict[str, TargetConnection] = field(factory=dict, init=False)
+    _catalogues: dict[tuple[str, str], tuple[Target, Catalogue, Queries]] = field(factory=dict, init=False)
+    _loop: LoopingCall = field(init=False)
+    _drained: Deferred[None] | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.engine = self.make_engine(self.config)
+        self.doors = Doors(lambda: self.config.limits)
+        self._loop = LoopingCall(self._tick)
+        self._loop.clock = self.clock
+
+    def start(self) -> None:
+        """Begin to watch over sessions."""
+        self.feed.subscribe("token", self._token_changed)
+        self.feed.subscribe("session", self._session_changed)
+        self.grants.watch(self._grants_changed)
+        self._loop.start(_TICK, now=False)
+
+    # --- what sessions ask
+
+    def grants_of(self, identity: Identity) -> frozenset[str]:
+        """Names of the scopes granted to this identity now."""
+        active: frozenset[str] = self.grants.active(identity)
+        return active
+
+    def login_issuer(self, listener: Listener) -> Issuer:
+        """The issuer that a client of this listener is told of."""
+        issuers = self.config.issuers
+        return next((issuer for issuer in issuers if issuer.name == listener.issuer), issuers[0])
+
+    def catalogue(self, target: Target, database: str) -> Catalogue:
+        """What the target's database holds, read over a connection of our own that is opened when first needed."""
+        key = (target.name, database)
+        known = self._catalogues.get(key)
+        if known is not None and known[0] == target:
+            return known[1]
+        if known is not None:
+            known[2].close()
+        role = _catalogue_role(target)
+        queries = Queries(lambda: self.upstream.connect(target, role, {**CATALOGUE_SETTINGS, "database": database}))
+        catalogue = Catalogue(queries.query, self.clock)
+        self._catalogues[key] = (target, catalogue, queries)
+        return catalogue
+
+    def open_guards(self, session: Session) -> tuple[Any, ...]:
+        """The session's guards; a factory that raises refuses the session."""
+        opened = (factory.open(session) for factory in self.guards)
+        return tuple(guard for guard in opened if guard is not None)
+
+    def observe(self, session: Session, kind: str, fields: dict[str, Any]) -> None:
+        """An event of a session, for metrics and log; never with a statement's text or values."""
+        self.metrics.event(session, kind, fields)
+
+    def login_failed(self, address: str, error: AuthenticationError) -> None:
+        self.metrics.login_failed(str(error))
+        log.warn("login failed from {address}: {reason} {detail}", address=address, reason=str(error),
+                 detail=error.detail)  # fmt: skip
+
+    def access_denied(self, identity: Identity, target: Target, role: Role, decision: Decision) -> None:
+        self.metrics.login_failed("access denied")
+        log.warn("{who} may not open {target} as {role}: rule {rule}", who=identity.key, target=target.name,
+                 role=role.name, rule=decision.rule)  # fmt: skip
+
+    # --- sessions come and go
+
+    def opened(self, session: Session) -> None:
+        self.sessions[session.id] = session
+        self.metrics.session_opened(session)
+        log.info("session {session} opened by {who} on {target} as {role}", session=session.id,
+                 who=session.identity.key, target=session.target.name, role=session.role)  # fmt: skip
+
+    def sessions_store_opened(self, session: Session) -> Deferred[None]:
+        """Enter the session in the store before it may do anything."""
+        identity = session.identity
+        record = SessionRecord(
+            session.id, self.node, identity, identity.person or identity.key, session.target.name, session.role,
+            session.target.protocol, session.client, session.started,
+        )  # fmt: skip
+        opened: Deferred[None] = self.store.open_session(record)
+        return opened
+
+    def ended(self, session: Session) -> None:
+        self.sessions.pop(session.id, None)
+        self._cancel_keys.forget(session)
+        self._targets.pop(session.id, None)
+        self.metrics.session_ended(session)
+        log.info("session {session} ended: {reason}", session=session.id, reason=session.reason)
+        closed = self.store.close_session(session.id, self.clock.seconds(), session.reason)
+        closed.addErrback(lambda failure: log.failure("the end of {session} is not stored", failure, session=session.id))
+        if self._drained is not None and not self.sessions:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+    def issue_cancel_key(self, session: Session, target: TargetConnection, *, long: bool) -> tuple[int, bytes]:
+        """A cancel key of our own for the client; the target's stays here."""
+        self._targets[session.id] = target
+        return self._cancel_keys.issue(session, long=long)
+
+    def cancel(self, pid: int, secret: bytes) -> None:
+        """A CancelRequest: withdraw what is held, else ask the target. A wrong key does nothing, as PostgreSQL."""
+        session = self._cancel_keys.owner(pid, secret)
+        if session is None:
+            log.warn("a cancel request with a wrong key")
+            return
+        if session.cancel_held():
+            return
+        connection = self._targets.get(session.id)
+        if connection is not None and connection.login is not None:
+            login = connection.login
+            self.upstream.send_cancel(connection, messages.cancel_request(login.pid, login.secret))
+
+    # --- what ends them
+
+    def reload(self, config: Config) -> None:
+        """Judge every next statement by ``config``. Raises ConfigError, changing nothing."""
+        _only_reloadable(self.config, config)
+        engine = self.make_engine(config)
+        self.authenticator.reload(config.issuers)
+        self.config, self.engine = config, engine
+        self.approvals.stale(config.version).addErrback(lambda f: log.failure("stale holds are not marked", f))
+        for name, (_, _, queries) in list(self._catalogues.items()):
+            if config.target(name[0]) is None:
+                queries.close()
+                del self._catalogues[name]
+        for session in list(self.sessions.values()):
+            target = config.target(session.target.name)
+            if target is None:
+                session.end("the target is no longer offered", rule="target")
+                continue
+            session.target = target
+            self._check_access(session)
+        for each in self.reloaded:
+            each()
+
+    def drain(self) -> Deferred[None]:
+        """Take no new sessions; let the others end their transactions for ``limits.drain`` seconds, then end them."""
+        self.closing = True
+        if not self.sessions:
+            return succeed(None)
+        self._drained = Deferred()
+        self.clock.callLater(self.config.limits.drain, self._end_all)
+        return self._drained
+
+    def stop(self) -> None:
+        """End everything now."""
+        if self._loop.running:
+            self._loop.stop()
+        self._end_all()
+        for _, _, queries in self._catalogues.values():
+            queries.close()
+
+    def _end_all(self) -> None:
+        for session in list(self.sessions.values()):
+            session.end("the gateway is shutting down", rule="shutdown")
+
+    def _tick(self) -> None:
+        now = self.clock.seconds()
+        limits = self.config.limits
+        for session in list(self.sessions.values()):
+            expires = session.identity.expires
+            if expires is not None and now >= expires:
+                session.end("the gateway's token has expired", rule="token")
+            elif now - session.started >= limits.session:
+                session.end("the session has reached its time limit", rule="limits.session")
+            elif now - session.last_activity >= limits.idle and not session.holding:
+                session.end("the session was idle for too long", rule="limits.idle")
+            elif self.closing and session.at_rest:
+                session.end("the gateway is shutting down", rule="shutdown")
+
+    def _token_changed(self, change: Change) -> None:
+        for session in list(self.sessions.values()):
+            if session.identity.token_id and session.identity.token_id == change.subject:
+                session.end("the gateway's token was revoked", rule="token")
+
+    def _session_changed(self, change: Change) -> None:
+        session = self.sessions.get(change.subject)
+        if session is not None and change.action == "end":
+            session.end(f"ended by {change.by}: {change.reason}", rule="operator")
+
+    def _grants_changed(self, key: str) -> None:
+        for session in list(self.sessions.values()):
+            if session.identity.key == key:
+                self._check_access(session)
+
+    def _check_access(self, session: Session) -> None:
+        decision = self.engine.access(session.identity, session.target, session.role, session.grants)
+        if decision.then == "deny":
+            session.end(f"access has ended: {decision.reason}", rule=decision.rule)
+        else:
+            session.policy_changed()
+
+
+def _catalogue_role(target: Target) -> Role:
+    if not target.roles:
+        raise HoopgateError(f"target {target.name} has no role")
+    return next((role for role in target.roles if role.name == target.catalogue_role), target.roles[0])
+
+
+def _only_reloadable(old: Config, new: Config) -> None:
+    for name in ("gateway", "listeners", "recorder", "store", "api", "admin", "guards", "guard_options"):
+        if getattr(old, name) != getattr(new, name):
+            raise ConfigError(
+                f"[{name}] has changed, which a reload cannot do", where=f"{new.path}: {name}",
+                remedy="Restart the service for it, or put the table back",
+            )  # fmt: skip

@@ -1,0 +1,165 @@
+"""Holding a statement on the live connection until people approve exactly what will run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.internet.defer import Deferred
+
+from hoopgate.approvals import ApprovalRequest, Outcome, Ticket, binding
+from hoopgate.errors import HoopgateError
+from hoopgate.frames import Parameter, Statement
+from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
+
+if TYPE_CHECKING:
+    from hoopgate.session import Rows, Session
+
+CONTEXT = "SELECT pg_catalog.current_setting('search_path'), current_user::text"
+LOCKS = (
+    "SELECT l.mode || ' on ' || coalesce(n.nspname || '.' || c.relname, l.locktype) FROM pg_catalog.pg_locks l "
+    "LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE l.pid = pg_catalog.pg_backend_pid() AND l.granted AND l.locktype <> 'virtualxid' "
+    "AND coalesce(n.nspname, '') <> 'pg_catalog' ORDER BY 1 LIMIT 50"
+)
+SHOWN = 200  # characters of one parameter that an approver sees; the digest covers all of it
+
+
+class Live(Protocol):
+    """What a hold needs of the connection it keeps waiting."""
+
+    def settle_batch(self) -> Deferred[bool]: ...
+
+    def ask(self, sql: str) -> Deferred[Rows]: ...
+
+    def notice(self, text: str, hint: str) -> None: ...
+
+
+class Holding:
+    """The holds of one session, one at a time (limits.holds_per_session)."""
+
+    def __init__(self, session: Session, live: Live) -> None:
+        self._session = session
+        self._live = live
+        self._ticket: Ticket | None = None
+
+    @property
+    def pending(self) -> bool:
+        """A statement is waiting for people."""
+        return self._ticket is not None
+
+    def cancel(self) -> bool:
+        """The client asked to cancel. False: nothing is held here, so that the target must be asked."""
+        if self._ticket is None:
+            return False
+        self.withdraw("canceled by the client")
+        return True
+
+    def withdraw(self, reason: str) -> None:
+        """End the pending request, visibly to its approvers."""
+        if self._ticket is not None:
+            ticket, self._ticket = self._ticket, None
+            self._session.gateway.approvals.withdraw(ticket.id, reason)
+
+    def hold(self, frame: Statement, hold: Hold) -> Deferred[Verdict | None]:
+        """ALLOW once approved, a Block once refused; None if the policy changed, so that all must be asked again."""
+        return Deferred.fromCoroutine(self._hold(frame, hold))
+
+    async def _hold(self, frame: Statement, hold: Hold) -> Verdict | None:
+        session = self._session
+        if frame.partial:
+            return Block(
+                "the parameters are too large for an approval to be bound to them",
+                rule="limits.statement",
+                sqlstate="54000",
+            )
+        if session.transaction == "E":
+            return Block(
+                "current transaction is aborted, commands ignored until end of transaction block",
+                rule=hold.rule,
+                sqlstate="25P02",
+            )
+        outside = await self._live.settle_batch()
+        request = await self._request(frame, hold, in_transaction=not outside)
+        ticket: Ticket = await session.gateway.approvals.open(request)
+        self._ticket = ticket
+        waited = session.gateway.clock.seconds()
+        session.event("held", id=ticket.id, rule=hold.rule, digest=request.digest, timeout=request.timeout)
+        self._live.notice(
+            f"held for approval as {ticket.id} (rule {hold.rule}): {hold.reason}",
+            f"{_who(hold)} can run: hoopgate approvals approve {ticket.id}. "
+            f"It expires in {request.timeout:.0f} s; Ctrl-C withdraws it.",
+        )
+        outcome: Outcome = await ticket.outcome
+        self._ticket = None
+        session.event(
+            "decided", id=ticket.id, status=outcome.status, by=list(outcome.by), reason=outcome.reason,
+            waited=round(session.gateway.clock.seconds() - waited, 3),
+        )  # fmt: skip
+        if outcome.status == "stale":
+            return None
+        return self._verdict(frame, hold, ticket, outcome)
+
+    async def _request(self, frame: Statement, hold: Hold, *, in_transaction: bool) -> ApprovalRequest:
+        session = self._session
+        try:
+            [(path, user)] = await self._live.ask(CONTEXT)
+            locks = await self._live.ask(LOCKS) if in_transaction else []
+        except (HoopgateError, ValueError) as error:
+            raise HoopgateError(f"the session could not say its search_path: {error}") from error
+        text = frame.text.encode()
+        version = session.config.version
+        limits = session.config.limits
+        timeout = min(hold.timeout, limits.hold_in_transaction) if in_transaction else hold.timeout
+        role = f"{session.role} (as {user})" if user != session.role else session.role
+        return ApprovalRequest(
+            session=session.id,
+            requester=session.identity,
+            target=session.target.name,
+            role=role,
+            statement=frame.text,
+            parameters=tuple(shown(parameter) for parameter in frame.parameters or ()),
+            digest=binding(text, frame.parameters, session.target.name, role, path or "", version),
+            search_path=path or "",
+            policy_version=version,
+            rule=hold.rule,
+            reason=hold.reason,
+            approvers=hold.approvers,
+            timeout=timeout,
+            risk=hold.risk,
+            risk_reasons=hold.reasons,
+            locks=tuple(lock or "" for (lock,) in locks),
+            in_transaction=in_transaction,
+        )
+
+    def _verdict(self, frame: Statement, hold: Hold, ticket: Ticket, outcome: Outcome) -> Verdict:
+        if outcome.status == "approved":
+            frame.released = self._session.config.version
+            return ALLOW
+        by = f" by {', '.join(outcome.by)}" if outcome.by else ""
+        because = f": {outcome.reason}" if outcome.reason else ""
+        cancelled = outcome.status == "withdrawn"
+        return Block(
+            "canceling statement due to user request"
+            if cancelled
+            else f"approval {ticket.id} was {outcome.status}{by}{because}",
+            rule=hold.rule,
+            hint="" if cancelled else "Run the statement again to ask once more.",
+            sqlstate="57014" if cancelled or outcome.status == "expired" else "42501",
+        )
+
+
+def shown(parameter: Parameter) -> str:
+    """One parameter as an approver sees it."""
+    value = parameter.value
+    if value is None:
+        return "NULL"
+    text = "\\x" + value.hex() if parameter.format else value.decode("utf-8", "replace")
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(value)} bytes)"
+
+
+def _who(hold: Hold) -> str:
+    count, groups = hold.approvers.count, ", ".join(hold.approvers.groups)
+    return f"{count} of {groups}" if count > 1 else f"A member of {groups}"
+
+
+

@@ -1,0 +1,36 @@
+"""Back-pressure by counted reasons: a producer runs only while nobody has a reason to pause it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Producer(Protocol):
+    """What a transport offers (twisted.internet.interfaces.IPushProducer)."""
+
+    def pauseProducing(self) -> object: ...  # noqa: N802 - Twisted's name
+
+    def resumeProducing(self) -> object: ...  # noqa: N802 - Twisted's name
+
+
+class Pauser:
+    """Pauses ``producer`` while at least one reason stands; giving the same reason twice is one reason."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._reasons: set[str] = set()
+
+    @property
+    def paused(self) -> bool:
+        return bool(self._reasons)
+
+    def pause(self, reason: str) -> None:
+        if not self._reasons:
+            self._producer.pauseProducing()
+        self._reasons.add(reason)
+
+    def resume(self, reason: str) -> None:
+        if reason in self._reasons:
+            self._reasons.discard(reason)
+            if not self._reasons:
+                self._producer.resumeProducing()

@@ -1,0 +1,197 @@
+"""From a verified identity to an open session: target, role, policy, guards, recording, upstream connection."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from twisted.logger import Logger
+
+from hoopgate.chain import Chain
+from hoopgate.codecs.postgresql import messages
+from hoopgate.codecs.postgresql.startup import Startup
+from hoopgate.config.model import Listener, Role, Target
+from hoopgate.errors import HoopgateError, PolicyError, RecordingError, SecretError, UpstreamError
+from hoopgate.interfaces import Identity
+from hoopgate.protocols.postgresql.relay import Relay
+from hoopgate.protocols.postgresql.target import TargetConnection
+from hoopgate.session import Session
+
+if TYPE_CHECKING:
+    from hoopgate.gateway import Gateway
+
+log = Logger()
+NOT_SETTINGS = frozenset({"user", "database", "options", "replication"})
+NAME_LIMIT = 63  # bytes of application_name (NAMEDATALEN - 1)
+
+
+@frozen
+class Refusal:
+    """Why a client is turned away; ``rule`` is the rule or the limit that decided."""
+
+    reason: str
+    sqlstate: str
+    rule: str
+    hint: str = ""
+
+    def message(self) -> bytes:
+        """It as a FATAL ErrorResponse."""
+        return messages.error_response(
+            severity="FATAL",
+            sqlstate=self.sqlstate,
+            message=self.reason,
+            detail=f'Refused by "{self.rule}".',
+            hint=self.hint,
+        )
+
+
+@frozen
+class Admitted:
+    """A session whose target is connected and logged in."""
+
+    session: Session
+    target: TargetConnection
+    guards: tuple[Any, ...]
+    startup: Startup
+    hint: str
+
+    def greeting(self, key: tuple[int, bytes]) -> bytes:
+        """What follows AuthenticationOk: the target's parameters, our cancel key, ReadyForQuery."""
+        assert self.target.login is not None
+        login = self.target.login
+        name = login.parameters.get("application_name")
+        if name is not None:
+            login.parameters["application_name"] = name.removeprefix(self.hint)
+        parts = [messages.parameter_status(key, value) for key, value in login.parameters.items()]
+        parts.append(messages.backend_key_data(*key))
+        parts.append(messages.ready_for_query(login.status))
+        return b"".join(parts)
+
+    def relay(self, transport: Any) -> Relay:
+        """Tie the client's transport to the target."""
+        session = self.session
+        watching = bool(session.engine.masks(session.identity, session.target))
+        chain = Chain(self.guards)
+        return Relay(session, transport, self.target, chain, chain, watching=watching, hint=self.hint)
+
+
+class Admission:
+    """One client's way in, once it is known who it is."""
+
+    def __init__(self, gateway: Gateway, listener: Listener, startup: Startup, client: str) -> None:
+        self._gateway = gateway
+        self._listener = listener
+        self._startup = startup
+        self._client = client
+
+    async def admit(self, identity: Identity) -> Admitted | Refusal:
+        """Everything that must be true before the first statement; any fault refuses."""
+        chosen = self._choose(identity)
+        if isinstance(chosen, Refusal):
+            return chosen
+        target, role, database = chosen
+        refusal = self._may_open(identity, target, role)
+        if refusal is not None:
+            return refusal
+        settings = self._settings(target)
+        if isinstance(settings, Refusal):
+            return settings
+        session = Session(
+            self._gateway, listener=self._listener, identity=identity, target=target, role=role.name, client=self._client
+        )
+        session.database = database
+        session.application = settings.get("application_name", "")
+        return await self._open(session, role, {**settings, "database": database})
+
+    def _choose(self, identity: Identity) -> tuple[Target, Role, str] | Refusal:
+        """Database names the target, ``target/database`` a database of it too; user names one of its roles."""
+        user = self._startup.parameters["user"]
+        asked = self._startup.parameters.get("database") or user
+        name, _, database = asked.partition("/")
+        target = self._gateway.config.target(name)
+        allowed = not identity.targets or name in identity.targets
+        if target is None or target.protocol != "postgresql" or not allowed:
+            return Refusal(f'target "{name}" does not exist', "3D000", "target", "Give the target's name as database.")
+        if database and database != target.database and not _matches(database, target.databases):
+            return Refusal(f'database "{database}" of target "{name}" is not offered', "3D000", "target.databases")
+        role = next((role for role in target.roles if role.name == user), None)
+        if role is None:
+            return Refusal(
+                f'role "{user}" is not offered by target "{name}"', "28000", "target.role",
+                "The user selects one of the target's roles: " + ", ".join(role.name for role in target.roles),
+            )  # fmt: skip
+        return target, role, database or target.database or target.name
+
+    def _may_open(self, identity: Identity, target: Target, role: Role) -> Refusal | None:
+        gateway = self._gateway
+        if gateway.closing:
+            return Refusal("the gateway is shutting down", "57P03", "shutdown", "Connect again.")
+        if gateway.feed.blind:
+            return Refusal("the gateway's store does not answer", "57P03", "store", "Tell the gateway's operators.")
+        if len(gateway.sessions) >= gateway.config.limits.sessions:
+            return Refusal("too many sessions", "53300", "limits.sessions")
+        decision = gateway.engine.access(identity, target, role.name, gateway.grants_of(identity))
+        if decision.then == "deny":
+            gateway.access_denied(identity, target, role, decision)
+            return Refusal(decision.reason, "42501", decision.rule, decision.hint)
+        return None
+
+    def _settings(self, target: Target) -> dict[str, str] | Refusal:
+        startup = self._startup
+        if startup.parameters.get("replication", "false").lower() not in ("false", "off", "no", "0"):
+            return Refusal("replication connections are not offered", "0A000", "protocol.replication")
+        given = {name: value for name, value in startup.parameters.items() if name not in NOT_SETTINGS}
+        given.update(startup.options)
+        allowed = {name.lower() for name in target.startup_parameters}
+        for name in given:
+            if name.lower() not in allowed:
+                return Refusal(
+                    f'setting "{name}" may not be given at connect', "42501", "target.startup_parameters",
+                    "Allowed are: " + ", ".join(target.startup_parameters) + ". Use SET after connecting.",
+                )  # fmt: skip
+        return given
+
+    async def _open(self, session: Session, role: Role, parameters: dict[str, str]) -> Admitted | Refusal:
+        gateway = self._gateway
+        hint = f"hg:{session.id} "
+        parameters["application_name"] = (hint + session.application).encode()[:NAME_LIMIT].decode("utf-8", "ignore")
+        try:
+            session.recording = gateway.recorder.open(session)
+        except RecordingError as error:
+            log.error("session {session} cannot be recorded: {error}", session=session.id, error=str(error))
+            return Refusal("the session cannot be recorded", "58030", "recorder", "Tell the gateway's operators.")
+        gateway.opened(session)
+        try:
+            await gateway.sessions_store_opened(session)
+            session.event("login", **self._login())
+            guards = gateway.open_guards(session)
+            target = await gateway.upstream.connect(session.target, role, parameters)
+        except BaseException as error:
+            refusal = _why(error)
+            session.end(f"{refusal.reason} ({type(error).__name__})", sqlstate="")
+            if isinstance(error, HoopgateError):
+                return refusal
+            raise
+        return Admitted(session, target, guards, self._startup, hint)
+
+    def _login(self) -> dict[str, Any]:
+        return {
+            "method": self._listener.login,
+            "listener": self._listener.name,
+            "settings": {k: v for k, v in self._startup.parameters.items() if k not in ("user", "database")},
+        }
+
+
+def _why(error: BaseException) -> Refusal:
+    if isinstance(error, PolicyError):
+        return Refusal(str(error), "42501", error.rule, error.hint)
+    if isinstance(error, UpstreamError):
+        return Refusal(str(error), "08006", "target")
+    if isinstance(error, SecretError):
+        return Refusal("the target's credential cannot be read", "08006", "secret", "Tell the gateway's operators.")
+    return Refusal("the gateway failed" if not isinstance(error, HoopgateError) else str(error), "XX000", "internal")
+
+
+def _matches(name: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)

@@ -1,0 +1,253 @@
+"""A client's connection: start-up, login by token, admission; then the relay has it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hoopgate.codecs.postgresql import messages, oauthbearer
+from hoopgate.codecs.postgresql.startup import (
+    Cancel,
+    GssRequest,
+    Password,
+    SaslInitial,
+    SaslResponse,
+    ServerEvent,
+    ServerStartup,
+    SslRequest,
+    Startup,
+    is_tls_client_hello,
+)
+from hoopgate.config.model import Listener
+from hoopgate.errors import AuthenticationError, HoopgateError, RemoteProtocolError
+from hoopgate.interfaces import Identity
+from hoopgate.protocols.postgresql.admission import Admission, Refusal
+from hoopgate.protocols.postgresql.tls import ALPN
+
+if TYPE_CHECKING:
+    from hoopgate.gateway import Gateway
+    from hoopgate.protocols.postgresql.relay import Relay
+
+log = Logger()
+
+
+@implementer(IHandshakeListener)
+class ClientConnection(Protocol):
+    """One client. ``tls`` is a context for ``startTLS``, None where the listener has none."""
+
+    def __init__(self, gateway: Gateway, listener: Listener, tls: Any) -> None:
+        self._gateway = gateway
+        self._listener = listener
+        self._tls = tls
+        limits = gateway.config.limits
+        self._startup = ServerStartup(limits.startup_packet, limits.token)
+        self._encrypted = False
+        self._direct = False
+        self._named: Startup | None = None
+        self._relay: Relay | None = None
+        self._work: Deferred[None] | None = None
+        self._timer: Any = None
+        self._address = ""
+        self._gone = False
+        self._at_door = False
+        self._refusal: Refusal | None = None  # what to say once the client has answered OAUTHBEARER's status
+
+    # --- the transport
+
+    def connectionMade(self) -> None:
+        peer = self.transport.getPeer()  # type: ignore[union-attr]
+        self._address = getattr(peer, "host", "local")
+        if not self._gateway.doors.enter(self._address):
+            self._refuse(Refusal("too many connections are waiting to log in", "53300", "limits.half_open"))
+            return
+        self._at_door = True
+        self._timer = self._gateway.clock.callLater(self._gateway.config.limits.handshake, self._too_slow)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._relay is not None:
+            self._relay.client_received(data)
+        elif self._gone:
+            return
+        elif not self._encrypted and self._tls is not None and self._named is None and is_tls_client_hello(data):
+            self._start_direct_tls(data)
+        else:
+            self._advance(data)
+
+    def handshakeCompleted(self) -> None:
+        if self._direct and self.transport.negotiatedProtocol != ALPN:  # type: ignore[union-attr]
+            self._refuse(Refusal("direct TLS needs ALPN protocol 'postgresql'", "08P01", "protocol"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._gone = True
+        self._left_door()
+        if self._work is not None:
+            self._work.cancel()
+        if self._relay is not None:
+            self._relay.client_lost()
+
+    # --- start-up
+
+    def _advance(self, data: bytes) -> None:
+        try:
+            self._startup.feed(data)
+            while not self._gone and (event := self._startup.next_event()) is not None:
+                self._happened(event)
+        except RemoteProtocolError as error:
+            self._refuse(Refusal(str(error), error.sqlstate, "protocol"))
+
+    def _happened(self, event: ServerEvent) -> None:
+        if isinstance(event, SslRequest):
+            self._start_tls()
+        elif isinstance(event, GssRequest):
+            self._write(self._startup.refused_encryption())
+        elif isinstance(event, Cancel):
+            self._gateway.cancel(event.pid, event.secret)
+            self._close()
+        elif isinstance(event, Startup):
+            self._ask_who(event)
+        elif isinstance(event, Password):
+            self._work_on(self._log_in(event.password.decode("utf-8", "replace")))
+        elif isinstance(event, SaslInitial):
+            self._bearer(event)
+        elif isinstance(event, SaslResponse):
+            oauthbearer.parse_dummy_response(event.data)
+            self._refuse(self._refusal or Refusal("a bearer token is needed", "28000", "login"))
+
+    def _start_tls(self) -> None:
+        if self._tls is None:
+            self._write(self._startup.refused_encryption())
+            return
+        self._write(self._startup.accepted_encryption())
+        self._encrypted = True
+        self.transport.startTLS(self._tls)  # type: ignore[union-attr]
+
+    def _start_direct_tls(self, hello: bytes) -> None:
+        limits = self._gateway.config.limits
+        self._startup = ServerStartup(limits.startup_packet, limits.token, encrypted=True)
+        self._encrypted = self._direct = True
+        transport: Any = self.transport
+        transport.startTLS(self._tls)
+        transport.protocol.dataReceived(hello)  # startTLS put its own protocol between us and the bytes
+
+    def _ask_who(self, event: Startup) -> None:
+        if not self._encrypted and not self._listener.plaintext:
+            self._refuse(Refusal("this listener needs TLS", "28000", "listener.tls", "Connect with sslmode=require."))
+            return
+        self._named = event
+        if self._listener.login == "oauthbearer":
+            self._write(self._startup.ask_sasl([oauthbearer.MECHANISM]))
+        else:
+            self._write(self._startup.ask_password())
+
+    def _bearer(self, event: SaslInitial) -> None:
+        token = oauthbearer.parse_initial(event.data)
+        if token:
+            self._work_on(self._log_in(token))
+        else:
+            self._send_discovery()  # the client only asks where tokens come from: no failed login
+
+    def _send_discovery(self) -> None:
+        issuer = self._gateway.login_issuer(self._listener)
+        url = issuer.url.rstrip("/") + "/.well-known/openid-configuration"
+        status = oauthbearer.discovery_status(url, " ".join(issuer.login_scopes))
+        self._write(self._startup.continue_sasl(status))
+
+    # --- login and admission
+
+    def _work_on(self, work: Any) -> None:
+        self._work = Deferred.fromCoroutine(work)
+        self._work.addErrback(self._failed)
+
+    async def _log_in(self, token: str) -> None:
+        gateway = self._gateway
+        try:
+            identity = await gateway.authenticator.authenticate(token)
+        except AuthenticationError as error:
+            gateway.login_failed(self._address, error)
+            self._refusal = Refusal(f"login failed: {error}", "28P01", "login", _cut_hint(token))
+            if self._listener.login == "oauthbearer":
+                self._send_discovery()  # RFC 7628: the status comes first, the error after the client's answer
+            else:
+                self._refuse(self._refusal)
+            return
+        await self._admit(identity)
+
+    async def _admit(self, identity: Identity) -> None:
+        assert self._named is not None
+        peer = self.transport.getPeer()  # type: ignore[union-attr]
+        admission = Admission(self._gateway, self._listener, self._named, f"{self._address}:{getattr(peer, 'port', 0)}")
+        admitted = await admission.admit(identity)
+        if isinstance(admitted, Refusal):
+            self._refuse(admitted)
+            return
+        if self._gone:
+            admitted.session.end("the client left during login", sqlstate="")
+            return
+        self._left_door()
+        key = self._gateway.issue_cancel_key(admitted.session, admitted.target, long=self._named.agreed >= (3, 2))
+        self._write(self._startup.done() + admitted.greeting(key))
+        early = self._startup.trailing
+        self._relay = admitted.relay(self.transport)
+        self._relay.start(early)
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        error = failure.value
+        if isinstance(error, RemoteProtocolError):
+            self._refuse(Refusal(str(error), error.sqlstate, "protocol"))
+        elif isinstance(error, HoopgateError):
+            self._refuse(Refusal(str(error), "08006", "gateway"))
+        else:
+            log.failure("a login failed by a fault of the gateway", failure)
+            self._refuse(Refusal("the gateway failed", "XX000", "internal"))
+
+    # --- the end
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        self._refuse(Refusal("the login took too long", "08006", "limits.handshake"))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if self._gone:
+            return
+        self._write(refusal.message())
+        self._close()
+
+    def _write(self, data: bytes) -> None:
+        if not self._gone:
+            self.transport.write(data)  # type: ignore[union-attr]
+
+    def _close(self) -> None:
+        self._gone = True
+        self._left_door()
+        self.transport.loseConnection()  # type: ignore[union-attr]
+        # one that does not read its refusal must not stay
+        self._gateway.clock.callLater(self._gateway.config.limits.handshake, self._abort)
+
+    def _abort(self) -> None:
+        if self.transport is not None and getattr(self.transport, "connected", 0):
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    def _left_door(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+        if self._at_door:
+            self._at_door = False
+            self._gateway.doors.leave(self._address)
+
+
+def _cut_hint(token: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", token) or len(token) in (1023, 1024):
+        return "The token looks cut off; a client's prompt may be too short for it. Use: hoopgate token --gateway"
+    return "Get a fresh token with: hoopgate token"
+
+

@@ -1,0 +1,316 @@
+"""Traffic: two connections back to back, a lane each way, one conversation between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hoopgate.chain import Chain
+from hoopgate.codecs.postgresql import messages
+from hoopgate.codecs.postgresql.answers import Answers
+from hoopgate.codecs.postgresql.conversation import Conversation, Question
+from hoopgate.codecs.postgresql.encodings import codec
+from hoopgate.codecs.postgresql.rows import splicer
+from hoopgate.codecs.postgresql.requests import Requests
+from hoopgate.errors import HoopgateError, LimitError, RecordingError, RemoteProtocolError
+from hoopgate.frames import Columns, Frame, Phase, Statement
+from hoopgate.guards.approval import Holding
+from hoopgate.lane import Lane
+from hoopgate.pauser import Pauser
+from hoopgate.protocols.postgresql.target import TargetConnection
+from hoopgate.recorders.redact import recordable
+from hoopgate.session import Rows, Session
+from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
+
+log = Logger()
+_TERMINATE = messages.terminate()
+CLIENT, TARGET = 0, 1  # directions in a recording: from the client, from the target
+
+
+class Relay:
+    """Ties a client's transport to a target's connection until either leaves or the session ends."""
+
+    def __init__(
+        self,
+        session: Session,
+        client: Any,
+        target: TargetConnection,
+        requests_chain: Chain,
+        answers_chain: Chain,
+        *,
+        watching: bool,
+        hint: str,
+    ) -> None:
+        assert target.login is not None
+        self._session = session
+        self._client = client
+        self._target = target
+        self._chain = requests_chain
+        self._answers_chain = answers_chain
+        limits = session.config.limits
+        login = target.login
+        self.conversation = Conversation(login.parameters, login.status, watching=watching)
+        requests, answers = Requests(self.conversation, limits), Answers(self.conversation, limits, hint=hint)
+        self._requests_wire, self._answers_wire = requests, answers
+        client_pauser, target_pauser = Pauser(client), Pauser(target.transport)
+        self.requests = Lane(
+            requests,
+            inspect=requests_chain.inspect,
+            apply=self._apply_request,
+            deliver=self._to_target,
+            failed=self._client_failed,
+            pauser=client_pauser,
+            limit=limits.buffer,
+            redact=_redact,
+        )
+        self.answers = Lane(
+            answers,
+            inspect=self._inspect_answer,
+            apply=self._apply_answer,
+            deliver=self._to_client,
+            failed=self._target_failed,
+            pauser=target_pauser,
+            limit=limits.buffer,
+        )
+        client.registerProducer(_Throttle(target_pauser, "client is slow"), True)
+        target.transport.registerProducer(_Throttle(client_pauser, "target is slow"), True)  # type: ignore[union-attr]
+        self._idle_waiters: list[Callable[[], None]] = []
+        self.holding = Holding(session, self)
+        session.attach(self)
+
+    def start(self, early: bytes) -> None:
+        """Begin, with what the client sent behind its login."""
+        self._target.take_over(self._target_received, self._target_lost)
+        if early:
+            self.client_received(early)
+
+    def client_received(self, data: bytes) -> None:
+        self._session.last_activity = self._session.gateway.clock.seconds()
+        self.requests.receive(data)
+
+    def client_lost(self, reason: str = "the client disconnected") -> None:
+        self._session.end(reason, sqlstate="")
+
+    def notice(self, text: str, hint: str) -> None:
+        """Tell the client something, between two of the target's messages."""
+        encoding = self._session.client_encoding
+        self.answers.inject(messages.notice_response(message=text, hint=hint, sqlstate="01000", encoding=encoding))
+
+    def ask(self, sql: str) -> Deferred[Rows]:
+        """A question of the gateway's on this session. It fails if the transaction has already failed."""
+        conversation = self.conversation
+        if self.requests.dead or conversation.transaction == b"E" or conversation.copy_in:
+            return fail(HoopgateError("the session cannot be asked in its present state"))
+        answer: Deferred[Rows] = Deferred()
+        clock = self._session.gateway.clock
+
+        def later(result: Any) -> None:
+            # never inside the answers' turn: what follows may send and inject
+            clock.callLater(0, lambda: answer.called or answer.callback(result))
+
+        question = Question(
+            sql, done=later, failed=lambda text: later(Failure(HoopgateError(f"the session could not be asked: {text}")))
+        )
+        data = question.send(conversation, sync=not conversation.unsynced)
+        self._to_target(data, data)
+        return answer
+
+    def settle_batch(self) -> Deferred[bool]:
+        """Before a long hold: end the client's batch early if nothing in it had an effect, and await all answers.
+
+        True: no transaction is open. False: the hold keeps one open.
+        """
+        conversation = self.conversation
+        if conversation.unsynced and not conversation.acted and conversation.transaction == b"I":
+            data = self._requests_wire.end_batch(lambda: None)
+            self._to_target(data, data)
+        settled: Deferred[bool] = Deferred()
+
+        def idle() -> None:
+            if not settled.called:
+                settled.callback(conversation.transaction == b"I" and not conversation.unsynced)
+
+        if conversation.idle or conversation.unsynced:
+            idle()
+        else:
+            self._idle_waiters.append(idle)
+        return settled
+
+    @property
+    def at_rest(self) -> bool:
+        """No transaction is open and nothing is under way."""
+        conversation = self.conversation
+        return conversation.idle and conversation.transaction == b"I" and not self.requests.waiting
+
+    def forget(self, name: str | None) -> None:
+        """SQL changed what a prepared statement's name means."""
+        self.conversation.forget(name)
+
+    def policy_changed(self) -> None:
+        """From the next result on, rows are watched if any mask is in force now."""
+        session = self._session
+        self.conversation.watching = bool(session.engine.masks(session.identity, session.target))
+
+    @property
+    def skipping(self) -> bool:
+        """The client's batch failed while we ended it early: what is left of it is dropped."""
+        return self.conversation.skipping
+
+    # --- requests
+
+    def _apply_request(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
+        if verdict is ALLOW:
+            if frame.raw == _TERMINATE:
+                self._session.gateway.clock.callLater(0, self._session.end, "the client ended the session", sqlstate="")
+                return b""
+            return self._requests_wire.forward(frame)
+        if isinstance(verdict, Rewrite):
+            return self._requests_wire.forward(verdict.frame)
+        if not isinstance(frame, Statement):
+            raise HoopgateError(f"{verdict!r} for a frame that is no statement")
+        if isinstance(verdict, Hold):
+            return self.holding.hold(frame, verdict).addCallback(lambda released: self._release(frame, released))
+        if isinstance(verdict, Block):
+            return self._refuse(frame, verdict)
+        raise HoopgateError(f"{verdict!r} for a statement")
+
+    def _release(self, frame: Statement, verdict: Verdict | None) -> Any:
+        """After a hold: None means that the policy changed meanwhile, so that all is asked again."""
+        if self.skipping:
+            return b""
+        if verdict is not None:
+            return self._apply_request(frame, verdict)
+        again = self._chain.inspect(frame)
+        if isinstance(again, Deferred):
+            return again.addCallback(lambda answer: self._apply_request(frame, answer))
+        return self._apply_request(frame, again)
+
+    def _refuse(self, frame: Statement, block: Block) -> bytes:
+        self._session.event("refused", rule=block.rule, reason=block.reason, phase=frame.phase.value)
+        error = messages.error_response(
+            sqlstate=block.sqlstate,
+            message=block.reason,
+            detail=f'Refused by rule "{block.rule}".',
+            hint=block.hint,
+            encoding=self._session.client_encoding,
+        )
+        return self._requests_wire.refuse(frame, error, block.rule)
+
+    def _to_target(self, data: bytes, witnessed: bytes) -> None:
+        if self._record(CLIENT, witnessed):
+            self._target.transport.write(data)  # type: ignore[union-attr]
+
+    # --- answers
+
+    def _inspect_answer(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        return self._answers_chain.inspect(frame)
+
+    def _apply_answer(self, frame: Frame, verdict: Verdict) -> bytes:
+        if isinstance(frame, Columns):
+            if isinstance(verdict, Mask):
+                self._answers_wire.judged(splicer(verdict.plan, frame, self._session.config.limits.row))
+            elif verdict is ALLOW:
+                self._answers_wire.judged(None)
+        if verdict is ALLOW or isinstance(verdict, Mask):
+            return frame.raw
+        if isinstance(verdict, Rewrite):
+            return verdict.frame.raw
+        reason = verdict.reason if isinstance(verdict, Block) else "an answer cannot be held"
+        raise HoopgateError(reason)
+
+    def _target_received(self, data: bytes) -> None:
+        self.answers.receive(data)
+        if self.answers.dead:
+            return
+        session, conversation = self._session, self.conversation
+        session.transaction = conversation.transaction.decode()
+        session.client_encoding = codec(conversation.parameters.get("client_encoding", "UTF8")) or "utf-8"
+        if self._idle_waiters and conversation.idle:
+            waiters, self._idle_waiters = self._idle_waiters, []
+            for waiter in waiters:
+                waiter()
+        if self._requests_wire.waiting:
+            self.requests.pump()
+
+    def _to_client(self, data: bytes, witnessed: bytes) -> None:
+        if self._record(TARGET, witnessed):
+            self._client.write(data)
+
+    # --- the end
+
+    def _record(self, direction: int, data: bytes) -> bool:
+        recording = self._session.recording
+        if recording is None:
+            return False
+        try:
+            recording.data(direction, data)
+        except RecordingError as error:
+            self._session.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
+            return False
+        return True
+
+    def _client_failed(self, failure: Failure) -> None:
+        self._broken(failure, "the client broke the protocol")
+
+    def _target_failed(self, failure: Failure) -> None:
+        self._broken(failure, "the target broke the protocol")
+
+    def _broken(self, failure: Failure, whose: str) -> None:
+        error = failure.value
+        if isinstance(error, RemoteProtocolError):
+            self._session.end(f"{whose}: {error}", sqlstate=error.sqlstate, rule="protocol")
+        elif isinstance(error, LimitError):
+            self._session.end(str(error), sqlstate="54000", rule=error.limit)
+        else:
+            log.failure("session {session} failed", failure, session=self._session.id)
+            self._session.end("the gateway failed", sqlstate="XX000", rule="internal")
+
+    def _target_lost(self, reason: Failure) -> None:
+        self._session.end("the target closed the connection", sqlstate="08006")
+
+    def close(self, reason: str, sqlstate: str, rule: str) -> None:
+        self.requests.stop()
+        boundary = self._answers_wire.boundary
+        self.answers.stop()
+        self.holding.withdraw(reason)
+        self._chain.closed(reason)
+        self._target.terminate()
+        self._client.unregisterProducer()
+        if boundary and sqlstate and not self._client.disconnecting:
+            self._client.write(
+                messages.error_response(
+                    severity="FATAL",
+                    sqlstate=sqlstate,
+                    message=f"terminating connection: {reason}",
+                    detail=f'Ended by "{rule}".' if rule else "",
+                    encoding=self._session.client_encoding,
+                )
+            )
+        self._client.loseConnection()
+
+
+class _Throttle:
+    """A consumer's wish to be spared, as a reason of the other side's pauser."""
+
+    def __init__(self, pauser: Pauser, reason: str) -> None:
+        self._pauser = pauser
+        self._reason = reason
+
+    def pauseProducing(self) -> None:
+        self._pauser.pause(self._reason)
+
+    def resumeProducing(self) -> None:
+        self._pauser.resume(self._reason)
+
+    def stopProducing(self) -> None:
+        """The consumer is gone; its connectionLost says so too."""
+
+
+def _redact(frame: Frame, data: bytes) -> bytes:
+    if isinstance(frame, Statement) and frame.phase in (Phase.SIMPLE, Phase.PREPARE) and data is frame.raw:
+        return recordable(data)
+    return data

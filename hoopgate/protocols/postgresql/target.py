@@ -1,0 +1,190 @@
+"""Our connection to a target: TLS, login, then bytes for whoever took it over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hoopgate.codecs.postgresql import messages
+from hoopgate.codecs.postgresql.startup import ClientStartup, Encryption, Failed, Ready, Send, tls_server_end_point
+from hoopgate.errors import HoopgateError, RemoteProtocolError, UpstreamError
+from hoopgate.protocols.postgresql.tls import failure_text, peer_certificate
+
+
+@implementer(IHandshakeListener)
+class TargetConnection(Protocol):
+    """``ready`` fires with this once logged in, or fails with UpstreamError.
+
+    ``tls`` is a context for ``startTLS``, None for none. ``credential`` is wiped from here after the login.
+    """
+
+    def __init__(self, parameters: Mapping[str, str], *, tls: Any, credential: bytes | None) -> None:
+        self.ready: Deferred[TargetConnection] = Deferred(lambda _: self._give_up())
+        self.login: Ready | None = None
+        self.tls = tls
+        self.endpoint: Any = None  # where it was reached, for a CancelRequest
+        self._parameters = parameters
+        self._tls = tls
+        self._credential = credential
+        self._startup: ClientStartup | None = None
+        self._encryption: Encryption | None = None
+        self._early = b""
+        self._lost_early: Failure | None = None
+        self._received: Callable[[bytes], None] = self._login_received
+        self._lost: Callable[[Failure], None] = self._login_lost
+
+    def connectionMade(self) -> None:
+        if self._tls is None:
+            self._log_in(None)
+            return
+        self._encryption = Encryption()
+        self.transport.write(self._encryption.request)
+
+    def handshakeCompleted(self) -> None:
+        certificate = peer_certificate(self.transport)
+        self._guarded(lambda: self._log_in(certificate))
+
+    def dataReceived(self, data: bytes) -> None:
+        self._received(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost(reason)
+
+    def take_over(self, received: Callable[[bytes], None], lost: Callable[[Failure], None]) -> None:
+        """Traffic begins; what the target sent behind its login is delivered at once."""
+        self._received = received
+        self._lost = lost
+        early, self._early = self._early, b""
+        if early:
+            received(early)
+        if self._lost_early is not None:
+            lost(self._lost_early)
+
+    def terminate(self) -> None:
+        """Say goodbye and close."""
+        if self.transport is not None:
+            self.transport.write(messages.terminate())
+            self.transport.loseConnection()
+
+    def _login_received(self, data: bytes) -> None:
+        self._guarded(lambda: self._advance(data))
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except (HoopgateError, ValueError) as error:
+            self._fail(UpstreamError(str(error)))
+
+    def _advance(self, data: bytes) -> None:
+        if self._encryption is not None:
+            encryption, self._encryption = self._encryption, None
+            if not encryption.answered(data):
+                raise RemoteProtocolError("the target does not offer TLS, and this target's configuration demands it")
+            self.transport.startTLS(self._tls)  # type: ignore[union-attr]
+            return
+        if self._startup is None:
+            raise RemoteProtocolError("the target spoke before it was spoken to")
+        self._startup.feed(data)
+        self._continue()
+
+    def _log_in(self, certificate: bytes | None) -> None:
+        binding = tls_server_end_point(certificate) if certificate is not None else None
+        self._startup = ClientStartup(
+            self._parameters,
+            credential=self._credential,
+            channel_binding=binding,
+            tls_active=self._tls is not None,
+        )
+        self._credential = None
+        self._continue()
+
+    def _continue(self) -> None:
+        startup = self._startup
+        while startup is not None and (event := startup.next_event()) is not None:
+            if isinstance(event, Send):
+                self.transport.write(event.data)
+            elif isinstance(event, Failed):
+                text = f"the target refused the gateway's login: {event.message} (SQLSTATE {event.sqlstate})"
+                self._fail(UpstreamError(text, credential_refused=event.credential_refused))
+                return
+            else:
+                self._succeed(event, startup)
+                return
+
+    def _succeed(self, login: Ready, startup: ClientStartup) -> None:
+        self.login = login
+        self._early = startup.trailing
+        self._startup = None
+        self._received = self._keep_early
+        self._lost = self._keep_lost
+        self.ready.callback(self)
+
+    def _keep_early(self, data: bytes) -> None:
+        self._early += data
+
+    def _keep_lost(self, reason: Failure) -> None:
+        self._lost_early = reason
+
+    def _login_lost(self, reason: Failure) -> None:
+        text = "it closed the connection" if reason.check(ConnectionDone) else failure_text(reason)
+        self._fail(UpstreamError(f"the connection to the target failed during login: {text}"))
+
+    def _fail(self, error: UpstreamError) -> None:
+        self._lost = lambda reason: None
+        self._received = lambda data: None
+        if self.transport is not None:
+            self.transport.loseConnection()
+        if not self.ready.called:
+            self.ready.errback(error)
+
+    def _give_up(self) -> None:
+        self._lost = lambda reason: None
+        self._received = lambda data: None
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+
+@implementer(IHandshakeListener)
+class CancelConnection(Protocol):
+    """Sends one CancelRequest and leaves. ``done`` fires when the target has closed the connection."""
+
+    def __init__(self, request: bytes, *, tls: Any) -> None:
+        self.done: Deferred[None] = Deferred(lambda _: self._abort())
+        self._request = request
+        self._tls = tls
+        self._encryption = Encryption()
+
+    def connectionMade(self) -> None:
+        self._write(self._request if self._tls is None else self._encryption.request)
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            if self._tls is not None and self._encryption.answered(data):
+                self.transport.startTLS(self._tls)  # type: ignore[union-attr]
+                return
+        except RemoteProtocolError:
+            self._abort()
+            return
+        self._abort()
+
+    def handshakeCompleted(self) -> None:
+        self._write(self._request)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self.done.called:
+            self.done.callback(None)
+
+    def _write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]

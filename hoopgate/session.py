@@ -1,0 +1,172 @@
+"""A session: one client connection to one target by one identity, from admission to its end with a reason.
+
+    OPENING --admitted--> OPEN --end(reason)--> ENDED
+       \\--------------end(reason)----------------^
+
+Its lanes, guards and recording live exactly as long as it does.
+"""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from twisted.internet.defer import Deferred, fail
+
+from hoopgate.config.model import Config, Listener, Target
+from hoopgate.errors import HoopgateError, RecordingError
+from hoopgate.interfaces import Identity
+
+if TYPE_CHECKING:
+    from hoopgate.gateway import Gateway
+    from hoopgate.interfaces import IRecording
+    from hoopgate.policy.engine import Decision, Engine
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32
+Rows = list[tuple[str | None, ...]]
+
+
+class Live(Protocol):
+    """The connection behind an open session."""
+
+    @property
+    def holding(self) -> Any: ...
+
+    @property
+    def at_rest(self) -> bool: ...
+
+    def ask(self, sql: str) -> Deferred[Rows]: ...
+
+    def forget(self, name: str | None) -> None: ...
+
+    def policy_changed(self) -> None: ...
+
+    def close(self, reason: str, sqlstate: str, rule: str) -> None: ...
+
+
+class State(enum.Enum):
+    OPENING = "opening"
+    OPEN = "open"
+    ENDED = "ended"
+
+
+def new_id(now: float | None = None) -> str:
+    """26 characters that sort by time: 48 bits of milliseconds, 80 of chance (as a ULID)."""
+    moment = time.time() if now is None else now
+    number = (int(moment * 1000) & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+class Session:
+    """What guards and recorders see of a connection. ``client`` is ``address:port``."""
+
+    def __init__(
+        self, gateway: Gateway, *, listener: Listener, identity: Identity, target: Target, role: str, client: str
+    ) -> None:
+        self.gateway = gateway
+        self.started = gateway.clock.seconds()
+        self.id = new_id(self.started)
+        self.listener = listener
+        self.identity = identity
+        self.target = target
+        self.role = role
+        self.database = target.database
+        self.client = client
+        self.application = ""
+        self.state = State.OPENING
+        self.transaction = "I"
+        self.client_encoding = "utf-8"
+        self.decision: Decision | None = None
+        self.recording: IRecording | None = None
+        self.last_activity = self.started
+        self.held = 0
+        self.reason = ""
+        self._live: Live | None = None
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force now."""
+        return self.gateway.config
+
+    @property
+    def engine(self) -> Engine:
+        """The policy in force now."""
+        return self.gateway.engine
+
+    @property
+    def grants(self) -> frozenset[str]:
+        """The identity's just-in-time grants that are in force now."""
+        return self.gateway.grants_of(self.identity)
+
+    @property
+    def catalogue(self) -> Any:
+        """What the gateway knows of the target's relations."""
+        return self.gateway.catalogue(self.target, self.database)
+
+    @property
+    def parser(self) -> Any:
+        return self.gateway.parser
+
+    def ask(self, sql: str) -> Deferred[Rows]:
+        """Ask on the client's own session, between its messages; only while one of its statements is inspected."""
+        if self._live is None:
+            return fail(HoopgateError("the session cannot be asked"))
+        return self._live.ask(sql)
+
+    def forget_statement(self, name: str | None) -> None:
+        """SQL changed the meaning of a prepared statement's name; None: of all."""
+        if self._live is not None:
+            self._live.forget(name)
+
+    @property
+    def holding(self) -> bool:
+        """A statement waits for people."""
+        return self._live is not None and self._live.holding.pending
+
+    @property
+    def at_rest(self) -> bool:
+        """No transaction is open and nothing is under way."""
+        return self._live is None or self._live.at_rest
+
+    def cancel_held(self) -> bool:
+        """Withdraw what is held. False: nothing is."""
+        return self._live is not None and self._live.holding.cancel()
+
+    def policy_changed(self) -> None:
+        """The policy or the identity's grants are others now."""
+        if self._live is not None:
+            self._live.policy_changed()
+
+    def attach(self, live: Live) -> None:
+        """Traffic begins."""
+        self._live = live
+        self.state = State.OPEN
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Tell recording, metrics and log. A recorder that cannot write ends the session."""
+        self.gateway.observe(self, kind, fields)
+        if self.recording is None:
+            return
+        try:
+            self.recording.event(kind, fields)
+        except RecordingError as error:
+            self.recording = None
+            self.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
+
+    def end(self, reason: str, *, sqlstate: str = "57P01", rule: str = "") -> None:
+        """End the session once; the client gets ``reason`` as its last error, unless ``sqlstate`` is empty."""
+        if self.state is State.ENDED:
+            return
+        self.state = State.ENDED
+        self.reason = reason
+        recording, self.recording = self.recording, None
+        live, self._live = self._live, None
+        try:
+            if live is not None:
+                live.close(reason, sqlstate, rule)
+            if recording is not None:
+                recording.close(reason)
+        finally:
+            self.gateway.ended(self)

@@ -1,0 +1,116 @@
+"""The only place that holds a target's credentials: connecting and logging in to targets.
+
+Hosts are tried in order. A credential is read at each connect (cached a short while by the secrets); when the target
+refuses it, it is read afresh and tried once more, so that a rotation is never noticed by a client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, connectProtocol
+from twisted.logger import Logger
+
+from hoopgate.config.model import Host, Role, Target
+from hoopgate.errors import ConfigError, HoopgateError, UpstreamError
+from hoopgate.protocols.postgresql.target import CancelConnection, TargetConnection
+from hoopgate.protocols.postgresql.tls import target_options
+from hoopgate.secrets import Secrets
+
+log = Logger()
+
+
+class Upstream:
+    """Opens connections to targets."""
+
+    def __init__(self, reactor: Any, secrets: Secrets) -> None:
+        self._reactor = reactor
+        self._secrets = secrets
+
+    def connect(self, target: Target, role: Role, parameters: Mapping[str, str]) -> Deferred[TargetConnection]:
+        """A logged-in connection. ``parameters`` are StartupMessage's, ``database`` among them.
+
+        Fails with UpstreamError (no host could be reached, or the target refused us; the text is fit for the client)
+        or SecretError.
+        """
+        return Deferred.fromCoroutine(self._connect(target, role, parameters))
+
+    def send_cancel(self, connection: TargetConnection, request: bytes) -> None:
+        """Open a connection beside ``connection`` just to cancel what it runs. Best effort, as PostgreSQL's own.
+
+        In clear text where the session itself was (libpq sends it so too before version 17); over TLS else.
+        """
+        sent = Deferred.fromCoroutine(self._cancel(connection, request))
+        sent.addErrback(lambda failure: log.warn("a cancel request was not sent: {why}", why=failure.getErrorMessage()))
+
+    async def _cancel(self, connection: TargetConnection, request: bytes) -> None:
+        canceller = CancelConnection(request, tls=connection.tls)
+        await connectProtocol(connection.endpoint, canceller)
+        canceller.done.addTimeout(10.0, self._reactor)
+        await canceller.done
+
+    async def _connect(self, target: Target, role: Role, parameters: Mapping[str, str]) -> TargetConnection:
+        problems: list[str] = []
+        for host in target.hosts:
+            try:
+                return await self._log_in(target, host, role, parameters)
+            except HoopgateError:
+                raise
+            except Exception as error:  # every way in which a socket, a resolver or an endpoint can fail
+                log.warn(
+                    "target {target}: host {host} cannot be reached: {error}",
+                    target=target.name, host=host.name, error=str(error),
+                )  # fmt: skip
+                problems.append(type(error).__name__)
+        raise UpstreamError(f"no host of target {target.name} can be reached ({', '.join(problems)})")
+
+    async def _log_in(self, target: Target, host: Host, role: Role, parameters: Mapping[str, str]) -> TargetConnection:
+        try:
+            return await self._attempt(target, host, role, parameters)
+        except UpstreamError as error:
+            if not error.credential_refused:
+                raise
+        log.info("target {target} refused the credential of {role}: reading it afresh", target=target.name,
+                 role=role.name)  # fmt: skip
+        references = [role.password] if role.password else []
+        if role.certificate is not None:
+            references += [role.certificate.certificate, role.certificate.key]
+        for reference in references:
+            await self._secrets.refresh(reference)
+        return await self._attempt(target, host, role, parameters)
+
+    async def _attempt(self, target: Target, host: Host, role: Role, parameters: Mapping[str, str]) -> TargetConnection:
+        credential = await self._secrets.get(role.password) if role.password else None
+        tls = await self._tls(target, host, role)
+        connection = TargetConnection({**parameters, "user": role.user}, tls=tls, credential=credential)
+        connection.endpoint = self._endpoint(target, host)
+        await connectProtocol(connection.endpoint, connection)
+        connection.ready.addTimeout(target.connect_timeout, self._reactor, _timed_out)
+        return await connection.ready
+
+    async def _tls(self, target: Target, host: Host, role: Role) -> Any:
+        if target.tls == "disable" or host.is_socket:
+            return None
+        ca = await self._secrets.get(target.ca) if target.ca else None
+        certificate = key = None
+        if role.certificate is not None:
+            certificate = await self._secrets.get(role.certificate.certificate)
+            key = await self._secrets.get(role.certificate.key)
+        try:
+            return target_options(target.tls, host.name, ca, certificate, key)
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise UpstreamError(f"TLS towards target {target.name} cannot be set up: {type(error).__name__}") from error
+
+    def _endpoint(self, target: Target, host: Host) -> Any:
+        if host.is_socket:
+            path = f"{host.name}/.s.PGSQL.{host.port}"
+            return UNIXClientEndpoint(self._reactor, path, timeout=target.connect_timeout)
+        return HostnameEndpoint(self._reactor, host.name, host.port, timeout=target.connect_timeout)
+
+
+def _timed_out(result: object, timeout: float) -> TargetConnection:
+    raise UpstreamError(f"the target did not finish the login within {timeout:g} s")
