@@ -1,0 +1,43 @@
+"""Columns of the server's own relations that hold values of users' tables, or texts that quote them.
+
+Statistics keep samples of columns, activity views the texts of other people's statements. While any mask is in
+force, these are masked as well.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoopgate.config.model import Mask
+
+SERVER_VALUES: Final = Mask(
+    name="server-values",
+    kind="null",
+    columns=tuple(
+        f"pg_catalog.{relation}.{column}"
+        for relation, columns in {
+            "pg_statistic": ("stavalues?", "stanumbers?"),
+            "pg_statistic_ext_data": ("stxd*",),
+            "pg_stats": (
+                "most_common_vals",
+                "histogram_bounds",
+                "most_common_elems",
+                "range_*_histogram",
+            ),
+            "pg_stats_ext": ("most_common_val*", "most_common_base_freqs", "expr*"),
+            "pg_stats_ext_exprs": ("most_common_*", "histogram_bounds", "range_*_histogram", "expr"),
+            "pg_stat_activity": ("query",),
+            "pg_prepared_statements": ("statement",),
+            "pg_cursors": ("statement",),
+            "pg_largeobject": ("data",),
+            "pg_authid": ("rolpassword",),
+            "pg_shadow": ("passwd",),
+            "pg_subscription": ("subconninfo",),
+            "pg_user_mapping": ("umoptions",),
+            "pg_user_mappings": ("umoptions",),
+            "pg_foreign_server": ("srvoptions",),
+        }.items()
+        for column in columns
+    )
+    + ("*.pg_stat_statements.query", "*.pg_stat_statements_info.query", "*.pg_store_plans.plan"),
+)
