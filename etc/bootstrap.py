@@ -165,12 +165,14 @@ def install(inside, extras, editable):
             shutil.copytree(str(ROOT), str(source), ignore=names)
         wanted = "{}[{}]".format(source, ",".join(extras)) if extras else str(source)
         command = [str(inside), "-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:"]
-        if editable:
-            # A plain path: twistd finds plug-ins by looking through directories, not by import hooks.
-            command += ["--config-settings", "editable_mode=compat", "--editable"]
-        done = subprocess.run([*command, wanted], stdout=sys.stderr)
+        done = subprocess.run([*command, *(["--editable"] if editable else []), wanted], stdout=sys.stderr)
     if done.returncode:
         raise SetupError("pip could not install hoopgate; its last lines above say why. Run this again when mended")
+    if editable:
+        # twistd finds plug-ins by looking through directories, and knows nothing of pip's import hooks.
+        ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        packages = subprocess.run([str(inside), "-c", ask], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+        (Path(packages) / "hoopgate-checkout.pth").write_text(str(ROOT) + "\n")
 
 
 # --- pip, where there is none ---------------------------------------------------------------------------------------
