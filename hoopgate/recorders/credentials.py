@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from hoopgate.recorders.lexer import Token
@@ -43,7 +44,7 @@ def sets_credential(statement: list[Token]) -> bool:
         return True
     if words[:1] in (["create"], ["alter"], ["import"]) and not _CARRIERS.isdisjoint(words):
         return True
-    if any(_is_keyword_and_literal(*pair) for pair in zip(statement, statement[1:], strict=False)):
+    if any(_is_keyword_and_literal(*pair) for pair in pairwise(statement)):
         return True
     return any(token.kind == "literal" and _carries_sql(token.text) for token in statement)
 
@@ -55,10 +56,14 @@ def _changes_role(verb: str, thing: str) -> bool:
 def misquoted(statement: list[Token]) -> list[Token]:
     """What follows ``PASSWORD`` without being a literal: a typing error that must not be recorded either."""
     found = [token for token in statement if token.kind == "word" and token.text.startswith("password$")]
-    for word, next_ in zip(statement, statement[1:], strict=False):
-        if word.kind == "word" and word.text == "password" and next_.kind in ("word", "quoted", "number"):
-            if next_.text != "null" and not next_.text.startswith("$"):
-                found.append(next_)
+    found += [
+        after
+        for word, after in pairwise(statement)
+        if (word.kind, word.text) == ("word", "password")
+        and after.kind in ("word", "quoted", "number")
+        and after.text != "null"
+        and not after.text.startswith("$")
+    ]
     return found
 
 
@@ -113,9 +118,13 @@ def _window(statement: list[Token], depths: list[int], index: int, step: int) ->
         token, depth = statement[at], depths[at]
         if token.kind in ("literal", "dollar"):
             found.add(token.start)
-        elif depth <= own and token.kind == "word" and token.text in _BOUNDS:
-            break
-        elif token.text == "," and (depth < own or depth == own == 0):
+        elif _ends_window(token, depth, own):
             break
         at += step
     return found
+
+
+def _ends_window(token: Token, depth: int, own: int) -> bool:
+    if token.text == ",":
+        return depth < own or depth == own == 0
+    return depth <= own and token.kind == "word" and token.text in _BOUNDS

@@ -53,3 +53,8 @@ def _text(value: str, left: list[int]) -> str:
         return value
     digest = hashlib.sha256(value.encode("utf-8", "backslashreplace")).hexdigest()
     return f"{value[:room]}… (cut; {len(value)} characters, SHA-256 {digest})"
+
+
+def text_name(text: str) -> str:
+    """A short name of a statement's recorded text: sixteen hexadecimal digits of SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -46,6 +46,12 @@ _GRAMMAR: Final = rf"""
 _FLAGS: Final = re.VERBOSE | re.DOTALL
 _CONFORMING: Final = re.compile(_GRAMMAR.replace("ESCAPED", "[eE]"), _FLAGS)
 _BACKSLASHES: Final = re.compile(_GRAMMAR.replace("ESCAPED", "[eE]?"), _FLAGS)
+_PLAIN: Final[dict[str | None, TokenKind]] = {
+    "other": "other",
+    "number": "number",
+    "quoted": "quoted",
+    "literal": "literal",
+}
 _COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 _MAYBE_ONE_CHARACTER: Final = re.compile(r"[\x80-\xff]\\")
 
@@ -70,8 +76,8 @@ def tokens(text: str, *, conforming: bool = True, single_bytes: bool = False) ->
             continue
         if kind == "word":
             yield Token("word", start, at, found.lower())
-        elif kind == "other" or kind == "number" or kind == "quoted" or kind == "literal":
-            yield Token(kind, start, at, found)
+        elif kind in _PLAIN:
+            yield Token(_PLAIN[kind], start, at, found)
         elif kind == "escaped":
             if single_bytes and _MAYBE_ONE_CHARACTER.search(found):
                 raise Doubtful(start)

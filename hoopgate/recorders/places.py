@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,10 +62,8 @@ def _enter(top: int, day: str) -> int:
         return os.open(day, _DIRECTORY, dir_fd=top)
     except FileNotFoundError:
         pass  # the day's first session
-    try:
+    with suppress(FileExistsError):  # another process was first
         os.mkdir(day, 0o700, dir_fd=top)
-    except FileExistsError:
-        pass  # another process was first
     return os.open(day, _DIRECTORY, dir_fd=top)
 
 

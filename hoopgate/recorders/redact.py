@@ -111,7 +111,7 @@ def _redacted(text: str, conforming: bool, *, single_bytes: bool, depth: int) ->
         if len(text) > _LARGE:
             return _coarse(text)
         for token in tokens(text, conforming=conforming, single_bytes=single_bytes):
-            found.append(token)  # noqa: PERF402 - what came before a doubt is kept
+            found.append(token)  # one by one: what came before a doubt is kept
     except Doubtful as doubt:
         literal = next((token.start for token in found if token.kind in ("literal", "dollar")), doubt.at)
         return text[:literal] + STARS

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -36,7 +37,7 @@ CHECKPOINT_RECORDS: Final = 4096
 CHECKPOINT_SECONDS: Final = 2.0
 
 
-def _unobserved(nanoseconds: int) -> None:
+def unobserved(nanoseconds: int) -> None:
     """Nobody watches the latency."""
 
 
@@ -55,7 +56,7 @@ class FileRecorder:
         clock: IReactorTime,
         limits: Limits,
         *,
-        observe: Callable[[int], None] = _unobserved,
+        observe: Callable[[int], None] = unobserved,
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.directory = directory
@@ -67,6 +68,10 @@ class FileRecorder:
         self.key_id = keys.key_id(key.public_key())
         places.prepare(directory)
         self._publish_key()
+
+    def start(self) -> Deferred[None]:
+        """It was ready when it was made."""
+        return succeed(None)
 
     def open(self, session: Any) -> FileRecording:
         """Create the session's file with its head, its ``open`` event and a first checkpoint."""

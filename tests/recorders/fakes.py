@@ -16,6 +16,8 @@ from hoopgate.recorders.spool import FileRecorder, FileRecording
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 STARTED = 1_794_000_000.0
+ADA = Identity(issuer="https://id.example", subject="ada", groups=frozenset({"analysts"}), person="ada@example.com")
+SHOP = Target(name="shop", protocol="postgresql", hosts=(Host("db"),))
 SESSION_ID = "0123456789abcdefghjkmnpqrs"
 
 
@@ -24,10 +26,8 @@ class FakeSession:
     """What the contract of guards says a session has; ``event`` keeps what it is told."""
 
     id: str = SESSION_ID
-    identity: Identity = Identity(
-        issuer="https://id.example", subject="ada", groups=frozenset({"analysts"}), person="ada@example.com"
-    )
-    target: Target = Target(name="shop", protocol="postgresql", hosts=(Host("db"),))
+    identity: Identity = ADA
+    target: Target = SHOP
     role: str = "app_ro"
     client: str = "127.0.0.1:40000"
     started: float = STARTED

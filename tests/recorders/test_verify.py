@@ -107,8 +107,8 @@ def test_signed_anew_by_somebody_else_under_our_key_id(tmp_path: Path) -> None:
 
 def spliced(path: Path, donor: Path) -> tuple[bytes, int]:
     """The recording with the donor's record of the same place put over its own; and that place."""
-    own = [record for record in read(path) if record.kind is Kind.FROM_TARGET][0]
-    foreign = [record for record in read(donor) if record.kind is Kind.FROM_TARGET][0]
+    own = next(record for record in read(path) if record.kind is Kind.FROM_TARGET)
+    foreign = next(record for record in read(donor) if record.kind is Kind.FROM_TARGET)
     mine, theirs = path.read_bytes(), donor.read_bytes()
     return mine[: own.offset] + theirs[foreign.offset : foreign.end] + mine[own.end :], own.offset
 
