@@ -91,6 +91,10 @@ class ISecretSource(Interface):
 class IRecorder(Interface):
     """Opens recordings."""
 
+    def start() -> Deferred[None]:
+        """Fetch the key and make ready; called once, before the first ``open``. Fails with SecretError or
+        RecordingError, which stops the service's start."""
+
     def open(session: Any) -> Any:
         """Return an :class:`IRecording`, its head already written. Raises RecordingError."""
 
