@@ -17,7 +17,7 @@ class CsvRows:
         self._width = len(plan.transforms)
         self._limit = limit_row
         self._delimiter = options.delimiter_byte
-        self._null = options.null_marker
+        self._marker = options.null_marker
         self._quote = options.quote_byte
         self._escape = options.escape_byte
         self._header = options.header
@@ -92,10 +92,10 @@ class CsvRows:
             return row
         for index, transform in self._masked:
             field = fields[index]
-            if field == self._null:  # unquoted: a value that looks like it is always quoted
+            if field == self._marker:  # unquoted: a value that looks like it is always quoted
                 continue
             new = transform(self._decode(field))
-            fields[index] = self._null if new is None else self._encode(new, index)
+            fields[index] = self._marker if new is None else self._encode(new, index)
         return self._delimiter.join(fields)
 
     def _fields(self, row: bytes) -> list[bytes]:
@@ -135,7 +135,7 @@ class CsvRows:
         return self._escaped.sub(rb"\1", field[1:-1])
 
     def _encode(self, value: bytes, index: int) -> bytes:
-        plain = index not in self._force and value != self._null and self._special.search(value) is None
+        plain = index not in self._force and value != self._marker and self._special.search(value) is None
         if plain and not (self._width == 1 and value == b"\\."):
             return value
         return self._quote + self._inside.sub(lambda found: self._escape + found[0], value) + self._quote

@@ -22,7 +22,7 @@ class TextRows:
         self._width = len(plan.transforms)
         self._limit = limit_row
         self._delimiter = options.delimiter_byte
-        self._null = options.null_marker
+        self._marker = options.null_marker
         self._header = options.header
         self._special = specials(self._delimiter)
         self._pending = bytearray()
@@ -62,10 +62,10 @@ class TextRows:
             return row
         for index, transform in self._masked:
             field = fields[index]
-            if field == self._null:
+            if field == self._marker:
                 continue
             new = transform(decode(field))
-            fields[index] = self._null if new is None else encode(new, self._special)
+            fields[index] = self._marker if new is None else encode(new, self._special)
         return delimiter.join(fields)
 
 

@@ -40,13 +40,15 @@ class Plan:
 class Splicer:
     """Applies one plan to the rows of one result. ``limit_row``: bytes of one DataRow message, at most."""
 
-    __slots__ = ("_last", "_limit", "_transforms", "_width")
+    __slots__ = ("_limit", "_masked_last", "_steps", "_width")
 
     def __init__(self, plan: Plan, limit_row: int) -> None:
-        self._transforms = plan.transforms
         self._width = len(plan.transforms)
-        self._last = plan.last
         self._limit = min(limit_row, MESSAGE_MAXIMUM)
+        self._masked_last = plan.last + 1 == self._width
+        before = [-1] + [index for index, _ in plan.masked]
+        # How many cells to pass over, then what to do with the one behind them.
+        self._steps = [(index - last - 1, transform) for last, (index, transform) in zip(before, plan.masked)]
 
     def splice(self, data: bytes, start: int, end: int) -> bytes:
         """The masked form of ``data[start:end]``, a run of whole DataRow messages.
@@ -59,12 +61,13 @@ class Splicer:
         parts: list[bytes] = []
         copied = start
         position = start
+        limit = self._limit
         while position < end:
             if end - position < 7:
                 raise RemoteProtocolError("truncated DataRow")
             kind, size, width = _head(data, position)
-            stop = position + 1 + size
-            if kind != DATA_ROW or size < 6 or size >= self._limit or stop > end:
+            stop: int = position + 1 + size
+            if kind != DATA_ROW or size < 6 or size >= limit or stop > end:
                 raise self._malformed(kind, size)
             if width != self._width:
                 raise RemoteProtocolError(f"a row has {width} columns, its description {self._width}")
@@ -80,21 +83,29 @@ class Splicer:
 
         Cells behind the last masked one are not looked at: both ends read those the same way.
         """
-        transforms = self._transforms
         length_at = -1  # where in parts the row's new length belongs
-        growth = 0
+        length = stop - start - 1
         position = start + 7
-        for index in range(self._last + 1):
-            if position + 4 > stop:
+        last = stop - 4  # where the last cell may begin
+        size: int
+        for gap, transform in self._steps:
+            for _ in range(gap):
+                if position > last:
+                    raise RemoteProtocolError("truncated DataRow")
+                size = _size(data, position)[0]
+                if size < -1:
+                    raise RemoteProtocolError("a cell has an invalid length")
+                position += 4 if size == -1 else 4 + size
+            if position > last:
                 raise RemoteProtocolError("truncated DataRow")
-            cell = position + 4
-            size: int = _size(data, position)[0]
-            position = cell if size == -1 else cell + size
+            size = _size(data, position)[0]
+            position += 4
+            if size == -1:
+                continue
+            cell = position
+            position += size
             if size < -1 or position > stop:
                 raise RemoteProtocolError("a cell exceeds its row")
-            transform = transforms[index]
-            if transform is None or size == -1:
-                continue
             old = data[cell:position]
             new = transform(old)
             if new == old:
@@ -108,15 +119,15 @@ class Splicer:
             copied = position
             if new is None:
                 parts.append(NULL)
-                growth -= size
+                length -= size
             else:
                 parts.append(len(new).to_bytes(4, "big"))
                 parts.append(new)
-                growth += len(new) - size
-        if self._last + 1 == self._width and position != stop:
+                length += len(new) - size
+        if self._masked_last and position != stop:
             raise RemoteProtocolError("a row has bytes behind its last cell")
         if length_at >= 0:
-            parts[length_at] = _length(stop - start - 1 + growth)
+            parts[length_at] = _length(length)
         return copied
 
     def _malformed(self, kind: int, size: int) -> RemoteProtocolError:
