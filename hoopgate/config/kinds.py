@@ -41,7 +41,7 @@ def about(text: str, **more: Any) -> dict[str, Any]:
 
     ``least`` and ``most`` bound a number. ``toml`` is the key in the file where it differs from the field's name.
     ``keyed=True``: in the file a table whose keys are the items' names. ``hidden=True``: no key of the file.
-    ``merged=True``: keys that the file leaves out keep their defaults. ``shows`` replaces the default in the
-    reference.
+    ``claims=True``: a free-form table that describes an identity, where nothing is a secret. ``merged=True``: keys
+    that the file leaves out keep their defaults. ``shows`` replaces the default in the reference.
     """
     return {"help": text, **more}

@@ -24,7 +24,7 @@ from hoopgate.config.version import policy_version
 __all__ = ["LARGEST", "ConfigErrors", "Mistake", "load", "loads"]
 
 LARGEST = 4 * 1024 * 1024  # bytes of a configuration file
-_TOML_PLACE = re.compile(r"^(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)$", re.DOTALL)
+_TOML_PLACE = re.compile(r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)$", re.DOTALL)
 
 
 def load(path: Path) -> Config:
@@ -61,12 +61,8 @@ def _parse(text: str, path: Path) -> tuple[dict[str, Any], dict[Trail, int]]:
     except ValueError as error:  # tomllib.TOMLDecodeError, and int()'s own for numbers of thousands of digits
         found = _TOML_PLACE.match(str(error))
         what = found["what"] if found else "Not valid"
-        raise _fault(
-            path,
-            f"is not TOML: {what[:1].lower()}{what[1:]}",
-            "See https://toml.io.",
-            int(found["line"]) if found else 0,
-        ) from None
+        line = int(found["line"] or text.count("\n") + 1) if found else 0
+        raise _fault(path, f"is not TOML: {what[:1].lower()}{what[1:]}", "See https://toml.io.", line) from None
 
 
 def _fault(path: Path, message: str, remedy: str, line: int = 0) -> ConfigErrors:

@@ -98,7 +98,7 @@ class Issuer:
         default=DAY, metadata=about("How long cached keys serve while the issuer is away.", least=0)
     )
     unknown_key_cooldown: Seconds = field(
-        default=60.0, metadata=about("Between two fetches that unknown `kid`s cause.", least=1)
+        default=60.0, metadata=about("Between two fetches that keys not known (`kid`) cause.", least=1)
     )
     ca: SecretRef | None = field(default=None, metadata=about("CA of the issuer's HTTPS.", shows="the system's"))
     development: bool = field(
@@ -231,7 +231,8 @@ class Example:
     statement: Text = field(metadata=about("The statement."))
     expect: Then = field(metadata=about("What must come out."))
     who: dict[str, Any] = field(
-        factory=dict, metadata=about("`issuer`, `subject`, `groups`, `scopes`, `claims`, `delegated` of the person.")
+        factory=dict,
+        metadata=about("`issuer`, `subject`, `groups`, `scopes`, `claims`, `delegated` of the person.", claims=True),
     )
     target: str = field(default="", metadata=about("The target's name.", shows="the first that the rule covers"))
     role: str = field(default="", metadata=about("The role's name.", shows="the first that the rule covers"))

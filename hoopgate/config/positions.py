@@ -57,6 +57,7 @@ class _Scan:
         self.at += 2 if array else 1
         trail: Trail = ()
         for key in keys[:-1]:
+            self.lines.setdefault((*trail, key), line)
             trail = self.last((*trail, key))
         trail = (*trail, keys[-1])
         if array:

@@ -46,6 +46,8 @@ class Reader:
         if origin is tuple:
             return self.array(arguments, value, place, field)
         if origin is dict:
+            if arguments[1] is Any:
+                return self.options(value, place, field)
             return self.mapping(arguments, value, place, field)
         if hint is SecretRef:
             return scalars.secret(value, place, field, self.schemes)
@@ -53,7 +55,7 @@ class Reader:
             return PLAIN[hint](value, place, field)
         if attrs.has(hint):
             return self.table(hint, value, place)
-        return self.free(value, place)
+        raise TypeError(f"the model has a type that the reader does not know: {hint!r}")
 
     def array(self, arguments: tuple[Any, ...], value: Any, place: Place, field: Mapping[str, Any]) -> tuple[Any, ...]:
         item = arguments[0]
@@ -126,20 +128,26 @@ class Reader:
         extra = {"line": place.line} if "line" in hidden else {}
         return cls(**values, **{key: given[key] for key in hidden & given.keys()}, **extra)
 
-    def free(self, value: Any, place: Place, depth: int = 0) -> Any:
-        """Options of a plugin: anything, except what looks like a secret that is not a reference."""
+    def options(self, value: Any, place: Place, field: Mapping[str, Any]) -> dict[str, Any]:
+        """A free-form table, as a plugin wants it; ``claims`` in the metadata: of an identity, so without secrets."""
+        if not isinstance(value, dict):
+            raise scalars.wrong_type(value, place, "a table")
+        self.free(value, place, guarded=not field.get("claims"))
+        return value
+
+    def free(self, value: Any, place: Place, *, guarded: bool, depth: int = 0) -> None:
+        """Anything but deep nesting, and what looks like a secret that is not a reference."""
         if depth > DEEPEST:
             raise place.refuse("is nested too deeply", f"Nest at most {DEEPEST} deep.")
         if isinstance(value, dict):
             for key, inner in value.items():
                 at = place.at(key)
-                if isinstance(inner, str) and _looks_secret(key):
+                if guarded and isinstance(inner, str) and _looks_secret(key):
                     scalars.secret(inner, at, {}, self.schemes)
-                self.free(inner, at, depth + 1)
+                self.free(inner, at, guarded=guarded, depth=depth + 1)
         elif isinstance(value, list):
             for index, inner in enumerate(value):
-                self.free(inner, place.at(index), depth + 1)
-        return value
+                self.free(inner, place.at(index), guarded=guarded, depth=depth + 1)
 
 
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "credential")

@@ -113,7 +113,11 @@ def _words(hint: Any) -> str:
     if origin is tuple:
         if arguments[-1] is not Ellipsis:
             return f"an array of {len(arguments)}: {_words(arguments[0])}"
-        return f"tables: {_words(arguments[0])}" if attrs.has(arguments[0]) else f"an array: {_words(arguments[0])}"
+        return (
+            f"tables: {_words(arguments[0])}"
+            if arguments[0] is not Host and attrs.has(arguments[0])
+            else f"an array: {_words(arguments[0])}"
+        )
     if origin is dict:
         return f"a table: {_words(arguments[1])}"
     return _NAMES.get(hint, "a table")
