@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = Logger()
 CATALOGUE_SETTINGS = {
     "application_name": "hoopgate catalogue",
-    "options": "-c statement_timeout=10000 -c lock_timeout=1000 -c default_transaction_read_only=on",
+    "options": "-c statement_timeout=10000 -c lock_timeout=1000 -c default_transaction_read_only=on -c search_path=",
     "client_encoding": "UTF8",
 }
 _TICK = 0.5  # seconds: how late a session may end after its time

@@ -23,6 +23,10 @@ class Wire(Protocol):
     @property
     def boundary(self) -> bool: ...
 
+    @property
+    def waiting(self) -> bool:
+        """What is buffered cannot be read before the other direction has moved."""
+
     def receive(self, data: bytes) -> None: ...
 
     def next_frame(self) -> Frame | None: ...
@@ -78,14 +82,18 @@ class Lane:
         if self.dead:
             return
         self.wire.receive(data)
-        if self.wire.buffered > self._limit:
-            self._pauser.pause("buffer")
         self.pump()
 
     def inject(self, data: bytes) -> None:
         """Send ``data`` of our own at the next place between two messages."""
         self._injected.append(data)
         self.pump()
+
+    def send(self, data: bytes) -> None:
+        """Deliver ``data`` of our own at once, behind what has already been judged; only between two frames."""
+        self._out.append(data)
+        self._seen.append(data)
+        self._flush()
 
     def pump(self) -> None:
         """Move every frame that can move."""
@@ -101,7 +109,11 @@ class Lane:
             self._die(Failure())
         finally:
             self._pumping = False
-        if not self.dead and self.wire.buffered <= self._limit:
+        # A message that is being collected must go on growing (its own limit bounds it); what waits must not.
+        stuck = self._waiting is not None or self.wire.waiting
+        if not self.dead and stuck and self.wire.buffered > self._limit:
+            self._pauser.pause("buffer")
+        else:
             self._pauser.resume("buffer")
 
     def stop(self) -> None:

@@ -35,6 +35,7 @@ class Answers:
 
     def __init__(self, conversation: Conversation, limits: Limits, *, hint: str = "") -> None:
         self.conversation = conversation
+        self.waiting = False  # nothing here ever waits for the client's direction
         conversation.retarget = self._retarget
         self._hint = hint.encode()
         self._kinds = table(PASS="Dd", WHOLE="TCEINZSAVKGHWRvcnst123")
@@ -161,8 +162,10 @@ class Answers:
 
     def _first_row(self, message: Message, head: Owed) -> Frame:
         """Rows may only pass once their columns were judged; of a portal these were asked for as it was bound."""
+        if head.opened:  # it waited for the verdict
+            return Opaque(message.raw) if self._splicer is None else Rows(self._splice(message.raw), 0)
         columns = head.portal.columns if head.portal is not None and head.kind is Kind.EXECUTE else None
-        if message.type != _ROW or columns is None or head.opened:
+        if message.type != _ROW or columns is None:
             raise RemoteProtocolError("the target sent rows without saying of which columns")
         self._pushed = message
         return Columns(b"", columns, head.statement)

@@ -115,8 +115,7 @@ class Relay:
         question = Question(
             sql, done=later, failed=lambda text: later(Failure(HoopgateError(f"the session could not be asked: {text}")))
         )
-        data = question.send(conversation, sync=not conversation.unsynced)
-        self._to_target(data, data)
+        self.requests.send(question.send(conversation, sync=not conversation.unsynced))
         return answer
 
     def settle_batch(self) -> Deferred[bool]:
@@ -126,8 +125,7 @@ class Relay:
         """
         conversation = self.conversation
         if conversation.unsynced and not conversation.acted and conversation.transaction == b"I":
-            data = self._requests_wire.end_batch(lambda: None)
-            self._to_target(data, data)
+            self.requests.send(self._requests_wire.end_batch(lambda: None))
         settled: Deferred[bool] = Deferred()
 
         def idle() -> None:

@@ -1,0 +1,45 @@
+"""From a mask plan to what edits rows as they pass: DataRow, or CopyData of a COPY OUT."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from hoopgate.codecs.postgresql.copy import CopySplicer
+from hoopgate.codecs.postgresql.copy_rows import CopyOptions
+from hoopgate.codecs.postgresql.splice import Plan, Splicer
+from hoopgate.errors import LocalProtocolError
+from hoopgate.frames import Columns
+
+
+@frozen
+class CopyPlan:
+    """``plan`` for the columns of a COPY OUT, and how its rows are written."""
+
+    plan: Plan
+    options: CopyOptions
+
+
+class RowEditor:
+    """Edits runs of one result's messages by one of the splicers."""
+
+    def __init__(self, splicer: Splicer | CopySplicer) -> None:
+        self._splicer = splicer
+
+    def splice_run(self, raw: bytes) -> bytes:
+        """``raw``: contiguous whole messages."""
+        return self._splicer.splice(raw, 0, len(raw))
+
+    def finish(self) -> bytes:
+        """What is held back of a row that COPY split over messages."""
+        return self._splicer.finish() if isinstance(self._splicer, CopySplicer) else b""
+
+
+def splicer(plan: Any, frame: Columns, limit: int) -> RowEditor:
+    """What applies ``plan`` to the rows that follow ``frame``; ``limit`` bounds one row, in bytes."""
+    if frame.copy is None and isinstance(plan, Plan):
+        return RowEditor(Splicer(plan, limit))
+    if frame.copy is not None and isinstance(plan, CopyPlan):
+        return RowEditor(CopySplicer(plan.plan, plan.options, limit))
+    raise LocalProtocolError("this plan does not fit this result")
