@@ -1,0 +1,102 @@
+"""Which columns an expression names, and from where: what the test of a WHERE needs, found without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from hoopgate.policy.sql.names import strings
+from hoopgate.policy.sql.parser import Node
+
+Table = tuple[str, str]  # schema (may be empty) and name
+
+# operators whose result is a value; every other operator is taken for a comparison
+ARITHMETIC: Final = frozenset({
+    "+", "-", "*", "/", "%", "^", "||", "&", "|", "#", "<<", ">>", "~", "@", "|/", "||/",
+    "->", "->>", "#>", "#>>", "#-", "@@@",
+})  # fmt: skip
+
+# a side of a comparison that holds one of these is a truth value in disguise: (id = id) = true
+_TRUTH_VALUES: Final = frozenset({"BoolExpr", "NullTest", "BooleanTest", "CaseExpr", "JsonIsPredicate"})
+
+
+@frozen
+class Column:
+    """``origin`` is the alias or table before the dot, or empty; ``name`` is ``*`` for a whole row."""
+
+    origin: str
+    name: str
+
+
+@define
+class Side:
+    """What one side of a comparison is made of."""
+
+    columns: list[Column] = field(factory=list)
+    sublinks: list[Node] = field(factory=list)
+    doubtful: bool = False
+
+
+def side(expression: Any) -> Side:
+    """Take an expression apart; sub-selects are kept whole."""
+    found = Side()
+    for kind, body in nodes(expression, stop="SubLink"):
+        if kind == "ColumnRef":
+            found.columns.append(column(body))
+        elif kind == "SubLink":
+            found.sublinks.append(body)
+        elif kind in _TRUTH_VALUES or (kind == "A_Expr" and not _is_arithmetic(body)):
+            found.doubtful = True
+    return found
+
+
+def column(body: Node) -> Column:
+    """The column of a ColumnRef's fields."""
+    parts = strings(body.get("fields"))
+    if any("A_Star" in part for part in body.get("fields", ())):
+        return Column(parts[-1] if parts else "", "*")
+    return Column(parts[-2] if len(parts) > 1 else "", parts[-1] if parts else "*")
+
+
+def nodes(tree: Any, stop: str = "") -> Iterator[tuple[str, Node]]:
+    """Every wrapped node of a tree, ``(kind, fields)``; what lies below kind ``stop`` is left out."""
+    pending = [tree]
+    while pending:
+        value = pending.pop()
+        if type(value) is list:
+            pending.extend(value)
+        elif type(value) is dict:
+            for key, child in value.items():
+                if key[:1].isupper():
+                    yield key, child
+                    if key == stop:
+                        continue
+                pending.append(child)
+
+
+def tables(items: Iterable[Node]) -> Iterator[tuple[str, str, Any]]:
+    """The members of a FROM list: (name by which columns refer to it, kind of node, its fields). Joins are opened."""
+    pending = list(items)
+    while pending:
+        for kind, body in pending.pop().items():
+            if kind == "JoinExpr":
+                pending += [body[arm] for arm in ("larg", "rarg") if arm in body]
+                if "alias" in body:
+                    yield body["alias"].get("aliasname", ""), kind, body
+            elif kind == "RangeTableSample":
+                pending.append(body.get("relation", {}))
+            else:
+                alias = body.get("alias", {}).get("aliasname", "")
+                yield alias or body.get("relname", ""), kind, body
+
+
+def operator(body: Node) -> str:
+    """The operator of an A_Expr, without its schema."""
+    parts = strings(body.get("name"))
+    return parts[-1] if parts else ""
+
+
+def _is_arithmetic(body: Node) -> bool:
+    return body.get("kind") == "AEXPR_OP" and operator(body) in ARITHMETIC

@@ -1,0 +1,331 @@
+"""Does a WHERE restrict the rows of the table that a DELETE or UPDATE changes?
+
+Judged by form, never by a literal's value (but for patterns such as ``LIKE '%'``): a condition restricts if it
+compares something of the target table with something that is not the same column of the same table. In doubt it
+does not. So ``true``, ``1=1``, ``id = id``, ``x IS NOT NULL``, ``... OR true`` and conditions on other tables alone
+do not restrict; ``id = 5``, ``id > 0`` and ``t.id = u.id`` do. Arithmetic is not evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from attrs import evolve, frozen
+
+from hoopgate.policy.sql.columns import Column, Side, Table, nodes, operator, side, tables
+from hoopgate.policy.sql.columns import column as column_of
+from hoopgate.policy.sql.names import strings
+from hoopgate.policy.sql.parser import Node
+
+_PATTERNS: Final = {"~~": "%", "~~*": "%", "~": ".*^$", "~*": ".*^$", "@>": "{}[] "}
+_PREDICATES: Final = frozenset({"starts_with", "regexp_like"})
+
+
+@frozen
+class Restriction:
+    """``effective``: the condition restricts. ``literal``: a literal's value was looked at to say so."""
+
+    effective: bool
+    literal: bool = False
+
+
+def restriction(
+    where: Node | None,
+    target: Node,
+    others: Iterable[Node] = (),
+    queries: Mapping[str, Node] | None = None,
+    trail: Trail | None = None,
+) -> Restriction:
+    """Judge ``where`` for the RangeVar ``target`` beside the FROM items ``others``; ``queries`` are the CTEs."""
+    if where is None:
+        return Restriction(False)
+    table = (target.get("schemaname", ""), target.get("relname", ""))
+    alias = target.get("alias", {}).get("aliasname", "") or table[1]
+    trail = trail or Trail()
+    judge = Judge(trail, alias, table, {}, dict(queries or {}), sole=True)
+    try:
+        others = list(others)
+        if others:
+            judge = judge.beside(others)
+        return Restriction(judge.restricts(where, False), trail.literal)
+    except (TooComplexError, RecursionError):
+        return Restriction(False, trail.literal)
+
+
+class TooComplexError(Exception):
+    """The condition takes more steps to judge than anybody's ordinary one."""
+
+
+class Trail:
+    """How far the judging went: steps left, and whether a literal was looked at."""
+
+    def __init__(self, steps: int = 20_000) -> None:
+        self.steps = steps
+        self.literal = False
+
+    def spend(self, steps: int = 1) -> None:
+        """Nested sub-selects over several tables would otherwise multiply."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise TooComplexError
+
+
+@frozen
+class Judge:
+    """One scope: the target's alias and table, its neighbours' aliases, and the CTEs that may be named.
+
+    ``origins`` maps each neighbour's alias to its table, or to None where it is a query; ``whole`` holds the aliases
+    whose rows may be all of the target's. ``sole``: an unqualified column can only be the target's.
+    """
+
+    trail: Trail
+    alias: str
+    table: Table
+    origins: dict[str, Table | None]
+    queries: dict[str, Node]
+    whole: frozenset[str] = frozenset()
+    sole: bool = False
+
+    def beside(self, items: list[Node]) -> Judge:
+        """The same scope with more FROM items."""
+        origins, whole = dict(self.origins), set(self.whole)
+        for name, kind, body in tables(items):
+            if kind == "RangeVar" and (body.get("schemaname") or body.get("relname") not in self.queries):
+                origins[name] = (body.get("schemaname", ""), body.get("relname", ""))
+                continue
+            origins[name] = None
+            query = self._query(kind, body)
+            if query is not None and self.reads_whole(query):
+                whole.add(name)
+        return evolve(self, origins=origins, whole=frozenset(whole), sole=False)
+
+    def _query(self, kind: str, body: Node) -> Node | None:
+        if kind == "RangeVar":
+            return self.queries.get(body.get("relname", ""))
+        return body.get("subquery") if kind == "RangeSubselect" else None
+
+    def restricts(self, node: Any, negated: bool) -> bool:
+        """True if ``node`` (or its negation) holds for a part of the target's rows only."""
+        self.trail.spend()
+        for kind, body in (node or {}).items():
+            test = _TESTS.get(kind)
+            return test(self, body, negated) if test else False
+        return False
+
+    # -- whose column is it
+
+    def is_target(self, column: Column) -> bool:
+        if not column.origin:
+            return self.sole
+        return column.origin == self.alias and column.origin not in self.origins
+
+    def same(self, one: Column, other: Column) -> bool:
+        """Could both be one column of one table?"""
+        if one.origin in self.whole or other.origin in self.whole:
+            return True
+        if one.name != other.name and "*" not in (one.name, other.name):
+            return False
+        left, right = self._table(one), self._table(other)
+        return left is None or right is None or left == right
+
+    def _table(self, column: Column) -> Table | None:
+        if column.origin and column.origin in self.origins:
+            return self.origins[column.origin] or ("", f"({column.origin})")
+        return self.table if self.is_target(column) else None
+
+    def independent(self, left: Side, right: Side) -> bool:
+        """True if one side is of the target and no column meets itself, on one side or across."""
+        if left.doubtful or right.doubtful:
+            return False
+        ours = left.columns + self._outer(left)
+        theirs = right.columns + self._outer(right)
+        if not any(map(self.is_target, ours + theirs)) or self._reads_own(left) or self._reads_own(right):
+            return False
+        every = ours + theirs
+        self.trail.spend(len(every) ** 2)
+        return not any(self.same(one, two) for index, one in enumerate(every) for two in every[index + 1 :])
+
+    def _outer(self, part: Side) -> list[Column]:
+        """Columns that the sub-selects of a side take from this scope."""
+        return [column for link in part.sublinks for column in self.correlated(link.get("subselect", {}))]
+
+    def _reads_own(self, part: Side) -> bool:
+        """True for ARRAY(SELECT ...) and the like over the whole target; a scalar sub-select is one value."""
+        return any(
+            link.get("subLinkType") != "EXPR_SUBLINK" and self.reads_whole(link.get("subselect", {}))
+            for link in part.sublinks
+        )
+
+    # -- sub-selects
+
+    def correlated(self, query: Node) -> list[Column]:
+        """Columns in ``query`` that are surely this scope's: qualified ones, and all where there is no FROM."""
+        body = query.get("SelectStmt", {})
+        alone = not body.get("fromClause") and "larg" not in body
+        found = []
+        for kind, fields in nodes(query):
+            self.trail.spend()
+            if kind == "ColumnRef":
+                found.append(column_of(fields))
+        return [column for column in found if alone or (column.origin and self.is_target(column))]
+
+    def reads_whole(self, query: Node, seen: frozenset[str] = frozenset()) -> bool:
+        """True if ``query`` may yield all of the target's rows: it reads the table with no restriction of its own."""
+        self.trail.spend()
+        body = query.get("SelectStmt")
+        if body is None:
+            return bool(query)  # DML with RETURNING: in doubt
+        if "larg" in body:
+            arms = ({"SelectStmt": body[arm]} for arm in ("larg", "rarg"))
+            return any(self.reads_whole(arm, seen) for arm in arms)
+        if _limits(body):
+            return False
+        items = body.get("fromClause", [])
+        for _, kind, member in tables(items):
+            name = member.get("relname", "")
+            if kind == "RangeVar" and not member.get("schemaname") and name in self.queries:
+                if name in seen or self.reads_whole(self.queries[name], seen | {name}):
+                    return not self._inner(body, member, items)
+            elif kind == "RangeSubselect":
+                if self.reads_whole(member.get("subquery", {}), seen):
+                    return not self._inner(body, member, items)
+            elif kind == "RangeVar" and name == self.table[1] and not self._inner(body, member, items):
+                return True
+        return False
+
+    def _inner(self, body: Node, member: Node, items: list[Node]) -> bool:
+        """Does the sub-select's own WHERE restrict ``member`` of its FROM?"""
+        others = [item for item in items if member not in item.values()]
+        return restriction(body.get("whereClause"), member, others, trail=self.trail).effective
+
+
+def _limits(body: Node) -> bool:
+    limit = body.get("limitCount", {})
+    return bool(limit) and "isnull" not in limit.get("A_Const", {})
+
+
+# -- one function a kind of node
+
+
+def _bool_expr(judge: Judge, body: Node, negated: bool) -> bool:
+    arguments = body.get("args", [])
+    if body.get("boolop") == "NOT_EXPR":
+        return judge.restricts(arguments[0], not negated)
+    conjunction = (body.get("boolop") == "AND_EXPR") is not negated
+    answers = [judge.restricts(argument, negated) for argument in arguments]
+    return any(answers) if conjunction else all(answers)
+
+
+def _column(judge: Judge, body: Node, negated: bool) -> bool:
+    named = column_of(body)
+    return judge.is_target(named) and named.name != "*"
+
+
+def _null_test(judge: Judge, body: Node, negated: bool) -> bool:
+    """``x IS NULL`` restricts. ``x IS NOT NULL`` holds for every row where x is a key: in doubt it does not."""
+    is_null = (body.get("nulltesttype") == "IS_NULL") is not negated
+    argument = body.get("arg", {})
+    return is_null and "ColumnRef" in argument and _column(judge, argument["ColumnRef"], False)
+
+
+def _boolean_test(judge: Judge, body: Node, negated: bool) -> bool:
+    test = body.get("booltesttype", "")
+    argument = body.get("arg", {})
+    if test == "IS_TRUE" or test == "IS_FALSE":
+        return judge.restricts(argument, negated is not (test == "IS_FALSE"))
+    unknown = test == ("IS_NOT_UNKNOWN" if negated else "IS_UNKNOWN")
+    plain = "ColumnRef" in argument and _column(judge, argument["ColumnRef"], False)
+    return plain and (unknown or not test.endswith("UNKNOWN"))
+
+
+def _expression(judge: Judge, body: Node, negated: bool) -> bool:
+    kind, name = body.get("kind", ""), operator(body)
+    if kind not in _COMPARING or "lexpr" not in body or (kind == "AEXPR_OP" and name in _VALUES):
+        return False
+    left, right = body.get("lexpr", {}), body.get("rexpr", {})
+    if "DISTINCT" in kind and _is_null(left, right):
+        return (kind == "AEXPR_NOT_DISTINCT") is not negated
+    positive = not negated and not name.startswith("!")
+    if positive and _all_wildcards(judge.trail, name, kind, right):
+        return False
+    return judge.independent(side(left), side(right))
+
+
+_COMPARING: Final = frozenset({
+    "AEXPR_OP", "AEXPR_OP_ANY", "AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_IN", "AEXPR_LIKE", "AEXPR_ILIKE",
+    "AEXPR_SIMILAR", "AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN", "AEXPR_BETWEEN_SYM", "AEXPR_NOT_BETWEEN_SYM",
+})  # fmt: skip
+_VALUES: Final = frozenset({"+", "-", "*", "/", "%", "^", "||", "->", "->>", "#>", "#>>"})
+
+
+def _is_null(*sides: Node) -> bool:
+    return any("isnull" in part.get("A_Const", {}) for part in sides)
+
+
+def _all_wildcards(trail: Trail, name: str, kind: str, pattern: Node) -> bool:
+    """True for a pattern that everything matches: here alone a literal's value counts."""
+    if kind == "AEXPR_SIMILAR":
+        name = "~~"
+    if name not in _PATTERNS:
+        return False
+    texts = [
+        fields["sval"].get("sval", "") for found, fields in nodes(pattern) if found == "A_Const" and "sval" in fields
+    ]
+    if not texts:
+        return False
+    trail.literal = True
+    return not "".join(texts).strip(_PATTERNS[name])
+
+
+def _sublink(judge: Judge, body: Node, negated: bool) -> bool:
+    query = body.get("subselect", {})
+    kind = body.get("subLinkType")
+    if kind == "EXISTS_SUBLINK":
+        return _exists(judge, query.get("SelectStmt", {}))
+    if kind != "ANY_SUBLINK" or judge.reads_whole(query):
+        return False
+    select = query.get("SelectStmt", {})
+    if not (select.get("fromClause") or "larg" in select or "valuesLists" in select):
+        return False
+    tested = side(body.get("testexpr", {}))
+    return judge.independent(tested, Side(columns=judge.correlated(query)))
+
+
+def _exists(judge: Judge, select: Node) -> bool:
+    """EXISTS restricts if the sub-select's own condition ties it to the target's row, by a qualified column."""
+    items = select.get("fromClause", [])
+    if not items or "larg" in select:
+        return False
+    inner = judge.beside(items)
+    conditions = [select.get("whereClause")]
+    conditions += [body.get("quals") for kind, body in nodes(items) if kind == "JoinExpr"]
+    return any(inner.restricts(condition, False) for condition in conditions)
+
+
+def _call(judge: Judge, body: Node, negated: bool) -> bool:
+    arguments = body.get("args", [])
+    known = strings(body.get("funcname"))[-1:] and strings(body.get("funcname"))[-1] in _PREDICATES
+    return bool(known) and len(arguments) > 1 and judge.independent(side(arguments[0]), side(arguments[1:]))
+
+
+def _wrapped(judge: Judge, body: Node, negated: bool) -> bool:
+    return judge.restricts(body.get("arg"), negated)
+
+
+def _current_of(judge: Judge, body: Node, negated: bool) -> bool:
+    return not negated
+
+
+_TESTS: Final[dict[str, Callable[[Judge, Node, bool], bool]]] = {
+    "A_Expr": _expression,
+    "BoolExpr": _bool_expr,
+    "BooleanTest": _boolean_test,
+    "CollateClause": _wrapped,
+    "ColumnRef": _column,
+    "CurrentOfExpr": _current_of,
+    "FuncCall": _call,
+    "NullTest": _null_test,
+    "SubLink": _sublink,
+    "TypeCast": _wrapped,
+}

@@ -1,0 +1,182 @@
+"""The statements that read and change rows: SELECT, INSERT, UPDATE, DELETE, MERGE, COPY, TRUNCATE, LOCK."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoopgate.policy.operations import Effect, Object
+from hoopgate.policy.sql.columns import tables
+from hoopgate.policy.sql.conditions import restriction
+from hoopgate.policy.sql.extraction import Draft, Extraction, Scope, Visitor
+from hoopgate.policy.sql.names import in_catalogue, relation
+from hoopgate.policy.sql.parser import Node
+
+_STRENGTHS: Final = {
+    "LCS_FORUPDATE": "SELECT FOR UPDATE",
+    "LCS_FORNOKEYUPDATE": "SELECT FOR NO KEY UPDATE",
+    "LCS_FORSHARE": "SELECT FOR SHARE",
+    "LCS_FORKEYSHARE": "SELECT FOR KEY SHARE",
+}
+
+
+def with_clause(x: Extraction, body: Node, scope: Scope) -> Scope:
+    """Walk a statement's CTEs, each in its own scope, and return the scope of the statement itself.
+
+    Without RECURSIVE a CTE sees those before it; with it all see all (PostgreSQL manual, SELECT, WITH clause).
+    """
+    clause = body.get("withClause", {})
+    queries = [item["CommonTableExpr"] for item in clause.get("ctes", ())]
+    every = scope.with_queries({query["ctename"]: query.get("ctequery", {}) for query in queries})
+    seen = every if clause.get("recursive") else scope
+    for query in queries:
+        x.push(query.get("ctequery"), seen)
+        seen = every if clause.get("recursive") else seen.with_queries({query["ctename"]: query.get("ctequery", {})})
+    return every
+
+
+def change(
+    x: Extraction, effect: Effect, command: str, target: Object, bounded: bool | None = None, why: str = ""
+) -> Draft:
+    """Note a change of rows; of the catalogue's own tables it is an administrator's (``UPDATE pg_settings``...)."""
+    if in_catalogue(target):
+        return x.add("admin", command, (target,), bounded, "changes the system's own tables")
+    return x.add(effect, command, (target,), bounded, why)
+
+
+def select(x: Extraction, body: Node, scope: Scope) -> None:
+    inner = with_clause(x, body, scope)
+    into = body.get("intoClause")
+    if into:
+        x.add("schema", "SELECT INTO", (relation(into.get("rel", {})),), why="makes a table")
+    x.read()
+    _locks(x, body, inner)
+    for arm in ("larg", "rarg"):
+        if arm in body:
+            x.push({"SelectStmt": body[arm]}, inner)
+    x.rest(body, inner, ("withClause", "intoClause", "lockingClause", "larg", "rarg"))
+
+
+def _locks(x: Extraction, body: Node, scope: Scope) -> None:
+    """Row locks keep writers out: a write, and an unbounded one where neither WHERE nor LIMIT restricts it."""
+    for item in body.get("lockingClause", ()):
+        clause = item["LockingClause"]
+        command = _STRENGTHS.get(clause.get("strength", ""), "SELECT FOR UPDATE")
+        items = body.get("fromClause", [])
+        locked = [
+            member
+            for _, kind, member in tables(items)
+            if kind == "RangeVar" and (member.get("schemaname") or member.get("relname") not in scope.queries)
+        ]
+        tests = [
+            restriction(body.get("whereClause"), member, [one for one in items if member not in one.values()])
+            for member in locked
+        ]
+        x.literal |= any(test.literal for test in tests)
+        limited = "isnull" not in body.get("limitCount", {"A_Const": {"isnull": True}}).get("A_Const", {})
+        bounded = limited or any(test.effective for test in tests)
+        x.add("write", command, map(relation, locked), bounded, "locks rows")
+
+
+def insert(x: Extraction, body: Node, scope: Scope) -> None:
+    inner = with_clause(x, body, scope)
+    target = relation(body.get("relation", {}))
+    change(x, "write", "INSERT", target)
+    if "returningClause" in body:
+        x.read(target)
+    values = body.get("selectStmt", {}).get("SelectStmt", {})
+    if set(values) <= _VALUES_ONLY:
+        x.push(values.get("valuesLists"), inner)  # VALUES alone reads nothing
+    else:
+        x.push(body.get("selectStmt"), inner)
+    x.rest(body, inner, ("withClause", "relation", "selectStmt"))
+
+
+_VALUES_ONLY: Final = frozenset({"valuesLists", "limitOption", "op"})
+
+
+def update(x: Extraction, body: Node, scope: Scope) -> None:
+    _restricted(x, body, scope, "write", "UPDATE", "fromClause")
+
+
+def delete(x: Extraction, body: Node, scope: Scope) -> None:
+    _restricted(x, body, scope, "delete", "DELETE", "usingClause")
+
+
+def _restricted(x: Extraction, body: Node, scope: Scope, effect: Effect, command: str, others: str) -> None:
+    inner = with_clause(x, body, scope)
+    target = relation(body.get("relation", {}))
+    where = body.get("whereClause")
+    test = restriction(where, body.get("relation", {}), body.get(others, ()), inner.queries)
+    x.literal |= test.literal
+    why = "" if test.effective else ("its WHERE restricts nothing" if where else "no WHERE")
+    change(x, effect, command, target, test.effective, why)
+    if "returningClause" in body:
+        x.read(target)
+    x.rest(body, inner, ("withClause", "relation"))
+
+
+def merge(x: Extraction, body: Node, scope: Scope) -> None:
+    """Each WHEN is its own operation: rows that the join finds, rows it does not, or all the rest of the target."""
+    inner = with_clause(x, body, scope)
+    target = relation(body.get("relation", {}))
+    source = [body["sourceRelation"]] if "sourceRelation" in body else []
+    join = restriction(body.get("joinCondition"), body.get("relation", {}), source, inner.queries)
+    x.literal |= join.literal
+    for item in body.get("mergeWhenClauses", ()):
+        clause = item["MergeWhenClause"]
+        command = clause.get("commandType", "")
+        if command == "CMD_INSERT":
+            change(x, "write", "MERGE INSERT", target)
+        elif command != "CMD_NOTHING":
+            test = restriction(clause.get("condition"), body.get("relation", {}), source, inner.queries)
+            x.literal |= test.literal
+            beyond = clause.get("matchKind") == "MERGE_WHEN_NOT_MATCHED_BY_SOURCE"
+            bounded = test.effective or (join.effective and not beyond)
+            why = "" if bounded else "no condition restricts it"
+            name = "MERGE DELETE" if command == "CMD_DELETE" else "MERGE UPDATE"
+            change(x, "delete" if command == "CMD_DELETE" else "write", name, target, bounded, why)
+    if "returningClause" in body:
+        x.read(target)
+    x.rest(body, inner, ("withClause", "relation"))
+
+
+def copy(x: Extraction, body: Node, scope: Scope) -> None:
+    """COPY moves rows in bulk: a read or a write, and a transfer; a file or program is the server's own."""
+    inwards = bool(body.get("is_from"))
+    command = "COPY FROM" if inwards else "COPY TO"
+    if "relation" in body:
+        target = relation(body["relation"])
+        if inwards:
+            change(x, "write", command, target)
+        else:
+            x.read(target)
+        x.add("transfer", command, (target,))
+    else:
+        x.add("transfer", command)
+    if "filename" in body:
+        kind = "program" if body.get("is_program") else "file"
+        x.add("admin", command, (Object("", body["filename"], kind),), why=f"a {kind} of the server's")
+    x.literal = True
+    x.rest(body, scope, ("relation",))
+
+
+def truncate(x: Extraction, body: Node, scope: Scope) -> None:
+    for item in body.get("relations", ()):
+        change(x, "delete", "TRUNCATE", relation(item.get("RangeVar", {})), False, "empties the table")
+
+
+def lock(x: Extraction, body: Node, scope: Scope) -> None:
+    draft = x.add("write", "LOCK", bounded=False, why="keeps others out of the whole table")
+    x.push(body.get("relations"), scope, draft)
+
+
+VISITORS: Final[dict[str, Visitor]] = {
+    "CopyStmt": copy,
+    "DeleteStmt": delete,
+    "InsertStmt": insert,
+    "LockStmt": lock,
+    "MergeStmt": merge,
+    "SelectStmt": select,
+    "TruncateStmt": truncate,
+    "UpdateStmt": update,
+}

@@ -1,0 +1,155 @@
+"""The walk over one statement's tree that gathers its operations.
+
+Statements and a few expressions have a function each (a *visitor*); nodes known to be harmless are walked through; a
+node that nobody knows is an "unknown" operation. The walk keeps its own stack: a tree's depth costs no Python frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from attrs import define, field, frozen
+
+from hoopgate.policy.operations import Effect, Object, Operation
+from hoopgate.policy.sql.names import in_catalogue, relation
+from hoopgate.policy.sql.parser import Node
+
+# nodes that carry parts of statements and have no effect of their own (PostgreSQL 18, nodes.h and parsenodes.h)
+_HARMLESS: Final = """
+A_ArrayExpr A_Const A_Indices A_Indirection A_Star ATAlterConstraint AccessPriv Alias AlterTableCmd BitString BoolExpr
+Boolean BooleanTest CTECycleClause CTESearchClause CaseExpr CaseWhen CoalesceExpr CollateClause ColumnDef ColumnRef
+CommonTableExpr Constraint CreateOpClassItem CurrentOfExpr DefElem Float FunctionParameter GroupingFunc GroupingSet
+IndexElem InferClause IntList Integer IntoClause JoinExpr JsonAggConstructor JsonArgument JsonArrayAgg
+JsonArrayConstructor JsonArrayQueryConstructor JsonBehavior JsonFormat JsonFuncExpr JsonIsPredicate JsonKeyValue
+JsonObjectAgg JsonObjectConstructor JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTable
+JsonTableColumn JsonTablePathSpec JsonValueExpr List MergeSupportFunc MergeWhenClause MinMaxExpr MultiAssignRef
+NamedArgExpr NullTest ObjectWithArgs OidList OnConflictClause ParamRef PartitionBoundSpec PartitionCmd PartitionElem
+PartitionRangeDatum PartitionSpec PublicationObjSpec PublicationTable RangeFunction RangeSubselect RangeTableFunc
+RangeTableFuncCol ResTarget ReturningClause ReturningOption RoleSpec RowExpr SQLValueFunction
+SetToDefault StatsElem String TableLikeClause TriggerTransition TypeCast TypeName VacuumRelation
+WindowDef WithClause XmlExpr XmlSerialize
+"""
+HARMLESS: Final = frozenset(_HARMLESS.split())
+
+_SECRETS: Final = frozenset({
+    "pg_authid", "pg_shadow", "pg_user_mapping", "pg_user_mappings", "pg_subscription", "pg_hba_file_rules",
+    "pg_ident_file_mappings", "pg_file_settings",
+})  # fmt: skip
+
+
+@frozen
+class Scope:
+    """The CTEs that a name may mean at this place, with their queries."""
+
+    queries: Mapping[str, Node] = {}
+
+    def with_queries(self, more: Mapping[str, Node]) -> Scope:
+        return Scope({**self.queries, **more})
+
+
+@define
+class Draft:
+    """An operation while its objects are still being gathered."""
+
+    effect: Effect
+    command: str
+    objects: dict[Object, None] = field(factory=dict)
+    bounded: bool | None = None
+    why: str = ""
+
+    def finish(self) -> Operation:
+        return Operation(self.effect, self.command, tuple(self.objects), self.bounded, self.why)
+
+
+Visitor: TypeAlias = "Callable[[Extraction, Node, Scope], None]"
+_Pending: TypeAlias = "tuple[Any, Scope, Draft | None]"
+
+
+class Extraction:
+    """Gathers the operations of one statement. ``literal``: the value of a literal was looked at."""
+
+    def __init__(self, visitors: Mapping[str, Visitor]) -> None:
+        self.literal = False
+        self.visitors = visitors
+        self._drafts: list[Draft] = []
+        self._reads: dict[Effect, Draft] = {}
+        self._pending: list[_Pending] = []
+
+    def run(self, statement: Node) -> tuple[Operation, ...]:
+        """The statement's operations in order, each once."""
+        self.push(statement, Scope())
+        while self._pending:
+            value, scope, owner = self._pending.pop()
+            if type(value) is list:
+                self._pending.extend((item, scope, owner) for item in reversed(value))
+            elif type(value) is dict:
+                self._open(value, scope, owner)
+        return tuple(dict.fromkeys(draft.finish() for draft in self._drafts))
+
+    def push(self, value: Any, scope: Scope, owner: Draft | None = None) -> None:
+        """Walk ``value`` later. RangeVars found in it are objects of ``owner``, or read where that is None."""
+        if value:
+            self._pending.append((value, scope, owner))
+
+    def rest(self, body: Node, scope: Scope, done: Iterable[str], owner: Draft | None = None) -> None:
+        """Walk all fields of ``body`` but those in ``done``."""
+        self.push({key: value for key, value in body.items() if key not in done}, scope, owner)
+
+    def add(
+        self,
+        effect: Effect,
+        command: str,
+        objects: Iterable[Object] = (),
+        bounded: bool | None = None,
+        why: str = "",
+    ) -> Draft:
+        """Note an operation; its objects may still grow."""
+        draft = Draft(effect, command, dict.fromkeys(objects), bounded, why)
+        self._drafts.append(draft)
+        return draft
+
+    def read(self, *objects: Object) -> None:
+        """Note that the statement reads these; all reads of a statement are one operation."""
+        self._read("read", "")
+        for thing in objects:
+            if in_catalogue(thing) and thing.name in _SECRETS:
+                self._read("admin", "holds passwords, keys or how the server is reached").objects[thing] = None
+            else:
+                self._reads["read"].objects[thing] = None
+
+    def _read(self, effect: Effect, why: str) -> Draft:
+        if effect not in self._reads:
+            self._reads[effect] = self.add(effect, "SELECT", why=why)
+        return self._reads[effect]
+
+    def _open(self, fields: Node, scope: Scope, owner: Draft | None) -> None:
+        children: list[_Pending] = []
+        for key, child in fields.items():
+            if key[:1].isupper():
+                self._node(key, child, scope, owner, children)
+            elif type(child) is list:
+                children.append((child, scope, owner))
+            elif type(child) is dict:
+                if "relname" in child:
+                    self._relation(child, scope, owner)
+                else:
+                    children.append((child, scope, owner))
+        self._pending.extend(reversed(children))
+
+    def _node(self, kind: str, body: Node, scope: Scope, owner: Draft | None, children: list[_Pending]) -> None:
+        if kind == "RangeVar":
+            self._relation(body, scope, owner)
+        elif kind in self.visitors:
+            self.visitors[kind](self, body, scope)
+        elif kind in HARMLESS:
+            children.append((body, scope, owner))
+        else:
+            self.add("unknown", kind, why=f"{kind} is nothing that this release knows")
+
+    def _relation(self, body: Node, scope: Scope, owner: Draft | None) -> None:
+        thing = relation(body)
+        if owner is not None:
+            owner.objects[thing] = None
+        elif thing.schema or thing.name not in scope.queries:
+            self.read(thing)
