@@ -147,7 +147,7 @@ class Gateway:
         self.metrics.session_ended(session)
         log.info("session {session} ended: {reason}", session=session.id, reason=session.reason)
         closed = self.store.close_session(session.id, self.clock.seconds(), session.reason)
-        closed.addErrback(lambda failure: log.failure("the end of {session} is not stored", failure, session=session.id))
+        closed.addErrback(lambda f: log.failure("the end of {session} is not stored", f, session=session.id))
         if self._drained is not None and not self.sessions:
             drained, self._drained = self._drained, None
             drained.callback(None)

@@ -8,9 +8,9 @@ from typing import Protocol
 class Producer(Protocol):
     """What a transport offers (twisted.internet.interfaces.IPushProducer)."""
 
-    def pauseProducing(self) -> object: ...  # noqa: N802 - Twisted's name
+    def pauseProducing(self) -> object: ...
 
-    def resumeProducing(self) -> object: ...  # noqa: N802 - Twisted's name
+    def resumeProducing(self) -> object: ...
 
 
 class Pauser:

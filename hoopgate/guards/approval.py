@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 CONTEXT = "SELECT pg_catalog.current_setting('search_path'), current_user::text"
 LOCKS = (
     "SELECT l.mode || ' on ' || coalesce(n.nspname || '.' || c.relname, l.locktype) FROM pg_catalog.pg_locks l "
-    "LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation "
+    "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "WHERE l.pid = pg_catalog.pg_backend_pid() AND l.granted AND l.locktype <> 'virtualxid' "
     "AND coalesce(n.nspname, '') <> 'pg_catalog' ORDER BY 1 LIMIT 50"
 )
@@ -160,6 +161,3 @@ def shown(parameter: Parameter) -> str:
 def _who(hold: Hold) -> str:
     count, groups = hold.approvers.count, ", ".join(hold.approvers.groups)
     return f"{count} of {groups}" if count > 1 else f"A member of {groups}"
-
-
-

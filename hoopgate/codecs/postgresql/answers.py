@@ -38,7 +38,7 @@ class Answers:
         self.waiting = False  # nothing here ever waits for the client's direction
         conversation.retarget = self._retarget
         self._hint = hint.encode()
-        self._kinds = table(PASS="Dd", WHOLE="TCEINZSAVKGHWRvcnst123")
+        self._kinds = table(passing="Dd", whole="TCEINZSAVKGHWRvcnst123")
         self._framer = Framer(
             self._kinds, whole=limits.row, large=limits.row, largest=limits.message, limit="limits.row"
         )
@@ -89,9 +89,7 @@ class Answers:
     def _retarget(self) -> None:
         """Aim the framer: how rows travel depends on whose they are and whether their columns were judged."""
         head = self.conversation.replies.head
-        if head is None:
-            kind = WHOLE
-        elif head.capture is not None:
+        if head is None or head.capture is not None:
             kind = WHOLE
         elif head.opened:
             kind = ROWS if self._splicer is not None else PASS
@@ -152,7 +150,7 @@ class Answers:
         if kind == ord("T") and head.kind is Kind.QUERY and self.conversation.watching:
             return Columns(raw, messages.parse_row_description(raw), head.statement)
         if kind == ord("H") and self.conversation.watching:
-            overall, formats = messages.parse_copy_out_response(raw)
+            overall, _ = messages.parse_copy_out_response(raw)
             return Columns(raw, (), head.statement, "binary" if overall else "text")
         if kind == _ERROR:
             return self._error(data, head)

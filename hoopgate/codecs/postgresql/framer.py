@@ -4,8 +4,8 @@ PostgreSQL manual, "Message Flow": after start-up a message is one type byte, fo
 themselves) and a body. The framer hands out runs of unwanted messages as they came, in pieces of whatever size the
 network gave, and collects whole only those messages whose meaning somebody needs.
 
-Pull-based, as in h11: ``receive(data)``, then ``next_event()`` until it answers None. What the next byte means may depend
-on what was done with the last event, so the table of wanted types may change between two calls.
+Pull-based, as in h11: ``receive(data)``, then ``next_event()`` until it answers None. What the next byte means may
+depend on what was done with the last event, so the table of wanted types may change between two calls.
 """
 
 from __future__ import annotations
@@ -53,13 +53,12 @@ class RowRun:
 Event = Run | Message | RowRun
 
 
-def table(**kinds: str) -> bytearray:
-    """``table(PASS="Dd", WHOLE="CZ")``: the 256-entry table that a framer works by."""
-    values = {"PASS": PASS, "WHOLE": WHOLE, "ROWS": ROWS, "HEAD": HEAD}
+def table(*, passing: str = "", whole: str = "", rows: str = "", head: str = "") -> bytearray:
+    """``table(passing="Dd", whole="CZ")``: the 256-entry table that a framer works by."""
     result = bytearray(256)
-    for kind, letters in kinds.items():
+    for kind, letters in ((PASS, passing), (WHOLE, whole), (ROWS, rows), (HEAD, head)):
         for letter in letters:
-            result[ord(letter)] = values[kind]
+            result[ord(letter)] = kind
     return result
 
 

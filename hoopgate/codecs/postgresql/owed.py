@@ -68,7 +68,8 @@ class Owed:
     """One request whose replies are awaited.
 
     ``refusal``: the ErrorResponse that takes the place of the target's own. ``capture``: replies are ours and
-    go there, not to the client; ``shared``: but an error goes to the client too, since its batch failed by it. ``undo``: what to do if the target never gets to it.
+    go there, not to the client; ``shared``: but an error goes to the client too, since its batch failed by it.
+    ``undo``: what to do if the target never gets to it.
     """
 
     __slots__ = ("batch", "capture", "kind", "opened", "portal", "refusal", "settle", "shared", "statement", "undo")

@@ -22,7 +22,9 @@ from hoopgate.verdicts import Block
 
 REFUSED_NAME = b"hoopgate_refused"
 # Words of statements that may change how the bytes of the next one are read: it is judged only after their answer.
-BARRIER = re.compile(rb"client_encoding|\bnames\b|standard_conforming_strings|backslash_quote|set_config", re.IGNORECASE)
+BARRIER = re.compile(
+    rb"client_encoding|\bnames\b|standard_conforming_strings|backslash_quote|set_config", re.IGNORECASE
+)
 
 
 class Control(Opaque):
@@ -39,7 +41,7 @@ class Requests:
         self.waiting = False  # the next frame can only be read once the target has answered
         self._limits = limits
         self._framer = Framer(
-            table(PASS="d", WHOLE="DECSHcfX", HEAD="QPBF"),
+            table(passing="d", whole="DECSHcfX", head="QPBF"),
             whole=64 * 1024,
             large=limits.statement,
             largest=limits.message,
@@ -192,9 +194,7 @@ class Requests:
         name = parsed.name.decode("utf-8", "surrogateescape")
         frame = self._text(event.raw, parsed.text, Phase.PREPARE, name)
         if parsed.name and parsed.name in self.conversation.prepared:
-            frame.fault = Block(
-                f'prepared statement "{name}" already exists', rule="protocol.names", sqlstate="42P05"
-            )
+            frame.fault = Block(f'prepared statement "{name}" already exists', rule="protocol.names", sqlstate="42P05")
         elif parsed.name in (REFUSED_NAME, b"hoopgate_question"):
             frame.fault = Block(f'the name "{name}" is reserved', rule="protocol.names", sqlstate="42939")
         elif self._names_full(len(parsed.text)):

@@ -98,7 +98,12 @@ class Admission:
         if isinstance(settings, Refusal):
             return settings
         session = Session(
-            self._gateway, listener=self._listener, identity=identity, target=target, role=role.name, client=self._client
+            self._gateway,
+            listener=self._listener,
+            identity=identity,
+            target=target,
+            role=role.name,
+            client=self._client,
         )
         session.database = database
         session.application = settings.get("application_name", "")

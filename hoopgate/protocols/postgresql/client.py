@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hoopgate.codecs.postgresql import messages, oauthbearer
+from hoopgate.codecs.postgresql import oauthbearer
 from hoopgate.codecs.postgresql.startup import (
     Cancel,
     GssRequest,
@@ -233,7 +233,7 @@ class ClientConnection(Protocol):
         self._gateway.clock.callLater(self._gateway.config.limits.handshake, self._abort)
 
     def _abort(self) -> None:
-        if self.transport is not None and getattr(self.transport, "connected", 0):
+        if self.transport is not None and getattr(self.transport, "connected", False):
             self.transport.abortConnection()  # type: ignore[attr-defined]
 
     def _left_door(self) -> None:
@@ -249,5 +249,3 @@ def _cut_hint(token: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", token) or len(token) in (1023, 1024):
         return "The token looks cut off; a client's prompt may be too short for it. Use: hoopgate token --gateway"
     return "Get a fresh token with: hoopgate token"
-
-

@@ -110,5 +110,5 @@ class Queries:
 
 
 def _framer() -> Framer:
-    kinds = table(WHOLE="TDEZ", PASS="CINSAGHWRKv1234cdtns")
+    kinds = table(whole="TDEZ", passing="CINSAGHWRKv1234cdtns")
     return Framer(kinds, whole=LARGEST, large=LARGEST, largest=LARGEST, limit="catalogue")

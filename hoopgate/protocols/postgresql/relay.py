@@ -14,8 +14,8 @@ from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.answers import Answers
 from hoopgate.codecs.postgresql.conversation import Conversation, Question
 from hoopgate.codecs.postgresql.encodings import codec
-from hoopgate.codecs.postgresql.rows import splicer
 from hoopgate.codecs.postgresql.requests import Requests
+from hoopgate.codecs.postgresql.rows import splicer
 from hoopgate.errors import HoopgateError, LimitError, RecordingError, RemoteProtocolError
 from hoopgate.frames import Columns, Frame, Phase, Statement
 from hoopgate.guards.approval import Holding
@@ -56,7 +56,8 @@ class Relay:
         self.conversation = Conversation(login.parameters, login.status, watching=watching)
         requests, answers = Requests(self.conversation, limits), Answers(self.conversation, limits, hint=hint)
         self._requests_wire, self._answers_wire = requests, answers
-        client_pauser, target_pauser = Pauser(client), Pauser(target.transport)
+        transport: Any = target.transport
+        client_pauser, target_pauser = Pauser(client), Pauser(transport)
         self.requests = Lane(
             requests,
             inspect=requests_chain.inspect,
@@ -77,7 +78,7 @@ class Relay:
             limit=limits.buffer,
         )
         client.registerProducer(_Throttle(target_pauser, "client is slow"), True)
-        target.transport.registerProducer(_Throttle(client_pauser, "target is slow"), True)  # type: ignore[union-attr]
+        transport.registerProducer(_Throttle(client_pauser, "target is slow"), True)
         self._idle_waiters: list[Callable[[], None]] = []
         self.holding = Holding(session, self)
         session.attach(self)
@@ -108,13 +109,17 @@ class Relay:
         answer: Deferred[Rows] = Deferred()
         clock = self._session.gateway.clock
 
-        def later(result: Any) -> None:
-            # never inside the answers' turn: what follows may send and inject
-            clock.callLater(0, lambda: answer.called or answer.callback(result))
+        def fire(result: Any) -> None:
+            if not answer.called:
+                answer.callback(result)
 
-        question = Question(
-            sql, done=later, failed=lambda text: later(Failure(HoopgateError(f"the session could not be asked: {text}")))
-        )
+        def later(result: Any) -> None:
+            clock.callLater(0, fire, result)  # never inside the answers' turn: what follows may send and inject
+
+        def failed(text: str) -> None:
+            later(Failure(HoopgateError(f"the session could not be asked: {text}")))
+
+        question = Question(sql, done=later, failed=failed)
         self.requests.send(question.send(conversation, sync=not conversation.unsynced))
         return answer
 

@@ -45,7 +45,7 @@ class TargetConnection(Protocol):
             self._log_in(None)
             return
         self._encryption = Encryption()
-        self.transport.write(self._encryption.request)
+        self._write(self._encryption.request)
 
     def handshakeCompleted(self) -> None:
         certificate = peer_certificate(self.transport)
@@ -109,7 +109,7 @@ class TargetConnection(Protocol):
         startup = self._startup
         while startup is not None and (event := startup.next_event()) is not None:
             if isinstance(event, Send):
-                self.transport.write(event.data)
+                self._write(event.data)
             elif isinstance(event, Failed):
                 text = f"the target refused the gateway's login: {event.message} (SQLSTATE {event.sqlstate})"
                 self._fail(UpstreamError(text, credential_refused=event.credential_refused))
@@ -135,6 +135,10 @@ class TargetConnection(Protocol):
     def _login_lost(self, reason: Failure) -> None:
         text = "it closed the connection" if reason.check(ConnectionDone) else failure_text(reason)
         self._fail(UpstreamError(f"the connection to the target failed during login: {text}"))
+
+    def _write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
 
     def _fail(self, error: UpstreamError) -> None:
         self._lost = lambda reason: None

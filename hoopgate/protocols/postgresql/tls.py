@@ -57,9 +57,7 @@ def server_options(certificate: bytes, key: bytes, client_ca: bytes | None = Non
     return options
 
 
-def target_options(
-    mode: TlsMode, hostname: str, ca: bytes | None, certificate: bytes | None, key: bytes | None
-) -> Any:
+def target_options(mode: TlsMode, hostname: str, ca: bytes | None, certificate: bytes | None, key: bytes | None) -> Any:
     """A context for our side towards a target, as libpq's ``sslmode`` of the same name understands it."""
     client = None
     if certificate is not None and key is not None:

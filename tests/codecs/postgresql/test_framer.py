@@ -47,7 +47,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 @given(streams, st.lists(st.integers(1, 40), max_size=60))
 def test_any_chunking_gives_the_same_bytes_and_messages(stream: list[tuple[str, bytes]], sizes: list[int]) -> None:
     data = b"".join(message(kind, body) for kind, body in stream)
-    events = drive(framer(PASS="D", WHOLE="CT", ROWS="r"), cut(data, sizes))
+    events = drive(framer(passing="D", whole="CT", rows="r"), cut(data, sizes))
     assert joined(events) == data
     wanted = [message(kind, body) for kind, body in stream if kind in "CT"]
     assert [event.raw for event in events if isinstance(event, Message)] == wanted
@@ -59,7 +59,7 @@ def test_any_chunking_gives_the_same_bytes_and_messages(stream: list[tuple[str, 
 @given(st.binary(max_size=200), st.lists(st.integers(1, 20), max_size=20))
 def test_garbage_raises_only_what_names_the_peer(data: bytes, sizes: list[int]) -> None:
     try:
-        events = drive(framer(PASS="D", WHOLE="CT", HEAD="Q"), cut(data, sizes))
+        events = drive(framer(passing="D", whole="CT", head="Q"), cut(data, sizes))
     except (RemoteProtocolError, LimitError):
         return
     assert data.startswith(joined(events))
@@ -67,7 +67,7 @@ def test_garbage_raises_only_what_names_the_peer(data: bytes, sizes: list[int]) 
 
 def test_what_nobody_wants_is_handed_on_as_the_same_object() -> None:
     data = message("D", b"x" * 50) * 4
-    made = framer(PASS="D")
+    made = framer(passing="D")
     made.receive(data)
     event = made.next_event()
     assert isinstance(event, Run)
@@ -76,14 +76,14 @@ def test_what_nobody_wants_is_handed_on_as_the_same_object() -> None:
 
 def test_a_large_message_passes_in_parts() -> None:
     data = message("D", b"x" * 100_000)
-    events = drive(framer(PASS="D"), cut(data, [10, 1000, 5]))
+    events = drive(framer(passing="D"), cut(data, [10, 1000, 5]))
     assert joined(events) == data
     assert [event.boundary for event in events if isinstance(event, Run)][-1] is True
     assert not any(event.boundary for event in events[:-1])
 
 
 def test_a_collected_message_over_the_limit_is_refused_before_it_is_buffered() -> None:
-    made = framer(WHOLE="C")
+    made = framer(whole="C")
     made.receive(b"C" + (5000).to_bytes(4, "big") + b"x")
     with pytest.raises(LimitError, match=r"limits\.row"):
         made.next_event()
@@ -91,7 +91,7 @@ def test_a_collected_message_over_the_limit_is_refused_before_it_is_buffered() -
 
 def test_the_head_of_a_large_message_is_judged_and_its_rest_passes() -> None:
     data = message("B", b"p\0s\0" + b"x" * 50_000) + message("S", b"")
-    made = framer(HEAD="B", WHOLE="S")
+    made = framer(head="B", whole="S")
     events = drive(made, cut(data, [100, HEAD_BYTES]))
     head = events[0]
     assert isinstance(head, Message)
@@ -102,7 +102,7 @@ def test_the_head_of_a_large_message_is_judged_and_its_rest_passes() -> None:
 
 def test_the_rest_of_a_refused_large_message_is_dropped_and_the_next_one_read() -> None:
     data = message("B", b"p\0s\0" + b"x" * 50_000) + message("S", b"")
-    made = framer(HEAD="B", WHOLE="S")
+    made = framer(head="B", whole="S")
     made.receive(data[:9000])
     assert made.next_event().partial
     made.drop_rest()
@@ -112,18 +112,18 @@ def test_the_rest_of_a_refused_large_message_is_dropped_and_the_next_one_read() 
 
 @pytest.mark.parametrize("length", [0, 3, 2**31, 2**32 - 1])
 def test_impossible_lengths_end_the_stream(length: int) -> None:
-    made = framer(PASS="D", WHOLE="C")
+    made = framer(passing="D", whole="C")
     made.receive(b"C" + length.to_bytes(4, "big") + b"abc")
     with pytest.raises(RemoteProtocolError):
         made.next_event()
-    other = framer(PASS="D", WHOLE="C")
+    other = framer(passing="D", whole="C")
     other.receive(b"D" + length.to_bytes(4, "big") + b"abc")
     with pytest.raises(RemoteProtocolError):
         other.next_event()
 
 
 def test_many_small_reads_of_one_large_message_cost_one_copy() -> None:
-    made = Framer(table(WHOLE="Q"), whole=1 << 24, large=1 << 24, largest=1 << 30, limit="x")
+    made = Framer(table(whole="Q"), whole=1 << 24, large=1 << 24, largest=1 << 30, limit="x")
     data = message("Q", b"x" * (8 << 20))
     for at in range(0, len(data), 4096):
         made.receive(data[at : at + 4096])
