@@ -63,9 +63,7 @@ class Authority:
         """A client's certificate; PostgreSQL's ``cert`` method takes the common name for the user."""
         return self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH, None)
 
-    def _issue(
-        self, name: str, usage: x509.ObjectIdentifier, alternatives: x509.SubjectAlternativeName | None
-    ) -> Pair:
+    def _issue(self, name: str, usage: x509.ObjectIdentifier, alternatives: x509.SubjectAlternativeName | None) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = (

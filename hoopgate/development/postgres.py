@@ -152,6 +152,9 @@ class PostgresServer:
     def pid(self) -> int:
         return self._kept.pid if self._kept is not None else 0
 
+    def alive(self) -> bool:
+        return self._kept is not None and self._kept.alive()
+
     def start(self) -> PostgresServer:
         """Make the data directory and start; return self. Blocks for about a second. Raises PostgresError."""
         self._account = unprivileged()

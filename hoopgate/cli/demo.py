@@ -1,0 +1,113 @@
+"""``hoopgate demo``: the whole gateway on this machine, with a real database and a sample shop in it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from hoopgate.development.stage import Stage
+
+BASE = Path(".hoopgate")
+
+
+@click.command()
+@click.option("--tour", is_flag=True, help="Play the story with real clients, check each step, and end.")
+def demo(tour: bool) -> None:
+    """Start PostgreSQL with a sample shop, a development identity provider and the gateway.
+
+    Everything listens on loopback alone and ends with this command (Ctrl-C). What it keeps is under .hoopgate/ in
+    the current directory: configuration, tokens, recordings. FOR DEVELOPMENT: its identity provider lets anybody on
+    this machine be anybody.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        # Heavy, and not installed with the gateway itself.
+        from hoopgate.development import stage
+        from hoopgate.development.accounts import AccountError
+        from hoopgate.development.tour import play
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"the demo needs {error.name}: pip install 'hoopgate[demo]'") from error
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGHUP, _leave)
+    try:
+        running = stage.start(BASE.absolute(), lambda text: console.print(f"[dim]· {escape(text)}[/dim]"))
+    except (stage.StartError, AccountError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        sys.exit(130)
+    try:
+        if tour:
+            sys.exit(0 if play(running, console) else 1)
+        show(running, console)
+        wait(running)
+    except KeyboardInterrupt:
+        console.print("\n[dim]· stopping[/dim]")
+    finally:
+        running.stop()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, in order."""
+    raise KeyboardInterrupt
+
+
+def wait(running: Stage) -> None:
+    """Return never; raises ClickException when a part of the demo ended by itself."""
+    while True:
+        time.sleep(0.5)
+        reason = running.failed()
+        if reason:
+            raise click.ClickException(reason)
+
+
+def _shown(path: Path) -> str:
+    """The path as one would paste it from here."""
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def show(running: Stage, console: Console) -> None:
+    """Print lines that are ready to paste into another terminal."""
+    hoopgate = _shown(Path(sys.executable).parent / "hoopgate")
+    psql = shutil.which("psql")
+    database = [
+        (f"the embedded psql, as scout, an agent of ada's ({'no TLS' if psql else 'no TLS, loopback'})", "scout")
+    ]
+    console.print()
+    console.print("[bold]The gateway is up.[/bold] Paste these into another terminal, in this directory.")
+    console.print("[yellow]Development only: the identity provider lets anybody on this machine be anybody.[/yellow]")
+    for title, person in database:
+        console.print(f"\n[bold]# {escape(title)}[/bold]")
+        console.print(_as(running, person, f'{_shown(running.psql)} "{running.plain_dsn("app_rw")}"'))
+    if psql:
+        console.print("\n[bold]# the system's psql, as ada, over TLS[/bold]")
+        dsn = running.tls_dsn("app_ro").replace(str(running.ca), _shown(running.ca))
+        console.print(_as(running, "ada", f'psql "{dsn}"'))
+    console.print("\n[dim]# then try:")
+    console.print("#   SELECT full_name, email, card_number FROM customers LIMIT 3;   masked")
+    console.print("#   DROP TABLE carts;                                              blocked")
+    console.print("#   DELETE FROM carts;                                             waits for an approval[/dim]")
+    console.print("\n[bold]# who may approve does so, as grace[/bold]")
+    console.print(_as(running, "grace", f"{hoopgate} approvals list"))
+    console.print(_as(running, "grace", f'{hoopgate} approvals approve ID --reason "old carts"'))
+    console.print("\n[bold]# what was recorded[/bold]")
+    console.print(_as(running, "grace", f"{hoopgate} sessions list"))
+    console.print(_as(running, "grace", f"{hoopgate} policy explain --help"))
+    console.print(f"\n[dim]configuration: {escape(_shown(running.config))}   people: ada, grace, edsger, scout[/dim]")
+    console.print("[dim]Ctrl-C stops everything.[/dim]")
+
+
+def _as(running: Stage, person: str, command: str) -> str:
+    """A line that runs a command as that person, in a subshell that leaves nothing behind."""
+    return escape(f"( . {_shown(running.directory / f'as-{person}')}; {command} )")
