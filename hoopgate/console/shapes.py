@@ -1,0 +1,86 @@
+"""Records as the API shows them: JSON values, without what the viewer has no business with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hoopgate.interfaces import Identity
+from hoopgate.stores.records import Request, SessionRecord
+from hoopgate.voting import owns, refusal
+
+
+def approval(request: Request, viewer: Identity) -> dict[str, Any]:
+    """A held statement, whole: an approver must see exactly what will run."""
+    return {
+        **_common(request, viewer),
+        "session": request.session,
+        "target": request.target,
+        "digest": request.digest,
+        "policy_version": request.policy_version,
+        **request.details,
+    }
+
+
+def grant(request: Request, viewer: Identity) -> dict[str, Any]:
+    return {
+        **_common(request, viewer),
+        "scope": request.scope,
+        "seconds": request.seconds,
+        "ends": request.ends,
+        "reason": request.details.get("reason", ""),
+    }
+
+
+def session(record: SessionRecord) -> dict[str, Any]:
+    """A live session; what it runs is nobody's to see here."""
+    return {
+        "id": record.id,
+        "identity": record.identity.key,
+        "person": record.identity.person,
+        "chain": list(record.identity.chain),
+        "target": record.target,
+        "role": record.role,
+        "protocol": record.protocol,
+        "client": record.client,
+        "started": record.started,
+        "node": record.node,
+    }
+
+
+def whoami(identity: Identity, grants: frozenset[str], operator: bool) -> dict[str, Any]:
+    return {
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "person": identity.person,
+        "groups": sorted(identity.groups),
+        "scopes": sorted(identity.scopes),
+        "chain": list(identity.chain),
+        "expires": identity.expires,
+        "token_id": identity.token_id or None,
+        "targets": list(identity.targets),
+        "grants": sorted(grants),
+        "operator": operator,
+    }
+
+
+def _common(request: Request, viewer: Identity) -> dict[str, Any]:
+    refused = refusal(request, viewer)
+    return {
+        "id": request.id,
+        "state": request.state,
+        "requester": request.requester.key,
+        "requester_person": request.requester.person,
+        "chain": list(request.requester.chain),
+        "rule": request.rule,
+        "requires": [{"groups": list(each.groups), "count": max(1, each.count)} for each in request.requirements],
+        "votes": [
+            {"by": vote.key, "approve": vote.approve, "reason": vote.reason, "at": vote.at} for vote in request.votes
+        ],
+        "created": request.created,
+        "expires": request.expires,
+        "decided": request.decided,
+        "decided_by": list(request.by),
+        "end_reason": request.reason,
+        "own": owns(request, viewer),
+        "may_decide": refused is None and request.state == "pending",
+    }

@@ -1,0 +1,170 @@
+"""The HTTPS listener of the API: twisted.web with bounds on bodies, time and connections, before any view runs."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any, Final
+
+from OpenSSL import crypto
+from twisted.internet import ssl
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.web.http import Request as HttpRequest
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from hoopgate.config.model import Config, SecretRef
+from hoopgate.console.api import send
+from hoopgate.console.problems import Problem
+from hoopgate.errors import ConfigError
+
+IDLE: Final = 30.0  # seconds of silence on a connection without a call under way
+RECEIVE: Final = 30.0  # seconds from a call's first line to the end of its body
+CONNECTIONS: Final = 1000
+_DRAINED: Final = 16  # a body of so many times the limit is still read, to answer it; a longer one is cut off
+
+
+class BoundedRequest(Request):
+    """A request whose body never takes more memory than ``site.most()`` bytes, nor more time than ``RECEIVE``."""
+
+    def __init__(self, channel: Any) -> None:
+        super().__init__(channel)  # type: ignore[no-untyped-call]
+        self._most: int = channel.site.most()
+        self._received = 0
+        self._deadline: IDelayedCall | None = channel.site.reactor.callLater(RECEIVE, self._late)
+
+    def gotLength(self, length: int | None) -> None:
+        """Headers are whole. ``length`` is None for a chunked body."""
+        self.content = BytesIO()
+        if length is not None and length > self._most * _DRAINED:
+            self._cut()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received <= self._most:
+            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+        elif self._received > self._most * _DRAINED:
+            self._cut()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        self._stop_clock()
+        super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
+
+    def process(self) -> None:
+        if self._received > self._most:
+            detail = f"a body has at most {self._most} bytes (limits.api_body)"
+            send(self, Problem(413, "too-large", "The body is too large", detail))
+            return
+        super().process()  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Any) -> None:
+        self._stop_clock()
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def _late(self) -> None:
+        self._deadline = None
+        self._cut()
+
+    def _cut(self) -> None:
+        """Nobody who sends like this reads an answer."""
+        if self.channel is not None:
+            self.channel.forceAbortClient()
+
+    def _stop_clock(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None and deadline.active():
+            deadline.cancel()
+
+
+class ApiSite(Site):
+    """HTTP/1.1 alone: bounds are set where that protocol is read. Logs calls without queries and tokens."""
+
+    log_calls = Logger(namespace="hoopgate.console.calls")
+
+    def __init__(self, resource: IResource, reactor: Any, most: Callable[[], int]) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]
+            resource, requestFactory=BoundedRequest, reactor=reactor, timeout=IDLE
+        )
+        self.reactor = reactor
+        self.most = most
+
+    def startFactory(self) -> None:
+        """No log file of twisted.web's own."""
+
+    def stopFactory(self) -> None:
+        """Nothing was started."""
+
+    def acceptableProtocols(self) -> list[bytes]:
+        return [b"http/1.1"]
+
+    def log(self, request: HttpRequest) -> None:
+        path = request.uri.partition(b"?")[0].decode("ascii", "replace")
+        self.log_calls.info(
+            "{method} {path} {status}",
+            method=request.method.decode("ascii", "replace"), path=path[:200], status=request.code,
+        )  # fmt: skip
+
+
+class BoundedFactory(WrappingFactory):
+    """At most ``CONNECTIONS`` at once; further ones are closed as they come."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
+        return super().buildProtocol(addr) if len(self.protocols) < CONNECTIONS else None
+
+
+def tls_context(certificate: bytes, key: bytes) -> ssl.CertificateOptions:
+    """TLS 1.2 or newer with this chain (PEM, the server's own certificate first). Raises ValueError."""
+    begin = b"-----BEGIN CERTIFICATE-----"
+    blocks = [begin + rest for rest in certificate.split(begin)[1:]]
+    try:
+        chain = [crypto.load_certificate(crypto.FILETYPE_PEM, block) for block in blocks]
+        private = crypto.load_privatekey(crypto.FILETYPE_PEM, key)
+    except crypto.Error as error:
+        raise ValueError("neither certificate nor key may be anything but PEM") from error
+    if not chain:
+        raise ValueError("there is no certificate in the PEM")
+    return ssl.CertificateOptions(
+        privateKey=private, certificate=chain[0], extraCertChain=chain[1:],
+        raiseMinimumTo=ssl.TLSVersion.TLSv1_2, acceptableProtocols=[b"http/1.1"],
+    )  # fmt: skip
+
+
+def listen(
+    reactor: Any, config: Callable[[], Config], secret: Callable[[SecretRef], Deferred[bytes]], resource: IResource
+) -> Deferred[IListeningPort]:
+    """Listen where ``config().api`` says. Fails with ConfigError, SecretError, or the error of listening.
+
+    Without TLS only on loopback, and only where the configuration says ``plaintext``.
+    """
+    return Deferred.fromCoroutine(_listen(reactor, config, secret, resource))
+
+
+async def _listen(
+    reactor: Any, config: Callable[[], Config], secret: Callable[[SecretRef], Deferred[bytes]], resource: IResource
+) -> IListeningPort:
+    api = config().api
+    site = ApiSite(resource, reactor, lambda: config().limits.api_body)
+    factory = BoundedFactory(site)  # type: ignore[no-untyped-call]
+    if api.tls is None:
+        if not (api.plaintext and ipaddress.ip_address(api.address).is_loopback):
+            raise ConfigError(
+                "the API needs TLS", where="api", remedy="Write [api.tls], or plaintext = true with a loopback address"
+            )
+        return _port(reactor.listenTCP(api.port, factory, interface=api.address))
+    certificate, key = await secret(api.tls.certificate), await secret(api.tls.key)
+    try:
+        context = tls_context(certificate, key)
+    except ValueError as error:
+        raise ConfigError(str(error), where="api.tls", remedy="Name a PEM certificate and its PEM key") from error
+    return _port(reactor.listenSSL(api.port, factory, context, interface=api.address))
+
+
+def _port(port: Any) -> IListeningPort:
+    listening: IListeningPort = port
+    return listening
