@@ -117,7 +117,7 @@ def _origin(point: EntryPoint) -> str:
 def _load(group: str, point: EntryPoint) -> Factory:
     try:
         factory = point.load()
-    except Exception as error:  # an import runs the plugin's code: whatever it raises must stop the start
+    except (Exception, SystemExit) as error:  # an import runs code: whatever it raises must stop the start
         raise PluginError(
             f"{group}: {point.name!r} of {_origin(point)} cannot load: {type(error).__name__}: {error}"
         ) from error
