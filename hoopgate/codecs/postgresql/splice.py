@@ -46,9 +46,12 @@ class Splicer:
         self._width = len(plan.transforms)
         self._limit = min(limit_row, MESSAGE_MAXIMUM)
         self._masked_last = plan.last + 1 == self._width
-        before = [-1] + [index for index, _ in plan.masked]
         # How many cells to pass over, then what to do with the one behind them.
-        self._steps = [(index - last - 1, transform) for last, (index, transform) in zip(before, plan.masked)]
+        self._steps: list[tuple[int, Transform]] = []
+        before = -1
+        for index, transform in plan.masked:
+            self._steps.append((index - before - 1, transform))
+            before = index
 
     def splice(self, data: bytes, start: int, end: int) -> bytes:
         """The masked form of ``data[start:end]``, a run of whole DataRow messages.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -238,7 +239,7 @@ def test_encodings_whose_characters_hold_ascii_bytes_cannot_be_masked(encoding: 
 
 
 @pytest.mark.parametrize(
-    "encoding", ["UTF8", "utf-8", "SQL_ASCII", "LATIN1", "iso8859-15", "WIN1252", "EUC_JP", "koi8-r"]
+    "encoding", ["UTF8", "utf-8", "SQL_ASCII", "LATIN1", "iso8859-15", "WIN1252", "EUC_JP", "ascii"]
 )
 def test_encodings_that_can_be_masked(encoding: str) -> None:
     assert unmaskable(CopyOptions(encoding=encoding)) == ""
@@ -339,10 +340,8 @@ def test_garbage_ends_the_same_way_in_any_pieces(options, garbage: bytes, behind
 
 @given(st.binary(max_size=20))
 def test_garbage_in_place_of_messages(raw: bytes) -> None:
-    try:
+    with contextlib.suppress(RemoteProtocolError):
         CopySplicer(PLAN, CopyOptions(), LIMIT).feed(raw)
-    except RemoteProtocolError:
-        pass
 
 
 def test_many_small_pieces_of_a_large_row_take_linear_time() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -345,9 +347,9 @@ def test_initial_responses_whose_length_lies_are_refused(tail: bytes) -> None:
 
 def test_a_client_cannot_fill_memory_before_it_logged_in() -> None:
     machine = named()
+    machine.feed(bytes(64 * 1024))
     with pytest.raises(RemoteProtocolError, match="too much data"):
-        for _ in range(100):
-            machine.feed(bytes(4096))
+        machine.feed(b"x")
 
 
 def test_answers_out_of_turn_are_our_own_bug() -> None:
@@ -404,13 +406,11 @@ def test_any_chunking_gives_the_same_events(cuts: list[int]) -> None:
 
 
 @settings(max_examples=200)
-@given(st.integers(0, len(SCRIPT)), st.binary(max_size=60), st.booleans())
+@given(st.integers(0, len(SCRIPT) - 1), st.binary(max_size=60), st.booleans())
 def test_garbage_raises_remote_protocol_errors_only(good: int, garbage: bytes, length_fits: bool) -> None:
     raw = packet(garbage) if length_fits else garbage
-    try:
+    with contextlib.suppress(RemoteProtocolError):
         play(ServerStartup(), [*SCRIPT[:good], raw])
-    except (RemoteProtocolError, LocalProtocolError) as error:
-        assert isinstance(error, RemoteProtocolError) or good == len(SCRIPT)
 
 
 @given(st.integers(0, 80), st.binary(min_size=1, max_size=3))
@@ -418,7 +418,5 @@ def test_a_damaged_startup_message_parses_or_is_refused(position: int, damage: b
     raw = bytearray(SCRIPT[2])
     position %= len(raw)
     raw[position : position + len(damage)] = damage
-    try:
+    with contextlib.suppress(RemoteProtocolError):
         fed(bytes(raw)).next_event()
-    except RemoteProtocolError:
-        pass
