@@ -7,7 +7,8 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any, Final
 
-from OpenSSL import crypto
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
@@ -31,7 +32,7 @@ _DRAINED: Final = 16  # a body of so many times the limit is still read, to answ
 class BoundedRequest(Request):
     """A request whose body never takes more memory than ``site.most()`` bytes, nor more time than ``RECEIVE``."""
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, *queued: object) -> None:
         super().__init__(channel)  # type: ignore[no-untyped-call]
         self._most: int = channel.site.most()
         self._received = 0
@@ -120,15 +121,12 @@ class BoundedFactory(WrappingFactory):
 
 def tls_context(certificate: bytes, key: bytes) -> ssl.CertificateOptions:
     """TLS 1.2 or newer with this chain (PEM, the server's own certificate first). Raises ValueError."""
-    begin = b"-----BEGIN CERTIFICATE-----"
-    blocks = [begin + rest for rest in certificate.split(begin)[1:]]
     try:
-        chain = [crypto.load_certificate(crypto.FILETYPE_PEM, block) for block in blocks]
-        private = crypto.load_privatekey(crypto.FILETYPE_PEM, key)
-    except crypto.Error as error:
-        raise ValueError("neither certificate nor key may be anything but PEM") from error
-    if not chain:
-        raise ValueError("there is no certificate in the PEM")
+        # pyOpenSSL takes both as they are; Twisted's types still name its older wrappers.
+        chain: list[Any] = [*x509.load_pem_x509_certificates(certificate)]
+        private: Any = serialization.load_pem_private_key(key, None)
+    except (ValueError, TypeError) as error:
+        raise ValueError("the certificate and its key must be PEM, the key without a passphrase") from error
     return ssl.CertificateOptions(
         privateKey=private, certificate=chain[0], extraCertChain=chain[1:],
         raiseMinimumTo=ssl.TLSVersion.TLSv1_2, acceptableProtocols=[b"http/1.1"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -30,9 +30,12 @@ class News:
     requests: tuple[Request, ...] | None
 
 
-@frozen(eq=False)
+@define(eq=False)
 class _Caller:
+    """``since``: the last change it knows; the feed may still bring earlier ones."""
+
     viewer: Identity
+    since: int
     news: Deferred[News] = field(repr=False)
 
 
@@ -52,11 +55,12 @@ class Watch:
 
         Raises Problem where too many wait already.
         """
-        caller = self._admit(viewer)
+        caller = self._admit(viewer, since)
         try:
             earlier = await self._earlier(viewer, since)
             if earlier.requests is None or earlier.requests:
                 return earlier
+            caller.since = earlier.sequence
             timer = self._clock.callLater(seconds, self._tell, caller, News(earlier.sequence, ()))
             try:
                 return await caller.news
@@ -66,12 +70,12 @@ class Watch:
         finally:
             self._callers.remove(caller)
 
-    def _admit(self, viewer: Identity) -> _Caller:
+    def _admit(self, viewer: Identity, since: int) -> _Caller:
         own = Counter(each.viewer.key for each in self._callers)[viewer.key]
         if len(self._callers) >= WAITING or own >= WAITING_EACH:
             raise too_many("others wait for news already")
         # From now on it hears of changes, so that none falls between looking back and waiting.
-        caller = _Caller(viewer, Deferred())
+        caller = _Caller(viewer, since, Deferred())
         self._callers.append(caller)
         return caller
 
@@ -95,7 +99,7 @@ class Watch:
 
     def _spread(self, known: Request | None, sequence: int) -> None:
         for caller in tuple(self._callers):
-            if known is not None and visible(known, caller.viewer):
+            if known is not None and sequence > caller.since and visible(known, caller.viewer):
                 self._tell(caller, News(sequence, (known,)))
 
     def _tell(self, caller: _Caller, news: News) -> None:
