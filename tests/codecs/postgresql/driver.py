@@ -160,6 +160,8 @@ class Door:
                 connection.sendall(machine.refused_encryption())
             elif isinstance(event, Cancel):
                 self.cancelled.set()
+                if isinstance(connection, ssl.SSLSocket):  # libpq calls a cancel without close_notify failed
+                    connection.unwrap()
             else:
                 self.answer(self, machine, event, connection.sendall)
         if machine.state.name == "DONE":
