@@ -7,7 +7,7 @@ codec that the gateway runs. Memory is bounded by one message of at most a MiB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -78,6 +78,11 @@ class Omitted:
     why: str
 
 
+# Types whose binary form is plain (pg_type.dat); all others are shown in hexadecimal.
+_BOOL: Final = 16
+_INTEGERS: Final = frozenset({20, 21, 23, 26})
+_TEXTS: Final = frozenset({18, 19, 25, 114, 142, 705, 1042, 1043})
+
 Item = Happened | Heading | Row | Done | Said | Copied | Omitted
 
 
@@ -126,6 +131,7 @@ class _FromTarget:
         self._splitter: Splitter | None = Splitter()
         self._encoding = "utf-8"
         self._formats: tuple[int, ...] = ()
+        self._types: tuple[int, ...] = ()
         self._names: tuple[str, ...] = ()
         self._stale = False
 
@@ -156,8 +162,9 @@ class _FromTarget:
             yield from self._row(at, raw)
         elif kind == b"T":
             columns = messages.parse_row_description(raw)
-            self._names = tuple(self._clean(column.name.encode("utf-8", "surrogateescape")) for column in columns)
+            self._names = tuple(self._text(column.name.encode("utf-8", "surrogateescape")) for column in columns)
             self._formats = tuple(column.format for column in columns)
+            self._types = tuple(column.type_oid for column in columns)
             self._stale = False
             yield Heading(at, self._names, self._formats)
         elif kind == b"C":
@@ -186,20 +193,25 @@ class _FromTarget:
         if self._stale or len(values) != len(self._names):
             if len(values) != len(self._names):
                 self._names = tuple(f"column {number}" for number in range(1, len(values) + 1))
-                self._formats = ()
+                self._formats = self._types = ()
             self._stale = False
             yield Heading(at, self._names, self._formats, presumed=True)
-        formats = self._formats
+        formats = self._formats or (0,) * len(values)
+        types = self._types or (0,) * len(values)
         yield Row(
             at,
             tuple(
-                None if value is None else self._shown(value, formats[index] if index < len(formats) else 0)
-                for index, value in enumerate(values)
+                None if value is None else self._shown(value, format_, oid)
+                for value, format_, oid in zip(values, formats, types, strict=True)
             ),
         )
 
-    def _shown(self, value: bytes, format: int) -> str:  # noqa: A002 - the protocol's own word
-        if format:
+    def _shown(self, value: bytes, format_: int, oid: int) -> str:
+        if format_ and oid in _INTEGERS:
+            return str(int.from_bytes(value, "big", signed=True))
+        if format_ and oid == _BOOL:
+            return "t" if value != b"\x00" else "f"
+        if format_ and oid not in _TEXTS:
             return "\\x" + value.hex()
         try:
             return value.decode(self._encoding)
@@ -208,6 +220,3 @@ class _FromTarget:
 
     def _text(self, value: bytes) -> str:
         return value.decode(self._encoding, "backslashreplace")
-
-    def _clean(self, name: bytes) -> str:
-        return self._text(name)
