@@ -15,6 +15,7 @@ from attrs import evolve
 from hoopgate import plugins
 from hoopgate.config.check import check
 from hoopgate.config.draft import Draft, draft
+from hoopgate.config.issuers import with_issuer_urls
 from hoopgate.config.mistakes import ConfigErrors, Mistake, Report, Trail
 from hoopgate.config.model import Config
 from hoopgate.config.positions import locate
@@ -48,7 +49,7 @@ def loads(text: str, path: Path = Path("hoopgate.toml")) -> Config:
     parts = draft(document, report.top, Reader(plugins.names("hoopgate.secrets")))
     check(parts)
     report.raise_if_any()
-    config = _assemble(parts, path)
+    config = with_issuer_urls(_assemble(parts, path))
     return _linted(evolve(config, version=policy_version(config)))
 
 

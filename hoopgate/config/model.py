@@ -164,7 +164,7 @@ class Target:
         metadata=about('`"name:port"` or a socket directory such as `"/run/postgresql"`; tried in order.')
     )
     database: str = field(default="", metadata=about("The database at the target.", shows="the target's name"))
-    databases: tuple[str, ...] = field(
+    databases: tuple[Glob, ...] = field(
         default=(), metadata=about("Globs of further databases that clients may name as `target/database`.")
     )
     roles: tuple[Role, ...] = field(
