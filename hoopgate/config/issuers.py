@@ -34,7 +34,7 @@ def _mask(mask: Mask, urls: Mapping[str, str]) -> Mask:
 
 
 def _example(example: Example, urls: Mapping[str, str]) -> Example:
-    issuer = example.who.get("issuer")
+    issuer = str(example.who.get("issuer", ""))
     return evolve(example, who={**example.who, "issuer": urls[issuer]}) if issuer in urls else example
 
 
