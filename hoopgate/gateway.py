@@ -110,15 +110,15 @@ class Gateway:
 
     def observe(self, session: Session, kind: str, fields: dict[str, Any]) -> None:
         """An event of a session, for metrics and log; never with a statement's text or values."""
-        self.metrics.event(session, kind, fields)
+        self.metrics.event(kind, fields)
 
     def login_failed(self, address: str, error: AuthenticationError) -> None:
-        self.metrics.login_failed(str(error))
+        self.metrics.login_failed("token")
         log.warn("login failed from {address}: {reason} {detail}", address=address, reason=str(error),
                  detail=error.detail)  # fmt: skip
 
     def access_denied(self, identity: Identity, target: Target, role: Role, decision: Decision) -> None:
-        self.metrics.login_failed("access denied")
+        self.metrics.login_failed("access")
         log.warn("{who} may not open {target} as {role}: rule {rule}", who=identity.key, target=target.name,
                  role=role.name, rule=decision.rule)  # fmt: skip
 
@@ -126,7 +126,7 @@ class Gateway:
 
     def opened(self, session: Session) -> None:
         self.sessions[session.id] = session
-        self.metrics.session_opened(session)
+        self.metrics.session_opened(session.target.name)
         log.info("session {session} opened by {who} on {target} as {role}", session=session.id,
                  who=session.identity.key, target=session.target.name, role=session.role)  # fmt: skip
 
@@ -144,7 +144,7 @@ class Gateway:
         self.sessions.pop(session.id, None)
         self._cancel_keys.forget(session)
         self._targets.pop(session.id, None)
-        self.metrics.session_ended(session)
+        self.metrics.session_ended(session.target.name, session.reason, session.ended_by)
         log.info("session {session} ended: {reason}", session=session.id, reason=session.reason)
         closed = self.store.close_session(session.id, self.clock.seconds(), session.reason)
         closed.addErrback(lambda f: log.failure("the end of {session} is not stored", f, session=session.id))

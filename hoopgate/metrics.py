@@ -22,7 +22,8 @@ ENDS: Final = (
 )  # fmt: skip
 VERDICTS: Final = ("allow", "deny", "hold", "mask")
 LOGIN_FAILURES: Final = (
-    "token", "expired", "issuer", "audience", "signature", "revoked", "timeout", "protocol", "tls", "limit", OTHER,
+    "token", "access", "expired", "issuer", "audience", "signature", "revoked", "timeout", "protocol", "tls", "limit",
+    OTHER,
 )  # fmt: skip
 DIRECTIONS: Final = ("from_client", "from_target")
 _WAITS: Final = (1, 5, 15, 60, 300, 900, 3600)

@@ -83,6 +83,7 @@ class Session:
         self.last_activity = self.started
         self.held = 0
         self.reason = ""
+        self.ended_by = ""
         self._live: Live | None = None
 
     @property
@@ -161,6 +162,7 @@ class Session:
             return
         self.state = State.ENDED
         self.reason = reason
+        self.ended_by = rule
         recording, self.recording = self.recording, None
         live, self._live = self._live, None
         try:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.conversation import Conversation, Portal, Prepared
 from hoopgate.codecs.postgresql.encodings import codec
-from hoopgate.codecs.postgresql.framer import Framer, Message, Run, table
+from hoopgate.codecs.postgresql.framer import Event, Framer, Message, Run, table
 from hoopgate.codecs.postgresql.owed import Kind, Owed
 from hoopgate.config.model import Limits
 from hoopgate.errors import RemoteProtocolError
@@ -47,7 +47,7 @@ class Requests:
             largest=limits.message,
             limit="limits.statement",
         )
-        self._next: Frame | None = None
+        self._kept: Event | None = None  # read once more when the target has answered
         self._barrier = False
         self._after_rest = b""
 
@@ -64,19 +64,20 @@ class Requests:
 
     def next_frame(self) -> Frame | None:
         """The next frame, or None: more bytes are needed, or (``waiting``) answers."""
-        frame, self._next = self._next, None
-        while frame is None:
-            event = self._framer.next_event()
+        while True:
+            event, self._kept = self._kept or self._framer.next_event(), None
             if event is None:
+                self.waiting = False
                 return None
+            # Read only now: what was awaited may have changed what a name means, or the encoding.
             frame = self._frame(event)
             if self.conversation.skipping and not self._ends_skipping(frame):
-                frame = None
-        self.waiting = self._must_wait(frame)
-        if self.waiting:
-            self._next = frame
-            return None
-        return frame
+                continue
+            self.waiting = self._must_wait(frame)
+            if self.waiting:
+                self._kept = event
+                return None
+            return frame
 
     def forward(self, frame: Frame) -> bytes:
         """What goes to the target for a frame that may pass."""
@@ -132,7 +133,7 @@ class Requests:
             return True
         return False
 
-    def _frame(self, event: object) -> Frame:
+    def _frame(self, event: Event) -> Frame:
         if isinstance(event, Run):
             return Input(event.data)
         if not isinstance(event, Message):
@@ -146,10 +147,10 @@ class Requests:
 
     def _statement(self, event: Message) -> Statement:
         kind, raw = chr(event.type), event.raw
-        if event.partial and kind != "B":
+        if (event.partial or len(raw) > self._limits.statement) and kind != "B":
             phase = {"Q": Phase.SIMPLE, "P": Phase.PREPARE, "F": Phase.CALL}[kind]
             frame = Statement(raw, "", phase)
-            frame.partial = True
+            frame.partial = event.partial
             size = int.from_bytes(raw[1:5])
             frame.fault = Block(
                 f"a statement of {size} bytes is over the limit of {self._limits.statement}",

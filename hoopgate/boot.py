@@ -1,0 +1,239 @@
+"""The one visible place that builds every part of the gateway, wires them together in order, and takes them down."""
+
+from __future__ import annotations
+
+import os
+import secrets as chance
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+
+from hoopgate import plugins
+from hoopgate.admin import Health, admin_site
+from hoopgate.approvals import Approvals
+from hoopgate.config.load import load
+from hoopgate.config.model import Config, Listener
+from hoopgate.config.status import PidFile, Reload, Status, write_status
+from hoopgate.console.api import Api
+from hoopgate.console.site import listen as listen_api
+from hoopgate.console.views import Rooms
+from hoopgate.console.watch import Watch
+from hoopgate.errors import HoopgateError
+from hoopgate.gateway import Gateway
+from hoopgate.grants import Grants
+from hoopgate.guards.mask import Masks
+from hoopgate.guards.record import Record
+from hoopgate.guards.statements import Statements
+from hoopgate.identity.authenticator import Authenticator
+from hoopgate.identity.fetch import Fetcher
+from hoopgate.identity.tokens import GatewayTokens
+from hoopgate.metrics import Metrics
+from hoopgate.policy.engine import Engine
+from hoopgate.policy.rules import concerns
+from hoopgate.policy.sql.parser import Parser
+from hoopgate.protocols.postgresql.client import ClientConnection
+from hoopgate.protocols.postgresql.tls import server_options
+from hoopgate.secrets import Secrets, secret_sources
+from hoopgate.stores.feed import ChangeFeed
+from hoopgate.stores.housekeeping import Housekeeping
+from hoopgate.upstream import Upstream
+
+log = Logger()
+KEY_FILE = "token-key"  # in the state directory, where the configuration names none
+BACKLOG = 1024
+
+
+class Boot:
+    """Starts and stops one gateway process. ``reactor`` is its clock and network."""
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        self.config = config
+        self._reactor = reactor
+        self._downs: list[Callable[[], Any]] = []  # how to take down what is up, last first
+        self.gateway: Gateway | None = None
+        self.ports: dict[str, Any] = {}
+        self.health = Health()
+        self._last_reload: Reload | None = None
+
+    async def up(self) -> Gateway:
+        """Build and start everything. What fails leaves nothing listening; the caller stops the process."""
+        config, reactor = self.config, self._reactor
+        self._state_directory(config.gateway.state)
+        secrets = Secrets(secret_sources(reactor), reactor, ttl=config.limits.secret_ttl)
+        metrics = Metrics(target.name for target in config.targets)
+        store, feed, node = await self._store(config)
+        tokens = GatewayTokens(store, await _token_key(config, secrets), reactor, longest=config.api.token_lifetime)
+        fetcher = Fetcher(reactor, secrets.get)
+        authenticator = Authenticator(config.issuers, fetcher, tokens, reactor, limit_token=config.limits.token)
+        recorder = await self._recorder(config, secrets, metrics)
+        parser = Parser(reactor, config.limits)
+        self._downs.append(parser.stop)
+        approvals = Approvals(store, feed, reactor, node=node, limits=lambda: self.config.limits)
+        grants = Grants(store, feed, reactor, lambda: self.config, concerns)
+        gateway = self.gateway = Gateway(
+            clock=reactor,
+            config=config,
+            parser=parser,
+            make_engine=lambda changed: Engine(changed, parser, reactor),
+            authenticator=authenticator,
+            approvals=approvals,
+            grants=grants,
+            recorder=recorder,
+            store=store,
+            feed=feed,
+            upstream=Upstream(reactor, secrets),
+            metrics=metrics,
+            guards=_guards(config, secrets),
+            node=node,
+        )
+        await feed.start()
+        self._downs.append(feed.stop)
+        await grants.start()
+        self._downs.append(grants.stop)
+        await approvals.stale(config.version)
+        metrics.half_open.set_function(lambda: gateway.doors.open)
+        metrics.holds_pending.set_function(lambda: sum(each.holding for each in gateway.sessions.values()))
+        gateway.start()
+        self._downs.append(gateway.stop)
+        watch = Watch(store, feed, reactor)
+        rooms = Rooms(store, approvals, grants, authenticator, tokens, watch, reactor, lambda: self.config)
+        await self._listen(gateway, secrets, rooms, metrics)
+        self._write_status()
+        return gateway
+
+    async def down(self) -> None:
+        """Close doors, drain, and take down part by part."""
+        self.health.ready = False
+        if self.gateway is not None:
+            for port in self.ports.values():
+                await _waited(port.stopListening())
+            self.ports.clear()
+            await self.gateway.drain()
+        while self._downs:
+            try:
+                await _waited(self._downs.pop()())
+            except Exception:
+                log.failure("a part did not stop")
+
+    def reload(self) -> Reload:
+        """Take the file anew: all of it, or nothing."""
+        try:
+            changed = load(self.config.path)
+            if self.gateway is None:
+                raise HoopgateError("the gateway is not up yet")
+            self.gateway.reload(changed)
+            self.config = changed
+            result = Reload(self._reactor.seconds(), True)
+            log.info("configuration reloaded: policy version {version}", version=changed.version)
+        except (HoopgateError, OSError) as error:
+            errors = tuple(str(each) for each in getattr(error, "errors", ())) or (str(error),)
+            result = Reload(self._reactor.seconds(), False, errors)
+            log.error("the configuration was not reloaded: {errors}", errors="; ".join(errors))
+        self._last_reload = result
+        self._write_status()
+        return result
+
+    # --- parts
+
+    def _state_directory(self, state: Path) -> None:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pid = PidFile(state)
+        pid.acquire()
+        self._downs.append(pid.release)
+
+    async def _store(self, config: Config) -> tuple[Any, ChangeFeed, str]:
+        name = config.store.kind
+        factory = plugins.load_plugins("hoopgate.stores", [name])[name]
+        store = plugins.make("hoopgate.stores", name, factory, config, self._reactor)
+        await store.start()
+        self._downs.append(store.close)
+        node = f"{config.gateway.name}/0"
+        housekeeping = Housekeeping(store, self._reactor, node)
+        left = await housekeeping.start()
+        self._downs.append(housekeeping.stop)
+        if left:
+            log.warn("{left} requests for approval were interrupted by the restart", left=left)
+        return store, ChangeFeed(store, self._reactor), node
+
+    async def _recorder(self, config: Config, secrets: Secrets, metrics: Metrics) -> Any:
+        name = config.recorder.kind
+        factory = plugins.load_plugins("hoopgate.recorders", [name])[name]
+        recorder = plugins.make("hoopgate.recorders", name, factory, config, secrets, self._reactor)
+        if hasattr(recorder, "observe"):
+            recorder.observe = metrics.appends.observe
+        if hasattr(recorder, "start"):
+            await recorder.start()
+        return recorder
+
+    async def _listen(self, gateway: Gateway, secrets: Secrets, rooms: Rooms, metrics: Metrics) -> None:
+        for listener in self.config.listeners:
+            tls = await _tls(listener, secrets)
+            factory = ClientFactory(gateway, listener, tls)
+            port = self._reactor.listenTCP(listener.port, factory, BACKLOG, listener.address)
+            self.ports[listener.name] = port
+            log.info("listener {name} on {address}:{port}", name=listener.name, address=listener.address,
+                     port=port.getHost().port)  # fmt: skip
+        self.ports["api"] = await listen_api(self._reactor, lambda: self.config, secrets.get, Api(rooms))
+        if self.config.admin.enabled:
+            self.health.checks["store"] = lambda: "the store does not answer" if gateway.feed.blind else ""
+            site = admin_site(metrics, self.health)
+            admin = self.config.admin
+            self.ports["admin"] = self._reactor.listenTCP(admin.port, site, interface=admin.address)
+        self.health.ready = True
+
+    def _write_status(self) -> None:
+        write_status(self.config.gateway.state, Status(os.getpid(), self.config.version, self._last_reload))
+
+
+class ClientFactory(Factory):
+    """Makes the protocol of each accepted connection."""
+
+    noisy = False
+
+    def __init__(self, gateway: Gateway, listener: Listener, tls: Any) -> None:
+        self._gateway = gateway
+        self._listener = listener
+        self._tls = tls
+
+    def buildProtocol(self, addr: Any) -> ClientConnection:
+        return ClientConnection(self._gateway, self._listener, self._tls)
+
+
+async def _tls(listener: Listener, secrets: Secrets) -> Any:
+    if listener.tls is None:
+        return None
+    certificate = await secrets.get(listener.tls.certificate)
+    key = await secrets.get(listener.tls.key)
+    client_ca = await secrets.get(listener.tls.client_ca) if listener.tls.client_ca else None
+    return server_options(certificate, key, client_ca)
+
+
+def _guards(config: Config, secrets: Secrets) -> tuple[Any, ...]:
+    """In order: the policy, masks, third parties' in the configuration's order, and the witness last."""
+    third = []
+    for name, factory in plugins.load_plugins("hoopgate.guards", config.guards).items():
+        third.append(plugins.make("hoopgate.guards", name, factory, config.guard_options.get(name, {})))
+    return (Statements(), Masks(secrets.get), *third, Record())
+
+
+async def _token_key(config: Config, secrets: Secrets) -> bytes:
+    """The key of the gateway's own tokens: the configured one, or one made once and kept in the state directory."""
+    if config.gateway.token_key is not None:
+        return await secrets.get(config.gateway.token_key)
+    path = config.gateway.state / KEY_FILE
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        key = chance.token_bytes(32)
+        file.write(key)
+    return key
+
+
+async def _waited(result: Any) -> Any:
+    return await result if isinstance(result, Deferred) else result

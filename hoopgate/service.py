@@ -1,0 +1,131 @@
+"""``twistd hoopgate -c FILE``: options, the service, signals and readiness."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python import usage
+from twisted.python.failure import Failure
+
+from hoopgate.boot import Boot
+from hoopgate.config.load import load
+from hoopgate.config.mistakes import ConfigErrors
+from hoopgate.config.model import Config
+
+log = Logger()
+DEFAULT_CONFIG = "/etc/hoopgate/hoopgate.toml"
+
+
+class Options(usage.Options):
+    """The command line of ``twistd hoopgate``."""
+
+    synopsis = "[-c FILE]"
+    longdesc = "A Layer 7 access gateway. Check a configuration first with: hoopgate check FILE"
+    optParameters = [["config", "c", DEFAULT_CONFIG, "The configuration (TOML)."]]  # noqa: N815 - Twisted's name
+
+
+class GatewayService(Service):
+    """Starts the gateway with the reactor, reloads on SIGHUP, drains when told to stop."""
+
+    name = "hoopgate"
+
+    def __init__(self, config: Config, reactor: Any = None) -> None:
+        self._config = config
+        self._given_reactor = reactor
+        self.boot: Boot | None = None
+        self.started: Deferred[None] | None = None
+
+    @property
+    def _reactor(self) -> Any:
+        if self._given_reactor is None:
+            from twisted.internet import reactor  # only now: twistd chooses which one is installed
+
+            self._given_reactor = reactor
+        return self._given_reactor
+
+    def startService(self) -> None:
+        super().startService()
+        self.boot = Boot(self._config, self._reactor)
+        self.started = Deferred.fromCoroutine(self._start(self.boot))
+        self.started.addErrback(self._not_started)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        notify("STOPPING=1")
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self, boot: Boot) -> None:
+        await boot.up()
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._hang_up)
+        notify(f"READY=1\nSTATUS=serving policy {self._config.version[:12]}")
+        log.info("hoopgate is ready: policy version {version}", version=self._config.version)
+
+    async def _stop(self) -> None:
+        if self.started is not None:
+            await self.started
+        if self.boot is not None:
+            await self.boot.down()
+
+    def _hang_up(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        if self.boot is None or not self.running:
+            return
+        notify("RELOADING=1\nMONOTONIC_USEC=" + str(int(time.monotonic() * 1e6)))
+        result = self.boot.reload()
+        notify("READY=1\nSTATUS=" + ("reloaded" if result.ok else "the new configuration was refused"))
+
+    def _not_started(self, failure: Failure) -> None:
+        log.critical("hoopgate cannot start: {error}", error=failure.getErrorMessage())
+        if not isinstance(failure.value, Exception) or not hasattr(failure.value, "remedy"):
+            log.failure("why it cannot start", failure)
+        # twistd itself would end with 0; supervisors must see that the start failed
+        self._reactor.addSystemEventTrigger("after", "shutdown", _exit_failed)
+        if self._reactor.running:
+            self._reactor.stop()
+        else:
+            self._reactor.callWhenRunning(self._reactor.stop)
+
+
+def makeService(options: Any) -> GatewayService:
+    """Load the configuration and make the service; a mistake in it is a usage error that names every one."""
+    path = Path(options["config"]).resolve()
+    try:
+        config = load(path)
+    except ConfigErrors as errors:
+        lines = "\n".join(f"  {error}" for error in errors.errors)
+        raise usage.UsageError(f"{path} cannot be used:\n{lines}") from None
+    except OSError as error:
+        raise usage.UsageError(f"{path} cannot be read: {error.strerror}. Give one with -c FILE.") from None
+    return GatewayService(config)
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing happens where it does not ask."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        try:
+            channel.sendto(state.encode(), address)
+        except OSError as error:
+            log.warn("systemd does not listen at NOTIFY_SOCKET: {error}", error=error.strerror)
+
+
+def _exit_failed() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
