@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from attrs import evolve
 from twisted.internet import reactor
 
 from hoopgate.config import model
+from hoopgate.plugins import load_plugins, make
 from hoopgate.stores.records import StoreError
-from hoopgate.stores.sqlite import SqliteStore, from_config, schema
+from hoopgate.stores.sqlite import SqliteStore, factory, schema
 
 
 @pytest_twisted.ensureDeferred
@@ -129,6 +131,13 @@ async def test_a_stuck_disk_does_not_fill_memory(tmp_path: Path, monkeypatch: py
 
 
 def test_the_configuration_names_the_file(tmp_path: Path) -> None:
-    gateway = model.Gateway(state=tmp_path)
-    assert from_config(model.Store(), gateway, reactor)._path == tmp_path / "hoopgate.sqlite3"
-    assert from_config(model.Store(path=tmp_path / "x"), gateway, reactor)._path == tmp_path / "x"
+    config = model.Config(path=tmp_path, version="v1", gateway=model.Gateway(state=tmp_path))
+    assert factory(config, reactor)._path == tmp_path / "hoopgate.sqlite3"
+    elsewhere = evolve(config, store=model.Store(path=tmp_path / "x"))
+    assert factory(elsewhere, reactor)._path == tmp_path / "x"
+
+
+def test_the_plugin_is_found_and_provides_the_interface(tmp_path: Path) -> None:
+    config = model.Config(path=tmp_path, version="v1", gateway=model.Gateway(state=tmp_path))
+    found = load_plugins("hoopgate.stores", ["sqlite"])["sqlite"]
+    assert isinstance(make("hoopgate.stores", "sqlite", found, config, reactor), SqliteStore)

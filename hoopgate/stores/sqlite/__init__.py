@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hoopgate.config import model
+from hoopgate.config.model import Config
 from hoopgate.identity.tokens import TokenRecord
 from hoopgate.interfaces import IStore
 from hoopgate.stores.records import (
@@ -35,9 +35,9 @@ BUSY_TIMEOUT: Final = 5.0  # seconds to wait for another process's write
 UNDER_WAY: Final = 2000  # operations waiting or running; more are refused, so that a stuck disk cannot fill memory
 
 
-def from_config(store: model.Store, gateway: model.Gateway, reactor: Any) -> SqliteStore:
-    """The plugin's factory: the file that the configuration names, or ``hoopgate.sqlite3`` in the state directory."""
-    return SqliteStore(store.path or gateway.state / "hoopgate.sqlite3", reactor)
+def factory(config: Config, reactor: Any) -> SqliteStore:
+    """The plugin's factory: the file that ``store.path`` names, or ``hoopgate.sqlite3`` in the state directory."""
+    return SqliteStore(config.store.path or config.gateway.state / "hoopgate.sqlite3", reactor)
 
 
 def _open(connection: sqlite3.Connection) -> None:
