@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from hoopgate.frames import Frame, Statement
 from hoopgate.verdicts import ALLOW, Allow, Block, Hold, Mask, Rewrite, Verdict
@@ -46,9 +47,7 @@ class Chain:
             except Exception:
                 log.failure("guard {guard} failed at the session's end", guard=type(guard).__name__)
 
-    def _from(
-        self, guards: tuple[Any, ...], index: int, frame: Frame, so_far: Verdict
-    ) -> Verdict | Deferred[Verdict]:
+    def _from(self, guards: tuple[Any, ...], index: int, frame: Frame, so_far: Verdict) -> Verdict | Deferred[Verdict]:
         for at in range(index, len(guards)):
             guard = guards[at]
             try:
@@ -83,7 +82,7 @@ class Chain:
             return False, frame, verdict if isinstance(so_far, Allow) else so_far
         if isinstance(verdict, Rewrite):
             return False, verdict.frame, verdict
-        return True, frame, self._broken(guard)
+        return True, frame, self._broken(guard, Failure(TypeError(f"{verdict!r} is no verdict")))
 
     def _broken(self, guard: Any, failure: Any = None) -> Block:
         name = type(guard).__name__

@@ -82,8 +82,8 @@ def test_a_refusal_waits_its_turn_behind_replies_owed() -> None:
 def test_a_refused_bind_fails_its_batch_as_postgresql_does() -> None:
     session = Session()
     sent = session.ask(
-        m.parse_message("", "insert 1"), m.bind("", ""), m.execute(), m.parse_message("", "refuse"), m.bind("", ""), m.execute(),
-        m.sync(),
+        m.parse_message("", "insert 1"), m.bind("", ""), m.execute(),
+        m.parse_message("", "refuse"), m.bind("", ""), m.execute(), m.sync(),
     )  # fmt: skip
     assert b"refuse\0" not in sent
     ok = m.parse_complete() + m.bind_complete() + m.command_complete("INSERT 0 1")

@@ -1,0 +1,175 @@
+"""The lane: order kept however late a verdict is, back-pressure while it waits, nothing after it is dead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from hoopgate.frames import Frame, Opaque
+from hoopgate.lane import Lane
+from hoopgate.pauser import Pauser
+from hoopgate.verdicts import ALLOW, Verdict
+
+
+@define
+class Letters:
+    """A wire on which every byte is a frame; ``holds_back`` keeps the last so many in the buffer."""
+
+    buffer: deque[int] = field(factory=deque)
+    boundary: bool = True
+    waiting: bool = False
+
+    @property
+    def buffered(self) -> int:
+        return len(self.buffer)
+
+    def receive(self, data: bytes) -> None:
+        self.buffer.extend(data)
+
+    def next_frame(self) -> Frame | None:
+        return Opaque(bytes([self.buffer.popleft()])) if self.buffer else None
+
+
+@define
+class Peer:
+    paused: bool = False
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+
+
+class Rig:
+    def __init__(self, inspect: Callable[[Frame], Verdict | Deferred[Verdict]], limit: int = 10) -> None:
+        self.wire, self.peer = Letters(), Peer()
+        self.delivered: list[bytes] = []
+        self.witnessed: list[bytes] = []
+        self.failures: list[Failure] = []
+        self.lane = Lane(
+            self.wire, inspect=inspect, apply=lambda frame, verdict: frame.raw, deliver=self.deliver,
+            failed=self.failures.append, pauser=Pauser(self.peer), limit=limit,
+            redact=lambda frame, data: b"*" if data == b"s" else data,
+        )  # fmt: skip
+
+    def deliver(self, data: bytes, witnessed: bytes) -> None:
+        self.delivered.append(data)
+        self.witnessed.append(witnessed)
+
+    @property
+    def out(self) -> bytes:
+        return b"".join(self.delivered)
+
+
+@settings(max_examples=150)
+@given(st.binary(min_size=1, max_size=40), st.lists(st.integers(0, 39), max_size=20), st.randoms())
+def test_frames_leave_in_the_order_in_which_they_came(data: bytes, late: list[int], chance: object) -> None:
+    waiting: list[Deferred[Verdict]] = []
+    count = iter(range(1000))
+
+    def inspect(frame: Frame) -> Verdict | Deferred[Verdict]:
+        if next(count) in late:
+            waiting.append(Deferred())
+            return waiting[-1]
+        return ALLOW
+
+    rig = Rig(inspect)
+    rig.lane.receive(data)
+    while waiting:
+        waiting.pop(0).callback(ALLOW)
+    assert rig.out == data
+
+
+def test_ready_bytes_are_delivered_at_once_and_together() -> None:
+    rig = Rig(lambda frame: ALLOW)
+    rig.lane.receive(b"abc")
+    assert rig.delivered == [b"abc"]
+
+
+def test_a_witness_sees_what_was_redacted_and_the_peer_what_was_sent() -> None:
+    rig = Rig(lambda frame: ALLOW)
+    rig.lane.receive(b"asb")
+    assert rig.out == b"asb"
+    assert b"".join(rig.witnessed) == b"a*b"
+
+
+def test_a_waiting_lane_reads_on_to_its_limit_and_then_pauses_its_peer() -> None:
+    verdict: Deferred[Verdict] = Deferred()
+    rig = Rig(lambda frame: verdict if frame.raw == b"?" else ALLOW, limit=5)
+    rig.lane.receive(b"a?bcd")
+    assert not rig.peer.paused
+    rig.lane.receive(b"efghij")
+    assert rig.peer.paused
+    verdict.callback(ALLOW)
+    assert rig.out == b"a?bcdefghij"
+    assert not rig.peer.paused
+
+
+def test_an_inspection_that_raises_kills_the_lane_and_nothing_more_is_delivered() -> None:
+    def inspect(frame: Frame) -> Verdict:
+        if frame.raw == b"x":
+            raise RuntimeError("broken")
+        return ALLOW
+
+    rig = Rig(inspect)
+    rig.lane.receive(b"ab")
+    rig.lane.receive(b"x")
+    rig.lane.receive(b"c")
+    assert rig.out == b"ab"
+    assert len(rig.failures) == 1
+
+
+def test_a_verdict_that_fails_late_kills_the_lane() -> None:
+    verdict: Deferred[Verdict] = Deferred()
+    rig = Rig(lambda frame: verdict)
+    rig.lane.receive(b"a")
+    verdict.errback(RuntimeError("broken"))
+    assert rig.out == b""
+    assert len(rig.failures) == 1
+
+
+def test_a_stopped_lane_ignores_the_verdict_that_was_out() -> None:
+    verdict: Deferred[Verdict] = Deferred(lambda _: None)
+    rig = Rig(lambda frame: verdict)
+    rig.lane.receive(b"a")
+    rig.lane.stop()
+    assert rig.out == b""
+    assert rig.failures == []
+
+
+def test_what_is_injected_waits_for_a_boundary() -> None:
+    rig = Rig(lambda frame: ALLOW)
+    rig.wire.boundary = False
+    rig.lane.inject(b"!")
+    rig.lane.receive(b"a")
+    assert rig.out == b"a"
+    rig.wire.boundary = True
+    rig.lane.receive(b"b")
+    assert rig.out == b"a!b"
+
+
+def test_what_is_injected_passes_while_a_verdict_is_out() -> None:
+    rig = Rig(lambda frame: Deferred())
+    rig.lane.receive(b"a")
+    rig.lane.inject(b"!")
+    assert rig.out == b"!"
+
+
+def test_what_is_sent_goes_behind_what_was_judged() -> None:
+    rig: Rig
+
+    def inspect(frame: Frame) -> Verdict:
+        if frame.raw == b"b":
+            rig.lane.send(b"!")
+        return ALLOW
+
+    rig = Rig(inspect)
+    rig.lane.receive(b"abc")
+    assert rig.out == b"a!bc"
