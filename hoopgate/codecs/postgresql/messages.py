@@ -28,10 +28,15 @@ from hoopgate.codecs.postgresql.backend import (
     notice_response,
     parameter_description,
     parameter_status,
+    parse_complete,
+    portal_suspended,
+    ready_for_query,
+    row_description,
+)
+from hoopgate.codecs.postgresql.backend_parsers import (
     parse_authentication,
     parse_backend_key_data,
     parse_command_complete,
-    parse_complete,
     parse_copy_out_response,
     parse_copy_response,
     parse_data_row,
@@ -42,9 +47,6 @@ from hoopgate.codecs.postgresql.backend import (
     parse_parameter_status,
     parse_ready_for_query,
     parse_row_description,
-    portal_suspended,
-    ready_for_query,
-    row_description,
 )
 from hoopgate.codecs.postgresql.fields import (
     HEADER,

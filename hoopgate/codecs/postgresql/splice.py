@@ -90,18 +90,12 @@ class Splicer:
         length = stop - start - 1
         position = start + 7
         last = stop - 4  # where the last cell may begin
-        size: int
         for gap, transform in self._steps:
-            for _ in range(gap):
-                if position > last:
-                    raise RemoteProtocolError("truncated DataRow")
-                size = _size(data, position)[0]
-                if size < -1:
-                    raise RemoteProtocolError("a cell has an invalid length")
-                position += 4 if size == -1 else 4 + size
+            if gap:
+                position = _behind(data, position, gap, last)
             if position > last:
                 raise RemoteProtocolError("truncated DataRow")
-            size = _size(data, position)[0]
+            size: int = _size(data, position)[0]
             position += 4
             if size == -1:
                 continue
@@ -120,13 +114,11 @@ class Splicer:
                 copied = start + 5
             parts.append(data[copied : cell - 4])
             copied = position
-            if new is None:
-                parts.append(NULL)
-                length -= size
-            else:
-                parts.append(len(new).to_bytes(4, "big"))
+            parts.append(NULL if new is None else len(new).to_bytes(4, "big"))
+            if new:
                 parts.append(new)
-                length += len(new) - size
+                length += len(new)
+            length -= size
         if self._masked_last and position != stop:
             raise RemoteProtocolError("a row has bytes behind its last cell")
         if length_at >= 0:
@@ -139,6 +131,18 @@ class Splicer:
         if size >= self._limit:
             return RemoteProtocolError(f"a masked row of {size} bytes is over the limit (limits.row)", "54000")
         return RemoteProtocolError("truncated DataRow")
+
+
+def _behind(data: bytes, position: int, cells: int, last: int) -> int:
+    """Where the cell begins that follows ``cells`` cells; none of those may begin behind ``last``."""
+    for _ in range(cells):
+        if position > last:
+            raise RemoteProtocolError("truncated DataRow")
+        size: int = _size(data, position)[0]
+        if size < -1:
+            raise RemoteProtocolError("a cell has an invalid length")
+        position += 4 if size == -1 else 4 + size
+    return position
 
 
 def _length(size: int) -> bytes:

@@ -1,15 +1,15 @@
-"""The start-up phase of PostgreSQL in both roles: see ``startup_packet``, ``startup_server`` and ``startup_client``."""
+"""The start-up phase of PostgreSQL in both roles: see ``startup_packet``, ``startup_server``,
+``startup_client`` and ``encryption``."""
 
 from __future__ import annotations
 
+from hoopgate.codecs.postgresql.encryption import Encryption, tls_server_end_point
 from hoopgate.codecs.postgresql.startup_client import (
     ClientEvent,
     ClientStartup,
-    Encryption,
     Failed,
     Ready,
     Send,
-    tls_server_end_point,
 )
 from hoopgate.codecs.postgresql.startup_packet import (
     NEWEST,
@@ -21,13 +21,8 @@ from hoopgate.codecs.postgresql.startup_packet import (
     parse_options,
     read_packet,
 )
-from hoopgate.codecs.postgresql.startup_server import (
-    Password,
-    SaslInitial,
-    SaslResponse,
-    ServerEvent,
-    ServerStartup,
-)
+from hoopgate.codecs.postgresql.startup_server import ServerStartup
+from hoopgate.codecs.postgresql.startup_states import Password, SaslInitial, SaslResponse, ServerEvent
 
 __all__ = [
     "NEWEST",

@@ -11,11 +11,9 @@ from collections.abc import Generator, Mapping
 from typing import Final, NoReturn
 
 from attrs import field, frozen
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 
-from hoopgate.codecs.postgresql import backend, frontend
+from hoopgate.codecs.postgresql import backend_parsers as backend
+from hoopgate.codecs.postgresql import frontend
 from hoopgate.codecs.postgresql.fields import HEADER, Reader, message
 from hoopgate.codecs.postgresql.scram import PLUS, ScramClient, choose_mechanism
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
@@ -70,8 +68,8 @@ class ClientStartup:
     """Our login to a target: ``next_event`` until Ready or Failed; None means that more bytes must be fed.
 
     ``credential`` is the password, None where a client certificate or trust is expected. ``channel_binding`` is
-    :func:`tls_server_end_point` of the target's certificate. ``tls_active`` also allows a cleartext password.
-    Malformed answers and a server that cannot prove itself raise RemoteProtocolError.
+    :func:`.encryption.tls_server_end_point` of the target's certificate. ``tls_active`` also allows a cleartext
+    password. Malformed answers and a server that cannot prove itself raise RemoteProtocolError.
     """
 
     def __init__(
@@ -255,44 +253,3 @@ def md5_password(user: bytes, password: bytes, salt: bytes) -> bytes:
     """The answer to AuthenticationMD5Password."""
     inner = hashlib.md5(password + user, usedforsecurity=False).hexdigest().encode()
     return b"md5" + hashlib.md5(inner + salt, usedforsecurity=False).hexdigest().encode()
-
-
-def tls_server_end_point(certificate: bytes) -> bytes | None:
-    """Channel-binding data for a server's certificate (DER), RFC 5929, section 4.1.
-
-    None where it is not defined: a signature algorithm without exactly one hash, such as Ed25519.
-    """
-    try:
-        parsed = x509.load_der_x509_certificate(certificate)
-        algorithm = parsed.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return None
-    except ValueError:
-        raise RemoteProtocolError("the target's certificate cannot be read") from None
-    if algorithm is None:
-        return None
-    if isinstance(algorithm, hashes.MD5 | hashes.SHA1):
-        algorithm = hashes.SHA256()
-    digest = hashes.Hash(algorithm)
-    digest.update(certificate)
-    return digest.finalize()
-
-
-class Encryption:
-    """Asking a target for TLS: send ``request``, feed the answer, start TLS or do not.
-
-    The answer is one byte, and nothing may lie behind it (CVE-2021-23222). An error before TLS may come from anyone
-    on the way: its text is dropped (CVE-2024-10977).
-    """
-
-    request: Final = frontend.ssl_request()
-
-    def answered(self, data: bytes) -> bool:
-        """True: start TLS now. False: the target has no TLS. ``data`` is all that was received, at least a byte."""
-        if data == b"S":
-            return True
-        if data == b"N":
-            return False
-        if data[:1] == b"E":
-            raise RemoteProtocolError("the target answered the request for TLS with an error")
-        raise RemoteProtocolError("the target gave an invalid answer to the request for TLS")
