@@ -224,3 +224,18 @@ def test_a_key_set_that_moved_is_found_again() -> None:
     clock.advance(issuer.config.keys_ttl + 1)
     result(who.authenticate(issuer.token(exp=NOW + 90_000)))
     assert issuer.fetched[-2:] == [DISCOVERY, "https://id.example.com/keys/v2"]
+
+
+def test_a_key_set_that_moved_within_the_ttl_is_found_after_the_cooldown() -> None:
+    issuer, clock = FakeIssuer(), clock_at()
+    who = authenticator(issuer, clock=clock)
+    result(who.authenticate(issuer.token()))
+    issuer.keys = {"two": (OTHER_RSA, {})}
+    rotated = issuer.token(key=OTHER_RSA, headers={"kid": "two"})
+    issuer.down = ConnectionError("404")
+    with pytest.raises(AuthenticationError):
+        result(who.authenticate(rotated))
+    issuer.down, issuer.discovery = None, {"jwks_uri": "https://id.example.com/keys/v2"}
+    clock.advance(issuer.config.unknown_key_cooldown)
+    assert result(who.authenticate(rotated)).subject == "ada"
+    assert issuer.fetched[-2:] == [DISCOVERY, "https://id.example.com/keys/v2"]

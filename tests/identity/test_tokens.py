@@ -188,6 +188,7 @@ def test_the_gateways_own_bound_holds_for_long_tokens() -> None:
         ({"subject_token": "hgt_rubbish"}, "invalid_request"),
         ({"requested_token_type": JWT}, "invalid_request"),
         ({"audience": "nowhere"}, "invalid_target"),
+        ({"audience": 'no"such\\\u00e9'}, "invalid_target"),
         ({"audience": ["shop"] * 65}, "invalid_target"),
         ({"resource": "https://shop.example.com"}, "invalid_target"),
         ({"scope": "admin"}, "invalid_scope"),
