@@ -111,13 +111,9 @@ class IssuerKeys:
     async def _renew(self) -> None:
         """Past the TTL: new keys, or the old ones as long as ``keys_outage`` lets them serve."""
         pause = self._issuer.unknown_key_cooldown if self._is_serving() else _RETRY
-        if self._waiting or self._failed is None or abs(self._clock.seconds() - self._failed) >= pause:
-            try:
-                await self.refresh()
-            except UnreachableIssuerError:
-                pass  # logged where it failed; what remains decides below
-            else:
-                return
+        due = self._waiting or self._failed is None or abs(self._clock.seconds() - self._failed) >= pause
+        if due and await self._refreshed():
+            return
         if not self._is_serving():
             self._keys = ()
             raise UnreachableIssuerError(self._issuer.name)
@@ -129,9 +125,12 @@ class IssuerKeys:
             if last is not None and abs(now - last) < self._issuer.unknown_key_cooldown:
                 return False
             self._asked_unknown = now
+        return await self._refreshed()
+
+    async def _refreshed(self) -> bool:
         try:
             await self.refresh()
-        except UnreachableIssuerError:
+        except UnreachableIssuerError:  # logged where it failed
             return False
         return True
 
