@@ -32,8 +32,8 @@ class Settings:
     """``issuer`` and ``client_id``: where and as which client people log in. ``api``: the gateway's HTTPS API.
 
     ``ca``: a PEM file with the authorities to trust for both, "" for the system's. ``audience``: what a
-    workload asks its platform's token for ("": the client id). ``token``: which of the provider's tokens
-    is shown to the gateway, ``id_token`` or ``access_token``.
+    workload asks its platform's token for ("": the client id, or ``hoopgate``). ``token``: which of the
+    provider's tokens is shown to the gateway, ``id_token`` or ``access_token``. ``scopes``: what a login asks for.
     """
 
     issuer: str = ""
@@ -42,6 +42,7 @@ class Settings:
     ca: str = ""
     audience: str = ""
     token: str = "id_token"  # noqa: S105 - the kind of token, not one
+    scopes: str = "openid email offline_access"
 
 
 # HOOPGATE_TOKEN holds a token itself, so this one key has another variable.
