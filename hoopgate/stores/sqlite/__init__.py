@@ -105,7 +105,7 @@ class SqliteStore:
     def _finished(self, outcome: T | Failure, done: Deferred[T]) -> T | Failure:
         self._under_way.discard(done)
         if isinstance(outcome, Failure) and isinstance(outcome.value, sqlite3.Error):
-            return Failure(StoreError(f"the store failed: {outcome.value}"))  # type: ignore[no-untyped-call]
+            return Failure(StoreError(f"the store failed: {outcome.value}"))
         return outcome
 
     # --- nodes and sessions
