@@ -15,7 +15,6 @@ from attrs import evolve
 from hoopgate import plugins
 from hoopgate.config.check import check
 from hoopgate.config.draft import Draft, draft
-from hoopgate.config.issuers import with_issuer_urls
 from hoopgate.config.mistakes import ConfigErrors, Mistake, Report, Trail
 from hoopgate.config.model import Config
 from hoopgate.config.positions import locate
@@ -49,7 +48,7 @@ def loads(text: str, path: Path = Path("hoopgate.toml")) -> Config:
     parts = draft(document, report.top, Reader(plugins.names("hoopgate.secrets")))
     check(parts)
     report.raise_if_any()
-    config = with_issuer_urls(_assemble(parts, path))
+    config = _assemble(parts, path)
     return _linted(evolve(config, version=policy_version(config)))
 
 
@@ -94,10 +93,7 @@ def _assemble(parts: Draft, path: Path) -> Config:
 
 def _linted(config: Config) -> Config:
     """The policy's own checks: rules that can never match, and the examples."""
-    try:
-        from hoopgate.policy.rules import lint  # late: the rules import the model, and parsing SQL is slow to load
-    except ModuleNotFoundError:
-        return config
+    from hoopgate.policy.rules import lint  # late: it brings PostgreSQL's parser, which plain reading does not need
 
     found = lint(config)
     if found:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
 from typing import Any
 
 from hoopgate.config.draft import Draft
 from hoopgate.config.mistakes import Place, meant
 from hoopgate.config.model import Example, Mask, Rule, What, Who
+from hoopgate.policy.globs import matches
 
 RESERVED_RULES = frozenset(("default-deny",))  # the engine's own name for what no rule allows
 
@@ -144,7 +144,7 @@ def match_any(place: Place, globs: tuple[str, ...], known: Iterable[str] | None,
         return
     names = sorted(known)
     for index, glob in enumerate(globs):
-        if not any(fnmatchcase(name, glob) for name in names):
+        if not any(matches(glob, name) for name in names):
             place.at(index).complain(f"no {what} matches {glob[:63]!r}", meant(glob, names))
 
 

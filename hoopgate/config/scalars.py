@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import re2
+
 from hoopgate.config.mistakes import Place, meant
 from hoopgate.config.model import Host, SecretRef
+from hoopgate.policy.globs import matches
 from hoopgate.policy.operations import EFFECTS
 
 Read = Callable[[Any, Place, Mapping[str, Any]], Any]
@@ -32,6 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,62}")
 _REFERENCE = re.compile(r"([a-z][a-z0-9-]{0,31}):(.{1,1024})")
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%a-z]+)\]|(?P<name>[A-Za-z0-9._-]{1,253}))(?::(?P<port>\d{1,5}))?")
+_RANGE = re.compile(r"(.)-(.)", re.DOTALL)
 _SOCKET = re.compile(r"(?P<name>/[^\x00-\x1f]*?)(?::(?P<port>\d{1,5}))?")
 
 TOML_NAMES = {
@@ -192,7 +196,7 @@ def _dotted(value: Any, place: Place, parts: int, shape: str, sample: str) -> st
 
 
 def glob_fault(word: str) -> str:
-    """What is wrong with a glob, or ``""``: white space at its ends, or a bracket that opens and never closes."""
+    """What is wrong with a glob, or ``""``: white space at its ends, an unclosed bracket, a range backwards."""
     if word != word.strip():
         return "has white space at an end"
     if len(word) > 512:
@@ -203,7 +207,13 @@ def glob_fault(word: str) -> str:
         end = word.find("]", start + 1)
         if end < 0:
             return "has a '[' without its ']'"
+        if any(first > last for first, last in _RANGE.findall(word[start:end])):
+            return "has a range backwards"
         position = word.find("[", end)
+    try:
+        matches(word, "")
+    except re2.error:
+        return "cannot be compiled"
     return ""
 
 

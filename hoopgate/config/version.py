@@ -13,7 +13,7 @@ from hoopgate.config.model import Config, SecretRef
 
 
 def policy_version(config: Config) -> str:
-    """SHA-256 (hex) over rules, masks, risk, labels of targets and functions_safe; ``config.version`` is not read.
+    """SHA-256 (hex) over rules, masks, risk, labels of targets, functions_safe, and the issuers that rules name.
 
     Order counts, for the first rule that matches may decide. Examples and line numbers do not decide.
     """
@@ -23,6 +23,7 @@ def policy_version(config: Config) -> str:
         "risk": _plain(config.risk),
         "labels": {target.name: [target.labels, _plain(target.object_labels)] for target in config.targets},
         "functions_safe": list(config.functions_safe),
+        "issuers": {issuer.name: issuer.url for issuer in config.issuers},
     }
     text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

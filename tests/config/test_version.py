@@ -63,3 +63,4 @@ def test_order_and_labels_decide():
     assert accept(two + one).version != BASE
     assert loads(MINIMAL.replace('env = "prod"', 'env = "dev"') + RULES).version != BASE
     assert loads(MINIMAL.replace('["pii"]', '["gdpr"]') + RULES).version != BASE
+    assert loads(MINIMAL.replace("https://id", "https://idp") + RULES).version != BASE
