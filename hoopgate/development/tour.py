@@ -38,6 +38,7 @@ class Tour:
         done = subprocess.run(
             command,
             env=self.stage.environment(person) | {"COLUMNS": "200", "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -113,24 +114,16 @@ class Tour:
 
     def not_walked_round(self) -> None:
         """What would read a masked column in another way is refused"""
-        for sql in ("SELECT upper(email) FROM customers LIMIT 1", "SELECT * FROM customer_contacts LIMIT 1"):
-            done = self.psql(sql, user="app_ro", code=1)
-            check("ERROR:" in done.err and "@" not in done.out + done.err, "it was not refused")
+        with self.connect() as connection:
+            for sql in ("SELECT upper(email) FROM customers LIMIT 1", "SELECT * FROM customer_contacts LIMIT 1"):
+                self.refused(connection, sql)
 
     def blocked(self) -> None:
         """DROP TABLE is refused, the rule is named, the session lives on"""
         with self.connect("app_rw") as connection:
-            self.told("scout", "psycopg: DROP TABLE carts")
-            try:
-                connection.execute("DROP TABLE carts")
-            except psycopg.errors.InsufficientPrivilege as error:
-                diagnosis = error.diag
-                texts = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
-                self.answer("\n".join(text for text in texts if text))
-                check("no-schema-changes" in (diagnosis.message_detail or ""), "the rule is not named in DETAIL")
-                check(bool(diagnosis.message_hint), "there is no HINT")
-            else:
-                raise DifferentError("it was not refused")
+            diagnosis = self.refused(connection, "DROP TABLE carts")
+            check("no-schema-changes" in (diagnosis.message_detail or ""), "the rule is not named in DETAIL")
+            check(bool(diagnosis.message_hint), "there is no HINT")
             check(connection.execute("SELECT 1").fetchone() == (1,), "the session is dead")
         check(self.behind("SELECT to_regclass('carts')") == "carts", "the table is gone")
 
@@ -209,11 +202,23 @@ class Tour:
         dsn = self.stage.tls_dsn(user)
         return psycopg.connect(dsn, password=self.stage.token("scout"), autocommit=True, connect_timeout=10)
 
+    def refused(self, connection: psycopg.Connection[tuple[Any, ...]], sql: str) -> psycopg.errors.Diagnostic:
+        """Run what the gateway must refuse as forbidden (42501), show what the client is told, and return it."""
+        self.told("scout", f"psycopg: {sql}")
+        try:
+            connection.execute(sql)
+        except psycopg.errors.InsufficientPrivilege as error:
+            told = error.diag
+            self.answer("\n".join(filter(None, (told.message_primary, told.message_detail, told.message_hint))))
+            return told
+        raise DifferentError("it was not refused")
+
     def quietly(self, *arguments: str) -> str:
         """The command line's output, not shown."""
         done = subprocess.run(
             [sys.executable, "-m", "hoopgate.cli", *arguments],
             env=self.stage.environment("grace"),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
