@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from hoopgate.policy.sql.names import strings
-from hoopgate.policy.sql.parser import Node
+from hoopgate.policy.sql.tree import Node
 
 Table = tuple[str, str]  # schema (may be empty) and name
 

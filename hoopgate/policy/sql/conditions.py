@@ -15,8 +15,9 @@ from attrs import evolve, frozen
 
 from hoopgate.policy.sql.columns import Column, Side, Table, nodes, operator, side, tables
 from hoopgate.policy.sql.columns import column as column_of
+from hoopgate.policy.sql.condense import LONG
 from hoopgate.policy.sql.names import strings
-from hoopgate.policy.sql.parser import Node
+from hoopgate.policy.sql.tree import Node
 
 _PATTERNS: Final = {"~~": "%", "~~*": "%", "~": ".*^$", "~*": ".*^$", "@>": "{}[] "}
 _PREDICATES: Final = frozenset({"starts_with", "regexp_like"})
@@ -275,7 +276,7 @@ def _all_wildcards(trail: Trail, name: str, kind: str, pattern: Node) -> bool:
     if not texts:
         return False
     trail.literal = True
-    return not "".join(texts).strip(_PATTERNS[name])
+    return LONG in texts or not "".join(texts).strip(_PATTERNS[name])
 
 
 def _sublink(judge: Judge, body: Node, negated: bool) -> bool:

@@ -9,7 +9,7 @@ from hoopgate.policy.sql.columns import tables
 from hoopgate.policy.sql.conditions import restriction
 from hoopgate.policy.sql.extraction import Draft, Extraction, Scope, Visitor
 from hoopgate.policy.sql.names import in_catalogue, relation
-from hoopgate.policy.sql.parser import Node
+from hoopgate.policy.sql.tree import Node
 
 _STRENGTHS: Final = {
     "LCS_FORUPDATE": "SELECT FOR UPDATE",

@@ -14,8 +14,8 @@ from attrs import frozen
 from hoopgate.policy.operations import Effect, Object
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
 from hoopgate.policy.sql.names import ADMINISTRATIVE, named, qualified, relation, role, strings, words
-from hoopgate.policy.sql.parser import Node
 from hoopgate.policy.sql.session import TRUSTED_LANGUAGES
+from hoopgate.policy.sql.tree import Node
 
 
 @frozen

@@ -14,7 +14,7 @@ from attrs import frozen
 from hoopgate.policy.operations import Operation
 from hoopgate.policy.sql import data, definitions, expressions, session
 from hoopgate.policy.sql.extraction import Extraction, Visitor
-from hoopgate.policy.sql.parser import Parsed
+from hoopgate.policy.sql.tree import Parsed
 
 VISITORS: Final[Mapping[str, Visitor]] = {
     **data.VISITORS,

@@ -8,8 +8,8 @@ from hoopgate.policy.operations import Object
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
 from hoopgate.policy.sql.functions import call_effect
 from hoopgate.policy.sql.names import folded, strings
-from hoopgate.policy.sql.parser import Node
 from hoopgate.policy.sql.settings import setting_effect
+from hoopgate.policy.sql.tree import Node
 
 _HIDDEN: Final = "runs code that the statement does not show"
 

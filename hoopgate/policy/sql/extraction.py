@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from hoopgate.policy.operations import Effect, Object, Operation
 from hoopgate.policy.sql.names import in_catalogue, relation
-from hoopgate.policy.sql.parser import Node
+from hoopgate.policy.sql.tree import Node
 
 # nodes that carry parts of statements and have no effect of their own (PostgreSQL 18, nodes.h and parsenodes.h)
 _HARMLESS: Final = """

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from hoopgate.policy.operations import Object
-from hoopgate.policy.sql.parser import Node
+from hoopgate.policy.sql.tree import Node
 
 CATALOGUES: Final = frozenset({"pg_catalog", "information_schema", "pg_toast"})
 

@@ -9,8 +9,8 @@ from hoopgate.policy.sql.expressions import literal
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
 from hoopgate.policy.sql.functions import call_effect
 from hoopgate.policy.sql.names import folded, strings
-from hoopgate.policy.sql.parser import Node
 from hoopgate.policy.sql.settings import setting_effect
+from hoopgate.policy.sql.tree import Node
 
 TRUSTED_LANGUAGES: Final = frozenset({"sql", "plpgsql", "plperl", "pltcl", "plv8"})
 
@@ -62,7 +62,7 @@ def show(x: Extraction, body: Node, scope: Scope) -> None:
 
 
 def transaction(x: Extraction, body: Node, scope: Scope) -> None:
-    kind = body.get("kind", "")
+    kind: str = body.get("kind", "")
     if kind in _TRANSACTIONS:
         x.add("session", _TRANSACTIONS[kind])
         return

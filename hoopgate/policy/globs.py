@@ -1,0 +1,82 @@
+"""Globs: ``*`` any text, ``?`` any character, ``[abc]`` and ``[!abc]`` one of a set; on RE2, so linear in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import re2
+
+from hoopgate.policy.operations import Object
+from hoopgate.policy.sql.names import SCHEMALESS
+
+
+@lru_cache(maxsize=4096)
+def _compiled(glob: str) -> Any:
+    return re2.compile("(?s)" + _translated(glob))
+
+
+def _translated(glob: str) -> str:
+    parts = []
+    position = 0
+    while position < len(glob):
+        char = glob[position]
+        position += 1
+        end = glob.find("]", position + 1 + (glob[position : position + 1] in ("!", "^"))) if char == "[" else -1
+        if char == "*":
+            parts.append(".*")
+        elif char == "?":
+            parts.append(".")
+        elif end >= 0:
+            inside = glob[position:end]
+            negated = inside[:1] in ("!", "^")
+            inside = inside[1:] if negated else inside
+            body = "".join(one if one == "-" else re2.escape(one) for one in inside)
+            parts.append(f"[{'^' if negated else ''}{body}]")
+            position = end + 1
+        else:
+            parts.append(re2.escape(char))
+    return "".join(parts)
+
+
+def matches(glob: str, text: str) -> bool:
+    """Does the glob match the whole of ``text``, case and all?"""
+    return _compiled(glob).fullmatch(text) is not None
+
+
+def any_matches(globs: Iterable[str], text: str) -> bool:
+    return any(matches(glob, text) for glob in globs)
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """True if whatever ``narrow`` matches ``wide`` matches too; False where that is not plain to see."""
+    if wide in ("*", narrow):
+        return True
+    if "[" in narrow or "[" in wide:
+        return False
+    # a star of the narrow one becomes a character that only a star of the wide one takes
+    strict = "(?s)" + "".join({"*": ".*", "?": "[^\x00]"}.get(char) or re2.escape(char) for char in wide)
+    return re2.compile(strict).fullmatch(narrow.replace("*", "\x00").replace("?", "\x01")) is not None
+
+
+def object_matches(glob: str, thing: Object, schemas: tuple[str, ...], surely: bool) -> bool:
+    """Does ``glob`` (over schema.name) match the object?
+
+    A glob without a dot looks at the name alone. ``schemas`` are those in which a name without one may stand; with
+    ``surely`` the glob has to match in each of them, else in any. A whole schema (DROP SCHEMA) is matched surely by
+    globs that take all its names, and otherwise by every glob that takes one.
+    """
+    if thing.kind == "schema":
+        head, dot, tail = glob.partition(".")
+        return matches(head, thing.name) and (not surely or not dot or tail == "*")
+    if thing.kind in SCHEMALESS:
+        return glob == "*.*" or matches(glob, thing.name)
+    head, dot, tail = glob.partition(".")
+    if not dot:
+        return matches(glob, thing.name)
+    if not matches(tail, thing.name):
+        return False
+    places = (thing.schema,) if thing.schema else schemas or ("",)
+    found = [matches(head, schema) for schema in places]
+    return all(found) if surely else any(found)
