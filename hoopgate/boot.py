@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -16,7 +17,7 @@ from hoopgate import plugins
 from hoopgate.admin import Health, admin_site
 from hoopgate.approvals import Approvals
 from hoopgate.config.load import load
-from hoopgate.config.model import Config, Listener
+from hoopgate.config.model import Config, Listener, Rule, Target
 from hoopgate.config.status import PidFile, Reload, Status, write_status
 from hoopgate.console.api import Api
 from hoopgate.console.site import listen as listen_api
@@ -31,9 +32,10 @@ from hoopgate.guards.statements import Statements
 from hoopgate.identity.authenticator import Authenticator
 from hoopgate.identity.fetch import Fetcher
 from hoopgate.identity.tokens import GatewayTokens
+from hoopgate.interfaces import Identity
 from hoopgate.metrics import Metrics
 from hoopgate.policy.engine import Engine
-from hoopgate.policy.rules import concerns
+from hoopgate.policy.rules import issuer_names, place_mismatch, who_mismatch
 from hoopgate.policy.sql.parser import Parser
 from hoopgate.protocols.postgresql.client import ClientConnection
 from hoopgate.protocols.postgresql.tls import server_options
@@ -71,9 +73,9 @@ class Boot:
         authenticator = Authenticator(config.issuers, fetcher, tokens, reactor, limit_token=config.limits.token)
         recorder = await self._recorder(config, secrets, metrics)
         parser = Parser(reactor, config.limits)
-        self._downs.append(parser.stop)
+        self._downs.append(parser.close)
         approvals = Approvals(store, feed, reactor, node=node, limits=lambda: self.config.limits)
-        grants = Grants(store, feed, reactor, lambda: self.config, concerns)
+        grants = Grants(store, feed, reactor, lambda: self.config, self._concerns)
         gateway = self.gateway = Gateway(
             clock=reactor,
             config=config,
@@ -184,6 +186,11 @@ class Boot:
             admin = self.config.admin
             self.ports["admin"] = self._reactor.listenTCP(admin.port, site, interface=admin.address)
         self.health.ready = True
+
+    def _concerns(self, rule: Rule, identity: Identity, target: Target) -> bool:
+        """Whether a rule is about this identity on this target, whatever the role and the statement."""
+        who = who_mismatch(rule.who, identity, issuer_names(self.config))
+        return not who and not place_mismatch(evolve(rule.what, role=()), target, "")
 
     def _write_status(self) -> None:
         write_status(self.config.gateway.state, Status(os.getpid(), self.config.version, self._last_reload))

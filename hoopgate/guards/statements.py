@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from hoopgate.errors import HoopgateError
 from hoopgate.frames import Frame, Phase, Statement
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.engine import Decision, Subject
+from hoopgate.policy.sql.parser import Parsed, Unparsable
+from hoopgate.recorders.redact import redact_statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
 
 if TYPE_CHECKING:
-    from hoopgate.session import Session
+    from hoopgate.session import Rows, Session
+
+SCHEMAS: Final = "SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) s"
+# After these the session may look for names elsewhere: code ran, or a setting changed or came back.
+_MOVES: Final = frozenset({"admin", "execute", "unknown", "schema"})
+_MOVING: Final = frozenset({"RESET", "DISCARD ALL", "ROLLBACK", "ROLLBACK TO", "COMMIT", "SET"})
+_RENAMES: Final = frozenset({"PREPARE", "DEALLOCATE", "DISCARD ALL", "DISCARD PLANS"})
 
 
 @implementer(IGuardFactory)
@@ -28,34 +37,54 @@ class Statements:
 class StatementsGuard:
     """Text is judged as it is parsed, bound and run: a denial comes at once, a hold once the parameters are known.
 
-    Each phase asks the policy in force then, so that a reload governs statements prepared before it.
+    Each phase asks the policy in force then, so that a reload governs statements prepared before it. Where the
+    session looks for names without a schema is asked of the session itself, again after whatever may have moved it.
     """
 
     wants = frozenset({Statement})
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._schemas: tuple[str, ...] | None = None
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         assert isinstance(frame, Statement)
+        self._session.decision = None
+        if frame.phase is Phase.CALL:
+            return self._verdict(frame, self._session.engine.decide_call(self._subject(())))
+        if self._schemas is None and self._session.transaction != "E":
+            return (
+                self._session.ask(SCHEMAS)
+                .addCallbacks(self._located, self._unlocated)
+                .addCallback(lambda _: self._decide(frame))
+            )
+        return self._decide(frame)
+
+    def closed(self, reason: str) -> None:
+        """Nothing is kept."""
+
+    def _subject(self, schemas: tuple[str, ...]) -> Subject:
         session = self._session
-        session.decision = None
-        subject = Subject(
+        return Subject(
             identity=session.identity,
             target=session.target,
             role=session.role,
             grants=session.grants,
-            first_seen=None,
+            search_path=schemas,
         )
-        if frame.phase is Phase.CALL:
-            return self._verdict(frame, session.engine.decide_call(subject))
-        decision = session.engine.decide(subject, frame.text)
+
+    def _located(self, rows: Rows) -> None:
+        self._schemas = tuple(name for (name,) in rows if name is not None)
+
+    def _unlocated(self, failure: Any) -> None:
+        failure.trap(HoopgateError)
+        self._schemas = None  # the transaction failed meanwhile; names without schema match no rule's object
+
+    def _decide(self, frame: Statement) -> Verdict | Deferred[Verdict]:
+        decision = self._session.engine.decide(self._subject(self._schemas or ()), frame.text)
         if isinstance(decision, Deferred):
             return decision.addCallback(lambda answer: self._verdict(frame, answer))
         return self._verdict(frame, decision)
-
-    def closed(self, reason: str) -> None:
-        """Nothing is kept."""
 
     def _verdict(self, frame: Statement, decision: Decision) -> Verdict:
         session = self._session
@@ -64,14 +93,14 @@ class StatementsGuard:
             self._report(frame, decision)
         if decision.then == "deny":
             return Block(decision.reason, rule=decision.rule, hint=decision.hint)
-        if decision.then == "hold" and frame.phase is not Phase.PREPARE:
-            if frame.phase is Phase.EXECUTE and frame.released == session.config.version:
-                return ALLOW
+        released = frame.phase is Phase.EXECUTE and frame.released == session.config.version
+        if decision.then == "hold" and frame.phase is not Phase.PREPARE and not released:
             return self._hold(decision)
-        self._forget_names(decision)
+        self._forget(frame, decision)
         return ALLOW
 
     def _hold(self, decision: Decision) -> Hold:
+        self._schemas = None
         return Hold(
             decision.reason,
             rule=decision.rule,
@@ -83,10 +112,10 @@ class StatementsGuard:
         )
 
     def _report(self, frame: Statement, decision: Decision) -> None:
-        if frame.phase is Phase.EXECUTE and not frame.released and decision.then == "allow":
+        if frame.phase is Phase.EXECUTE and decision.then == "allow":
             return  # reported as it was bound
         fields: dict[str, Any] = {
-            "text": frame.text,
+            "text": redact_statement(frame.text),
             "phase": frame.phase.value,
             "verdict": decision.then,
             "rule": decision.rule,
@@ -101,12 +130,28 @@ class StatementsGuard:
             fields["risk"] = decision.risk
         self._session.event("statement", **fields)
 
-    def _forget_names(self, decision: Decision) -> None:
+    def _forget(self, frame: Statement, decision: Decision) -> None:
+        """What this statement may change of what we know: where names are looked for, and what prepared ones mean."""
+        for operation in decision.operations:
+            if operation.effect in _MOVES or operation.command in _MOVING:
+                self._schemas = None
+            if operation.command in _RENAMES:
+                self._forget_names(frame)
+
+    def _forget_names(self, frame: Statement) -> None:
         """SQL's PREPARE and DEALLOCATE share their names with the protocol's Parse."""
-        for statement in decision.parsed.statements if decision.parsed is not None else ():
+        session = self._session
+        try:
+            parsed = session.parser.parse(frame.text)
+        except Unparsable:
+            parsed = None
+        if not isinstance(parsed, Parsed):
+            session.forget_statement(None)
+            return
+        for statement in parsed.statements:
             if "PrepareStmt" in statement:
-                self._session.forget_statement(statement["PrepareStmt"].get("name", ""))
+                session.forget_statement(statement["PrepareStmt"].get("name", ""))
             elif "DeallocateStmt" in statement:
-                self._session.forget_statement(statement["DeallocateStmt"].get("name"))
+                session.forget_statement(statement["DeallocateStmt"].get("name"))
             elif "DiscardStmt" in statement:
-                self._session.forget_statement(None)
+                session.forget_statement(None)
