@@ -54,12 +54,26 @@ class Catalogue:
         if poll is not None:
             poll.stop()
 
+    @property
+    def fresh(self) -> Snapshot | None:
+        """A snapshot that is good to use at once; None if one has to be awaited.
+
+        One that is older than a poll is checked in the background meanwhile, so that a catalogue that nobody polls
+        costs a statement now and then no time either.
+        """
+        if self.snapshot is None or self.checked is None:
+            return None
+        age = self._clock.seconds() - self.checked
+        if age > _STALE_AFTER * self._every:
+            return None
+        if age > self._every and self._waiting is None:
+            self._tick()
+        return self.snapshot
+
     def current(self) -> Deferred[Snapshot]:
         """A snapshot that is not older than a few polls; fails if none can be had (then nothing may pass)."""
-        age = None if self.checked is None else self._clock.seconds() - self.checked
-        if self.snapshot is not None and age is not None and age <= _STALE_AFTER * self._every:
-            return succeed(self.snapshot)
-        return self.refresh()
+        fresh = self.fresh
+        return self.refresh() if fresh is None else succeed(fresh)
 
     def refresh(self) -> Deferred[Snapshot]:
         """Check now, and read what changed. Single flight: callers during a refresh share its outcome."""

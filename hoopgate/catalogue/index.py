@@ -166,22 +166,19 @@ class _Propagation:
         if not masks or source is None or sink is None:
             return False
         names = {column.name: masks[column.attnum] for column in source.columns if column.attnum in masks}
-        return any([self._add(heir, column.attnum, names.get(column.name)) for column in sink.columns])
+        return self._add(heir, {column.attnum: names.get(column.name) for column in sink.columns})
 
-    def _add(self, relation: int, attnum: int, mask: Mask | None) -> bool:
-        columns = self.masked.setdefault(relation, {}) if mask is not None else {}
-        if mask is None or attnum in columns:
-            return False
-        columns[attnum] = mask
-        return True
+    def _add(self, relation: int, masks: Mapping[int, Mask | None]) -> bool:
+        """Mask more columns; those that are masked already keep their own. Says if anything changed."""
+        columns = self.masked.get(relation, {})
+        more = {attnum: mask for attnum, mask in masks.items() if mask is not None and attnum not in columns}
+        if more:
+            self.masked[relation] = {**columns, **more}
+        return bool(more)
 
     def _through(self, view: int, reads: Reads) -> bool:
-        changed = any(
-            [
-                self._add(view, position, self.masked.get(relation, {}).get(attnum))
-                for position, (relation, attnum) in reads.direct.items()
-            ]
-        )
+        shown = {at: self.masked.get(relation, {}).get(attnum) for at, (relation, attnum) in reads.direct.items()}
+        changed = self._add(view, shown)
         if view not in self.tainted and not self._vouched(view):
             taint = self._taint(view, "its definition", reads, reads.used)
             for relation, _ in reads.direct.values() if taint is None else ():

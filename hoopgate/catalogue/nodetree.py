@@ -58,28 +58,28 @@ def parse(text: str) -> list[Any]:
     fresh: Node | None = None  # a node whose kind comes next
     node: Node | None = None
     for match in _TOKEN.finditer(text):
-        token = match.group()
+        word = match.group()
         if fresh is not None:
-            fresh.kind, fresh = token, None
-        elif token == "{":
+            fresh.kind, fresh = word, None
+        elif word == "{":
             made = Node()
             into.append(made)
             stack.append(("}", node, into))
             node = fresh = made
             into = []
-        elif token == "(":
+        elif word == "(":
             inner: list[Any] = []
             into.append(inner)
             stack.append((")", node, into))
             node, into = None, inner
-        elif token in ("}", ")"):
-            if not stack or stack[-1][0] != token:
+        elif word in ("}", ")"):
+            if not stack or stack[-1][0] != word:
                 raise Malformed("unbalanced brackets")
             _, node, into = stack.pop()
-        elif token[0] == ":" and node is not None:
-            into = node.fields[token[1:]] = []
+        elif word[0] == ":" and node is not None:
+            into = node.fields[word[1:]] = []
         else:
-            into.append(token)
+            into.append(word)
     if stack:
         raise Malformed("unbalanced brackets")
     return root

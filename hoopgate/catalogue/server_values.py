@@ -10,34 +10,30 @@ from typing import Final
 
 from hoopgate.config.model import Mask
 
+_COLUMNS: Final = {
+    "pg_statistic": ("stavalues?", "stanumbers?"),
+    "pg_statistic_ext_data": ("stxd*",),
+    "pg_stats": ("most_common_vals", "histogram_bounds", "most_common_elems", "range_*_histogram"),
+    "pg_stats_ext": ("most_common_val*", "most_common_base_freqs", "expr*"),
+    "pg_stats_ext_exprs": ("most_common_*", "histogram_bounds", "range_*_histogram", "expr"),
+    "pg_stat_activity": ("query",),
+    "pg_prepared_statements": ("statement",),
+    "pg_cursors": ("statement",),
+    "pg_largeobject": ("data",),
+    "pg_authid": ("rolpassword",),
+    "pg_shadow": ("passwd",),
+    "pg_subscription": ("subconninfo",),
+    "pg_user_mapping": ("umoptions",),
+    "pg_user_mappings": ("umoptions",),
+    "pg_foreign_server": ("srvoptions",),
+}
+
 SERVER_VALUES: Final = Mask(
     name="server-values",
     kind="null",
-    columns=tuple(
-        f"pg_catalog.{relation}.{column}"
-        for relation, columns in {
-            "pg_statistic": ("stavalues?", "stanumbers?"),
-            "pg_statistic_ext_data": ("stxd*",),
-            "pg_stats": (
-                "most_common_vals",
-                "histogram_bounds",
-                "most_common_elems",
-                "range_*_histogram",
-            ),
-            "pg_stats_ext": ("most_common_val*", "most_common_base_freqs", "expr*"),
-            "pg_stats_ext_exprs": ("most_common_*", "histogram_bounds", "range_*_histogram", "expr"),
-            "pg_stat_activity": ("query",),
-            "pg_prepared_statements": ("statement",),
-            "pg_cursors": ("statement",),
-            "pg_largeobject": ("data",),
-            "pg_authid": ("rolpassword",),
-            "pg_shadow": ("passwd",),
-            "pg_subscription": ("subconninfo",),
-            "pg_user_mapping": ("umoptions",),
-            "pg_user_mappings": ("umoptions",),
-            "pg_foreign_server": ("srvoptions",),
-        }.items()
-        for column in columns
-    )
-    + ("*.pg_stat_statements.query", "*.pg_stat_statements_info.query", "*.pg_store_plans.plan"),
+    columns=(
+        "*.pg_stat_statements.query",
+        "*.pg_store_plans.plan",
+        *(f"pg_catalog.{relation}.{column}" for relation, columns in _COLUMNS.items() for column in columns),
+    ),
 )

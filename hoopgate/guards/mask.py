@@ -1,0 +1,221 @@
+"""Masks: statements that would walk round them are refused, result columns are masked by their origin.
+
+A statement is judged against the catalogue (:mod:`hoopgate.policy.touch`); what the catalogue does not have is looked
+up anew, and then asked of the client's own session. A result's columns are masked by table oid and attribute number; a
+column of a relation that nobody knows is masked whatever it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from hoopgate.catalogue.index import MaskIndex
+from hoopgate.codecs.postgresql import messages
+from hoopgate.config.model import Config, Mask, SecretRef
+from hoopgate.errors import HoopgateError
+from hoopgate.frames import Columns, Frame, Notice, Phase, Statement
+from hoopgate.guards.mask_judge import Indexes, Judge, Step
+from hoopgate.guards.mask_memory import Memory
+from hoopgate.guards.mask_notices import scrub
+from hoopgate.guards.mask_plans import copy_plan, copy_problem, origins, row_plan
+from hoopgate.interfaces import IGuard, IGuardFactory
+from hoopgate.policy.sql.parser import Unparsable
+from hoopgate.policy.touch import CopyShape, Direct, Refused, Touched, Untouched
+from hoopgate.verdicts import ALLOW, Block, Rewrite, Verdict
+from hoopgate.verdicts import Mask as MaskVerdict
+
+if TYPE_CHECKING:
+    from hoopgate.session import Session
+
+log = Logger()
+
+Fetch = Callable[[SecretRef], "Deferred[bytes]"]
+RULE = "masks"
+"""What refusals name where no single mask is concerned."""
+
+
+@implementer(IGuardFactory)
+class Masks:
+    """Opens a guard for every session, since a reload may bring masks.
+
+    ``fetch`` resolves the secrets of hash masks, and caches them.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fetch = fetch
+        self.indexes = Indexes()
+
+    def open(self, session: Session) -> MaskGuard:
+        return MaskGuard(session, self)
+
+
+@implementer(IGuard)
+class MaskGuard:
+    """One session's guard."""
+
+    wants = frozenset({Statement, Columns, Notice})
+
+    def __init__(self, session: Session, factory: Masks) -> None:
+        self._session = session
+        self._fetch = factory.fetch
+        self._memory = Memory()
+        self._judge = Judge(session, factory.indexes, self._memory)
+        self._config: Config | None = None
+        self._masks: tuple[Mask, ...] = ()
+
+    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        if not self.masks():
+            return ALLOW
+        if isinstance(frame, Statement):
+            return self._statement(frame)
+        if isinstance(frame, Columns):
+            return self._columns(frame)
+        if isinstance(frame, Notice):
+            return self._notice(frame)
+        return ALLOW
+
+    def closed(self, reason: str) -> None:
+        """Nothing outlives the session: its memory goes with the guard."""
+
+    def masks(self) -> tuple[Mask, ...]:
+        """The masks in force for this session under today's configuration."""
+        session = self._session
+        if session.config is not self._config:
+            self._masks = session.engine.masks(session.identity, session.target)
+            self._config = session.config
+        return self._masks
+
+    # --- statements
+
+    def _statement(self, frame: Statement) -> Verdict | Deferred[Verdict]:
+        if frame.phase is Phase.CALL:
+            return Block(
+                "function calls by number cannot be judged while masks are in force",
+                rule=RULE,
+                hint="Call the function in a SELECT.",
+            )
+        known = self._judge.known(frame.text, self.masks())
+        return self._judged(frame) if known is None else self._verdict(frame, known)
+
+    @inlineCallbacks
+    def _judged(self, frame: Statement) -> Step:
+        try:
+            parsed = yield self._judge.parsed(frame.text)
+            touched = yield self._judge.judge(parsed, self.masks())
+        except Unparsable as error:
+            # PostgreSQL's own error would tell more, but what it does not parse we cannot either.
+            return Block(error.reason, rule=RULE, sqlstate="42601")
+        except HoopgateError as error:
+            log.warn("session {session}: masks cannot be judged: {error}", session=self._session.id, error=str(error))
+            return Block(
+                "masks are in force, and the target's catalogue cannot be read now",
+                rule=RULE,
+                hint="Try again; if it stays so, tell the gateway's operators.",
+                sqlstate="57P03",
+            )
+        verdict = self._verdict(frame, touched)
+        if verdict is ALLOW and frame.phase in (Phase.SIMPLE, Phase.EXECUTE):
+            self._memory.note(parsed)
+        return verdict
+
+    def _verdict(self, frame: Statement, touched: Touched) -> Verdict:
+        memory = self._memory
+        memory.set_clear(frame.text, isinstance(touched, Untouched))
+        if isinstance(touched, Refused):
+            return Block(touched.reason, rule=touched.mask, hint=touched.hint, sqlstate=touched.sqlstate)
+        if isinstance(touched, Direct) and touched.copy is not None:
+            problem = copy_problem(touched.copy, self._session.client_encoding)
+            if problem:
+                return Block(problem, rule=RULE, hint="Use other options for COPY.")
+            if frame.phase in (Phase.SIMPLE, Phase.EXECUTE):
+                memory.expect_copy(frame, touched.copy)
+        if frame.phase is Phase.PREPARE and frame.name:
+            memory.prepared.add(frame.name, frame.text)  # SQL's EXECUTE knows it too
+        elif frame.phase is Phase.BIND and frame.portal:
+            memory.cursors.add(frame.portal, frame.text)  # and FETCH the portal
+        return ALLOW
+
+    # --- answers
+
+    def _columns(self, frame: Columns) -> Verdict | Deferred[Verdict]:
+        if frame.copy is not None:
+            shape = self._memory.shape_of(frame.statement)
+            if shape is None:
+                return Block("COPY was answered, but no COPY was judged", rule=RULE, sqlstate="XX000")
+            return self._copy(frame, shape) if shape.masked else ALLOW
+        snapshot = self._session.catalogue.snapshot
+        if snapshot is not None:
+            masks, unknown = origins(frame.columns, self._compiled(snapshot), self._memory.learnt)
+            if not unknown:
+                return self._rows(frame, masks, self._compiled(snapshot)) if any(masks) else ALLOW
+        return self._looked_up(frame)
+
+    def _compiled(self, snapshot: object) -> MaskIndex:
+        return self._judge.compiled(snapshot, self.masks()).index  # type: ignore[arg-type]
+
+    @inlineCallbacks
+    def _looked_up(self, frame: Columns) -> Step:
+        """A column's relation is not known: look anew, and mask what then is still unknown."""
+        catalogue = self._session.catalogue
+        try:
+            yield catalogue.refresh()
+        except Exception as error:
+            if catalogue.snapshot is None:
+                raise
+            log.warn("session {session}: unknown columns are masked: {error}", session=self._session.id, error=error)
+        index = self._compiled(catalogue.snapshot)
+        masks, _ = origins(frame.columns, index, self._memory.learnt)
+        return (yield self._rows(frame, masks, index)) if any(masks) else ALLOW
+
+    @inlineCallbacks
+    def _rows(self, frame: Columns, masks: Sequence[Mask | None], index: MaskIndex) -> Step:
+        keys = yield self._keys(masks)
+        plan = row_plan(frame.columns, masks, index, keys, self._session.client_encoding)
+        self._event(masks, [column.name for column in frame.columns])
+        return MaskVerdict(plan)
+
+    @inlineCallbacks
+    def _copy(self, frame: Columns, shape: CopyShape) -> Step:
+        snapshot = self._session.catalogue.snapshot
+        index = self._compiled(snapshot)
+        masks = [None if cell is None else cell[0] for cell in shape.columns]
+        keys = yield self._keys(masks)
+        plan = copy_plan(frame, shape, index, keys, self._session.client_encoding)
+        self._event(masks, [])
+        return MaskVerdict(plan)
+
+    @inlineCallbacks
+    def _keys(self, masks: Iterable[Mask | None]) -> Step:
+        """The secrets of hash masks by the mask's name; one that cannot be had is left out, and its mask hides all."""
+        keys: dict[str, bytes] = {}
+        for mask in masks:
+            if mask is None or mask.kind != "hash" or mask.key is None or mask.name in keys:
+                continue
+            try:
+                keys[mask.name] = yield self._fetch(mask.key)
+            except HoopgateError as error:
+                log.error("mask {mask} has no key, so it hides values whole: {error}", mask=mask.name, error=str(error))
+        return keys
+
+    def _event(self, masks: Sequence[Mask | None], names: Sequence[str]) -> None:
+        met = sorted({mask.name for mask in masks if mask is not None})
+        columns = [name for name, mask in zip(names, masks, strict=False) if mask is not None]
+        self._session.event("mask", masks=met, columns=columns)
+
+    def _notice(self, frame: Notice) -> Verdict:
+        if frame.statement is not None and self._memory.is_clear(frame.statement.text):
+            return ALLOW
+        snapshot = self._session.catalogue.snapshot
+        clean = scrub(frame.fields, None if snapshot is None else self._compiled(snapshot))
+        if clean is frame.fields:
+            return ALLOW
+        encoding = self._session.client_encoding
+        raw = messages.fields_response(
+            b"E" if frame.error else b"N", {code: text.encode(encoding, "replace") for code, text in clean.items()}
+        )
+        return Rewrite(Notice(raw, clean, frame.statement, frame.error))

@@ -1,0 +1,148 @@
+"""What a session's own statements have made: relations, prepared statements, cursors, COPYs under way."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Any, Final
+
+from hoopgate.catalogue.snapshot import Relation
+from hoopgate.frames import Statement
+from hoopgate.policy.sql.parser import Node, Parsed
+from hoopgate.policy.touch import CopyShape
+
+NAMES: Final = 1024
+"""Names of each kind that are remembered; the oldest go first, and then count as unknown."""
+
+TEXT: Final = 16 * 1024  # a longer text is not kept, so its name counts as unknown
+_MEANINGS: Final = 8
+_COPIES: Final = 1024
+_CLEAR: Final = 64
+
+
+class Bodies:
+    """The texts that were prepared or declared under each name.
+
+    Several, since a later definition may have failed, so that an older one stands.
+    """
+
+    def __init__(self) -> None:
+        self._texts: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    def of(self, name: str) -> tuple[str, ...]:
+        return self._texts.get(name, ())
+
+    def add(self, name: str, text: str) -> None:
+        known = self._texts.pop(name, ())
+        if text in known:
+            self._texts[name] = known
+        elif len(text) <= TEXT and len(known) < _MEANINGS:
+            self._texts[name] = (*known, text)
+        # else: the name has a meaning that is not kept, so it counts as unknown from now on
+        if len(self._texts) > NAMES:
+            self._texts.popitem(last=False)
+
+
+class Memory:
+    """All that one session's guard remembers; bounded."""
+
+    def __init__(self) -> None:
+        self.prepared = Bodies()
+        self.cursors = Bodies()
+        self.own: OrderedDict[str, None] = OrderedDict()
+        """Relations that this session defined and the catalogue may not have seen yet."""
+        self.learnt: OrderedDict[int, Relation] = OrderedDict()
+        """Relations by oid, as the session itself sees them."""
+        self._copies: deque[tuple[Statement, CopyShape]] = deque(maxlen=_COPIES)
+        self._clear: OrderedDict[str, None] = OrderedDict()
+
+    def note(self, parsed: Parsed) -> None:
+        """Remember what statements that may run define."""
+        for index, statement in enumerate(parsed.statements):
+            (kind, value), *_ = statement.items()
+            if kind == "PrepareStmt":
+                self.prepared.add(value.get("name", ""), parsed.statement_text(index))
+            elif kind == "DeclareCursorStmt":
+                self.cursors.add(value.get("portalname", ""), parsed.statement_text(index))
+            self._define(kind, value)
+
+    def _define(self, kind: str, value: Node) -> None:
+        for element in value.get("schemaElts", ()) if kind == "CreateSchemaStmt" else ():
+            for inner in element.items():
+                self._define(*inner)
+        for name in _defined(kind, value):
+            self.own[name] = None
+            if len(self.own) > NAMES:
+                self.own.popitem(last=False)
+
+    def learn(self, relation: Relation) -> None:
+        self.learnt[relation.oid] = relation
+        if len(self.learnt) > NAMES:
+            self.learnt.popitem(last=False)
+
+    def expect_copy(self, statement: Statement, shape: CopyShape) -> None:
+        self._copies.append((statement, shape))
+
+    def shape_of(self, statement: Statement | None) -> CopyShape | None:
+        """The shape that was worked out for this very statement; older ones, which failed, are forgotten."""
+        if not any(known is statement for known, _ in self._copies):
+            return None
+        while True:
+            known, shape = self._copies.popleft()
+            if known is statement:
+                return shape
+
+    def set_clear(self, text: str, clear: bool) -> None:
+        """Whether what is said of this statement can quote no masked value."""
+        self._clear.pop(text, None)
+        if clear and len(text) <= TEXT:
+            self._clear[text] = None
+            if len(self._clear) > _CLEAR:
+                self._clear.popitem(last=False)
+
+    def is_clear(self, text: str) -> bool:
+        return text in self._clear
+
+
+def _defined(kind: str, value: Node) -> list[str]:
+    """Names of the relations that a statement defines or changes."""
+    if kind in ("CreateStmt", "AlterTableStmt", "RenameStmt", "AlterObjectSchemaStmt"):
+        names = [value.get("relation", {}).get("relname"), value.get("newname")]
+    elif kind == "CreateTableAsStmt":
+        names = [value.get("into", {}).get("rel", {}).get("relname")]
+    elif kind == "ViewStmt":
+        names = [value.get("view", {}).get("relname")]
+    elif kind == "SelectStmt":
+        names = [value.get("intoClause", {}).get("rel", {}).get("relname")]
+    else:
+        names = []
+    return [name for name in names if name]
+
+
+def relation_names(root: Any) -> set[tuple[str | None, str]]:
+    """Every relation that a tree names."""
+    found: set[tuple[str | None, str]] = set()
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list | tuple):
+            pending += node
+        elif isinstance(node, dict):
+            if "relname" in node:
+                found.add((node.get("schemaname"), node["relname"]))
+            pending += node.values()
+    return found
+
+
+def names_run(statements: tuple[Node, ...]) -> tuple[set[str], set[str]]:
+    """Names of prepared statements that are executed, and of cursors that are fetched from."""
+    prepared: set[str] = set()
+    cursors: set[str] = set()
+    for statement in statements:
+        (kind, value), *_ = statement.items()
+        if kind == "ExplainStmt":
+            (kind, value), *_ = value["query"].items()
+        if kind == "ExecuteStmt":
+            prepared.add(value.get("name", ""))
+        elif kind == "FetchStmt":
+            cursors.add(value.get("portalname", ""))
+    return prepared, cursors
