@@ -115,7 +115,6 @@ def _is_socket(host: Host) -> bool:
 
 def check_ports(draft: Draft) -> None:
     """No two listeners on one address and port; port 0 is any free one."""
-    taken: dict[tuple[str, int], str] = {}
     listening: list[tuple[Place, str, int, str]] = [
         (place.at("port"), item.address, item.port, f"listener {item.name!r}") for place, item in draft.listener.items
     ]
@@ -123,10 +122,17 @@ def check_ports(draft: Draft) -> None:
         listening.append((draft.top.at("api", "port"), draft.api.address, draft.api.port, "[api]"))
     if draft.admin is not None and draft.admin.enabled:
         listening.append((draft.top.at("admin", "port"), draft.admin.address, draft.admin.port, "[admin]"))
-    for place, address, port, who in listening:
-        other = taken.setdefault((address, port), who)
-        if port and other != who:
-            place.complain(f"{other} listens on {address} port {port} already", "Choose another port.")
+    for index, (place, address, port, _) in enumerate(listening):
+        for _, other, taken, whose in listening[:index]:
+            if port and port == taken and _overlap(address, other):
+                place.complain(f"{whose} listens on {other} port {port} already", "Choose another port.")
+                break
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two sockets cannot both have a port: the same address, or one is every address of its family."""
+    first, second = ipaddress.ip_address(one), ipaddress.ip_address(other)
+    return first == second or (first.version == second.version and (first.is_unspecified or second.is_unspecified))
 
 
 def is_loopback(host: str) -> bool:

@@ -76,6 +76,9 @@ def check_mask(place: Place, mask: Mask, draft: Draft) -> None:
         )
     if mask.kind != "hash" and mask.key is not None:
         place.at("key").complain(f'has no effect with kind = "{mask.kind}"', 'Remove it, or write kind = "hash".')
+    for key, kind in (("value", "replace"), ("keep", "keep-last")):
+        if mask.kind != kind and place.at(key).written:
+            place.at(key).complain(f'has no effect with kind = "{mask.kind}"', f'Remove it, or write kind = "{kind}".')
     targets = draft.target.names if draft.target.complete else None
     match_any(place.at("target"), tuple(glob for glob in mask.target if glob != "*"), targets, "[[target]]")
     if mask.unless is not None:

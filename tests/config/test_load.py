@@ -64,6 +64,7 @@ MISTAKES = [
     ("port = 15432", 'port = 15432\naddress = "localhost"', "is not an IP address"),
     ("port = 15432", 'port = 15432\nissuer = "stafff"', 'Did you mean "staff"?'),
     ("port = 15432", "port = 8443", "listens on 127.0.0.1 port 8443 already"),
+    ("[api]", '[admin]\naddress = "0.0.0.0"\nport = 8443\n[api]', "[api] listens on 127.0.0.1 port 8443 already"),
     ("port = 15432\nplaintext = true", "port = 15432", "listener[local].tls: there is neither TLS nor leave"),
     ("port = 15432", 'port = 15432\nlogin = "Password"', "is not one of password, oauthbearer"),
     ("https://id.example.com", "http://id.example.com", "the issuer is not https"),
@@ -104,6 +105,7 @@ MISTAKES = [
     ("", '[[mask]]\nname = "m"\ncolumns = ["password"]', "is not over schema.table.column"),
     ("", '[[mask]]\nname = "m"\ncolumns = []', "mask[m].columns: is empty"),
     ("", '[[mask]]\nname = "m"\ncolumns = ["*.*.a"]\nkind = "hash"', "a hash needs a key"),
+    ("", '[[mask]]\nname = "m"\ncolumns = ["*.*.a"]\nkind = "null"\nkeep = 2', "mask[m].keep: has no effect"),
     ("", '[[mask]]\nname = "m"\ncolumns = ["*.*.a"]\ntarget = ["nil"]', "no [[target]] matches 'nil'"),
     ("", '[limits]\nsesion = "8h"', 'limits.sesion: unknown key. Did you mean "session"?'),
     ("", "[limits]\nsessions = 0", "0 is out of range"),
@@ -155,6 +157,11 @@ def test_http_is_for_a_development_issuer_on_loopback_alone():
     told = MINIMAL.replace('audience = ["hoopgate"]', 'audience = ["hoopgate"]\ndevelopment = true')
     loads(told.replace("https://id.example.com", "http://127.0.0.1:9000"))
     assert "the issuer is not https" in only(told.replace("https://id.example.com", "http://10.0.0.1:9000"))
+
+
+def test_any_free_port_may_be_asked_for_twice():
+    config = loads(MINIMAL.replace("port = 15432", "port = 0") + "port = 0\n[admin]\nport = 0\n")
+    assert (config.listeners[0].port, config.api.port, config.admin.port) == (0, 0, 0)
 
 
 def test_a_client_certificate_needs_tls():
