@@ -270,7 +270,7 @@ async def test_a_store_that_stays_silent_ends_all_grants_and_they_come_back_with
     gate.told.clear()
     real = gate.node.store.changes
     monkeypatch.setattr(gate.node.store, "changes", lambda *a: fail(StoreError("gone")))
-    gate.node.clock.pump([1] * (int(BLIND) + 1))
+    gate.node.clock.pump([1] * (int(BLIND) + 2))
     assert gate.grants.active(ALICE) == frozenset()
     assert gate.told == [ALICE.key]
     monkeypatch.setattr(gate.node.store, "changes", real)

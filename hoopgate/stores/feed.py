@@ -23,8 +23,7 @@ _BATCH: Final = 1000
 class ChangeFeed:
     """Tells subscribers of each change once, in order, those of this very process included.
 
-    A change of kind ``reset`` goes to everybody: something was missed, load afresh. ``blind`` says that the store
-    has not answered for ``BLIND`` seconds, so that who depends on revocations must fail closed.
+    A change of kind ``reset`` goes to everybody: something was missed, load afresh.
     """
 
     log = Logger()
@@ -35,7 +34,7 @@ class ChangeFeed:
         self._interval = interval
         self._subscribers: list[tuple[str, Subscriber]] = []
         self._since = 0
-        self._seen = clock.seconds()
+        self._asked: float | None = None  # when the first poll began that the store has not answered
         self._polling: Deferred[None] | None = None
         self._again = False
         self._loop = LoopingCall(self._tick)
@@ -43,7 +42,13 @@ class ChangeFeed:
 
     @property
     def blind(self) -> bool:
-        return self._clock.seconds() - self._seen > BLIND
+        """Nobody looks, or the store has not answered for ``BLIND`` seconds: what can be revoked must fail closed.
+
+        It is reckoned from an unanswered question, not from the last answer: a machine that was suspended is not
+        blind when it wakes, it has only not asked yet.
+        """
+        waiting = self._asked is not None and self._clock.seconds() - self._asked > BLIND
+        return waiting or not self._loop.running
 
     def subscribe(self, kind: str, subscriber: Subscriber) -> Callable[[], None]:
         """Call ``subscriber(change)`` for every change of ``kind``; the returned function ends that."""
@@ -62,7 +67,6 @@ class ChangeFeed:
 
     def _started(self, latest: int) -> None:
         self._since = latest
-        self._seen = self._clock.seconds()
         self._loop.start(self._interval, now=False)
 
     def stop(self) -> Deferred[None]:
@@ -76,6 +80,8 @@ class ChangeFeed:
         if self._polling is not None:
             self._again = True
             return self._wait()
+        if self._asked is None:
+            self._asked = self._clock.seconds()
         done = self._polling = Deferred.fromCoroutine(self._poll())
         done.addCallback(self._polled)
         return self._wait()
@@ -108,7 +114,7 @@ class ChangeFeed:
             # A store of another maker may fail in its own ways; the next poll must come all the same.
             self.log.failure("the store's changes cannot be read")
             return
-        self._seen = self._clock.seconds()
+        self._asked = None
         for change in changes:
             self._since = max(self._since, change.sequence)
             self._tell(change)

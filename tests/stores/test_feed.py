@@ -126,6 +126,17 @@ async def beaten(node: Node) -> bool:
     return not node.store._under_way
 
 
+def test_waking_from_a_long_sleep_is_not_blindness() -> None:
+    store, clock = FakeStore(), clock_at(NOW)
+    feed = started(store, clock)
+    clock.advance(1)
+    store.asked.pop()[1].callback(())
+    clock.rightNow += 3600  # the machine was suspended
+    assert not feed.blind
+    feed.stop()
+    assert feed.blind
+
+
 @pytest_twisted.ensureDeferred
 async def test_housekeeping_buries_the_dead_and_lives_itself(node: Node, other: Node) -> None:
     await other.store.heartbeat("node-2", NOW)
