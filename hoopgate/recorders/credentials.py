@@ -17,6 +17,7 @@ _CONNECTION: Final = re.compile(
 _SQL_SUBJECT: Final = re.compile(r"\b(?:role|user|group|mapping|server|subscription)\b", re.IGNORECASE)
 _SQL_CREDENTIAL: Final = re.compile(r"\b(?:password|options|connection)\b", re.IGNORECASE)
 _PASSWORD_WORD: Final = re.compile(r"password(?:\$|$)")
+_NAMED: Final = 50
 _CARRIERS: Final = frozenset({"mapping", "server", "subscription", "wrapper", "options", "connection"})
 _BOUNDS: Final = frozenset(
     {"and", "or", "where", "from", "returning", "group", "order", "having", "limit", "set", "values", "on", "when"}
@@ -85,7 +86,8 @@ def beside_credentials(statement: list[Token]) -> set[int]:
     ]
     if not named:
         return set()
-    if any(token.kind == "word" and token.text in ("insert", "merge") for token in statement):
+    lists = any(token.kind == "word" and token.text in ("insert", "merge") for token in statement)
+    if lists or len(named) > _NAMED:  # each name costs a walk
         return {token.start for token in statement if token.kind in ("literal", "dollar")}
     depths = _depths(statement)
     beside: set[int] = set()

@@ -117,7 +117,7 @@ def unpack_file_head(data: bytes) -> FileHead:
 def pack_record_head(length: int, kind: int, elapsed: int, wall: int) -> bytes:
     """21 bytes: length, kind, two 48-bit times, CRC-32 of these (so that a broken length is not taken for an end)."""
     head = _HEAD.pack(length, kind, elapsed >> 32, elapsed & _U32, wall >> 32, wall & _U32)
-    return head + _CRC.pack(zlib.crc32(head))
+    return head + zlib.crc32(head).to_bytes(4, "big")
 
 
 def record_head_intact(data: bytes) -> bool:

@@ -53,7 +53,13 @@ def _select(recording: FileRecording) -> None:
         "statement",
         {"text": SELECT, "phase": "bind", "verdict": "allow", "rule": "readers", "parameters": ["7"]},
     )
-    recording.data(0, messages.parse_message("", SELECT) + messages.bind("", "", values=[b"7"]) + messages.execute("") + messages.sync())
+    recording.data(
+        0,
+        messages.parse_message("", SELECT)
+        + messages.bind("", "", values=[b"7"])
+        + messages.execute("")
+        + messages.sync(),
+    )
     answer = messages.row_description([column("name"), column("card", 1)])
     answer += messages.data_row([b"Zo\xc3\xab", b"\x00\x01"]) + messages.data_row([None, b"****1111"])
     recording.data(1, answer[:30])

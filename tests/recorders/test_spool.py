@@ -229,7 +229,7 @@ def test_slow_write_poisons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     with monkeypatch.context() as patch:
         FailingDisk(patch, slow)
-        with pytest.raises(RecordingError, match="limits.recorder_write"):
+        with pytest.raises(RecordingError, match=r"limits\.recorder_write"):
             recording.event("statement", {"text": "SELECT 1"})
     assert seen[-1] > 500_000_000
     poisoned(recording)
@@ -287,20 +287,26 @@ def test_somebody_else_writing_poisons(tmp_path: Path) -> None:
         recording.data(0, b"x")
 
 
+def fill(recording: FileRecording) -> None:
+    for _ in range(100):
+        recording.data(1, os.urandom(10_000))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
 def test_full_disk(tmp_path: Path) -> None:
     mount = tmp_path / "small"
     mount.mkdir(mode=0o700)
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "hoopgate-test", str(mount)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "hoopgate-test", str(mount)],
+        capture_output=True,
+        check=False,
     )
     if made.returncode:
         pytest.skip(f"no tmpfs can be mounted: {made.stderr.decode(errors='replace').strip()}")
     try:
         recording = make_recording(mount)
         with pytest.raises(RecordingError):
-            for _ in range(100):
-                recording.data(1, os.urandom(10_000))
+            fill(recording)
         poisoned(recording)
         report = verify(recording.path, PUBLIC)
         assert report.truncated
@@ -384,7 +390,9 @@ class FakeSecrets:
 
 
 def config_in(directory: Path, **recorder: Any) -> Config:
-    return Config(path=directory / "c.toml", version="1", gateway=Gateway(state=directory), recorder=Recorder(**recorder))
+    return Config(
+        path=directory / "c.toml", version="1", gateway=Gateway(state=directory), recorder=Recorder(**recorder)
+    )
 
 
 def test_configured_recorder_keeps_a_key_of_its_own(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -200,3 +203,34 @@ def test_no_damage_passes(tmp_path_factory: pytest.TempPathFactory, data: st.Dat
     assert report.ok == (content == good)
     if report.first_bad_offset is not None:
         assert report.first_bad_offset <= end
+
+
+def test_reference_is_enough_to_verify_by_hand(tmp_path: Path) -> None:
+    """Reads a recording as docs/reference/recording.md describes it, without our code."""
+    content = small_recording(tmp_path).read_bytes()
+    assert content[:12] == b"\x89HGR\r\n\x1a\n\x00\x01\x1a\x00"
+    assert content[12:52].rstrip(b"\0").decode() == FakeSession().id
+    raw_key = PUBLIC.public_bytes_raw()
+    assert content[60:76] == hashlib.sha256(raw_key).digest()[:16]
+    chain, at, kinds = hashlib.sha256(content[:76]), 76, []
+    while at < len(content):
+        size, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4]
+        assert zlib.crc32(content[at : at + 17]) == int.from_bytes(content[at + 17 : at + 21], "big")
+        payload = content[at + 21 : at + 21 + size]
+        signed = {3: 16, 4: size - 100}.get(kind)
+        if signed is not None:
+            digest = chain.copy()
+            digest.update(content[at : at + 21 + signed])
+            assert payload[signed : signed + 32] == digest.digest()
+            context = b"hoopgate recording v1 " + (b"checkpoint" if kind == 3 else b"end") + b"\x00"
+            PUBLIC.verify(payload[signed + 32 : signed + 96], context + digest.digest())
+        if kind == 3:
+            assert payload[:16] == len(kinds).to_bytes(8, "big") + at.to_bytes(8, "big")
+        if kind == 4:
+            assert payload[-4:] == size.to_bytes(4, "big")
+            assert json.loads(payload[:signed])["records"] == len(kinds)
+        chain.update(content[at : at + 21 + size])
+        assert content[at + 21 + size : at + 29 + size] == chain.digest()[:8]
+        kinds.append(kind)
+        at += 29 + size
+    assert kinds == [2, 3, 0, 2, 1, 1, 4]
