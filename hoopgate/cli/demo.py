@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from hoopgate.development.stage import Stage
 
 BASE = Path(".hoopgate")
+TRY = (
+    ("SELECT full_name, email, card_number FROM customers LIMIT 3;", "masked"),
+    ("DROP TABLE carts;", "blocked"),
+    ("DELETE FROM carts;", "held until somebody approves (app_rw)"),
+)
 
 
 @click.command()
@@ -80,34 +85,24 @@ def _shown(path: Path) -> str:
 def show(running: Stage, console: Console) -> None:
     """Print lines that are ready to paste into another terminal."""
     hoopgate = _shown(Path(sys.executable).parent / "hoopgate")
-    psql = shutil.which("psql")
-    database = [
-        (f"the embedded psql, as scout, an agent of ada's ({'no TLS' if psql else 'no TLS, loopback'})", "scout")
-    ]
-    console.print()
-    console.print("[bold]The gateway is up.[/bold] Paste these into another terminal, in this directory.")
-    console.print("[yellow]Development only: the identity provider lets anybody on this machine be anybody.[/yellow]")
-    for title, person in database:
-        console.print(f"\n[bold]# {escape(title)}[/bold]")
-        console.print(_as(running, person, f'{_shown(running.psql)} "{running.plain_dsn("app_rw")}"'))
-    if psql:
-        console.print("\n[bold]# the system's psql, as ada, over TLS[/bold]")
+
+    def line(title: str, person: str, *commands: str) -> None:
+        console.print(f"\n# {title}", style="bold", markup=False)
+        for command in commands:
+            text = f"( . {_shown(running.directory / f'as-{person}')}; {command} )"
+            console.print(text, markup=False)
+
+    console.print("\nThe gateway is up. Paste these into another terminal, in this directory.", style="bold")
+    console.print("Development only: the identity provider lets anybody on this machine be anybody.", style="yellow")
+    psql = f'{_shown(running.psql)} "{running.plain_dsn("app_rw")}"'
+    line("the embedded psql (no TLS, over loopback), as scout, an agent of ada's", "scout", psql)
+    if shutil.which("psql"):
         dsn = running.tls_dsn("app_ro").replace(str(running.ca), _shown(running.ca))
-        console.print(_as(running, "ada", f'psql "{dsn}"'))
-    console.print("\n[dim]# then try:")
-    console.print("#   SELECT full_name, email, card_number FROM customers LIMIT 3;   masked")
-    console.print("#   DROP TABLE carts;                                              blocked")
-    console.print("#   DELETE FROM carts;                                             waits for an approval[/dim]")
-    console.print("\n[bold]# who may approve does so, as grace[/bold]")
-    console.print(_as(running, "grace", f"{hoopgate} approvals list"))
-    console.print(_as(running, "grace", f'{hoopgate} approvals approve ID --reason "old carts"'))
-    console.print("\n[bold]# what was recorded[/bold]")
-    console.print(_as(running, "grace", f"{hoopgate} sessions list"))
-    console.print(_as(running, "grace", f"{hoopgate} policy explain --help"))
-    console.print(f"\n[dim]configuration: {escape(_shown(running.config))}   people: ada, grace, edsger, scout[/dim]")
-    console.print("[dim]Ctrl-C stops everything.[/dim]")
-
-
-def _as(running: Stage, person: str, command: str) -> str:
-    """A line that runs a command as that person, in a subshell that leaves nothing behind."""
-    return escape(f"( . {_shown(running.directory / f'as-{person}')}; {command} )")
+        line("the system's psql, over TLS, as ada", "ada", f'psql "{dsn}"')
+    for sql, what in TRY:
+        console.print(f"#   {sql:<62} {what}", style="dim", markup=False)
+    approve = f'{hoopgate} approvals approve ID --reason "old carts"'
+    line("who may approve does so, as grace", "grace", f"{hoopgate} approvals list", approve)
+    line("what was recorded", "grace", f"{hoopgate} sessions list", f"{hoopgate} sessions replay ID")
+    console.print(f"\nconfiguration: {_shown(running.config)}   people: ada, grace, edsger, scout", style="dim")
+    console.print("Ctrl-C stops everything.", style="dim")
