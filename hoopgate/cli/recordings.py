@@ -82,7 +82,7 @@ def summaries(directory: Path, wanted: Wanted) -> Iterator[Summary]:
             yield summary
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
     """``2026-11-07``, ``2026-11-07T10:00`` (UTC unless it says otherwise), or an age such as ``2h`` or ``7d``."""
 
     name = "time"
@@ -100,7 +100,7 @@ class Moment(click.ParamType):
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-class Speed(click.ParamType):
+class Speed(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
     """A factor above 0, or ``max``; gives None for ``max``."""
 
     name = "factor|max"
@@ -118,7 +118,7 @@ class Speed(click.ParamType):
         return factor
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
     """Seconds, or ``500ms``, ``1s``, ``2m``."""
 
     name = "duration"
