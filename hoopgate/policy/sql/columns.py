@@ -78,11 +78,11 @@ def nodes(tree: Any, stop: str = "") -> Iterator[tuple[str, Node]]:
 
 def tables(items: Iterable[Node]) -> Iterator[tuple[str, str, Any]]:
     """The members of a FROM list: (name by which columns refer to it, kind of node, its fields). Joins are opened."""
-    pending = list(items)
+    pending = list(items)[::-1]
     while pending:
         for kind, body in pending.pop().items():
             if kind == "JoinExpr":
-                pending += [body[arm] for arm in ("larg", "rarg") if arm in body]
+                pending += [body[arm] for arm in ("rarg", "larg") if arm in body]
                 if "alias" in body:
                     yield body["alias"].get("aliasname", ""), kind, body
             elif kind == "RangeTableSample":

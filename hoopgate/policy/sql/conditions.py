@@ -175,8 +175,8 @@ class Judge:
         """True if ``query`` may yield all of the target's rows: it reads the table with no restriction of its own."""
         self.trail.spend()
         body = query.get("SelectStmt")
-        if body is None:
-            return bool(query)  # DML with RETURNING: in doubt
+        if body is None:  # a CTE that changes rows and returns them
+            return any(fields.get("relation", {}).get("relname") == self.table[1] for fields in query.values())
         if "larg" in body:
             arms = ({"SelectStmt": body[arm]} for arm in ("larg", "rarg"))
             return any(self.reads_whole(arm, seen) for arm in arms)
@@ -247,8 +247,8 @@ def _expression(judge: Judge, body: Node, negated: bool) -> bool:
     left, right = body.get("lexpr", {}), body.get("rexpr", {})
     if "DISTINCT" in kind and _is_null(left, right):
         return (kind == "AEXPR_NOT_DISTINCT") is not negated
-    positive = not negated and not name.startswith("!")
-    if positive and _all_wildcards(judge.trail, name, kind, right):
+    positive = negated is name.startswith("!")
+    if positive and _all_wildcards(judge.trail, name.removeprefix("!"), kind, right):
         return False
     return judge.independent(side(left), side(right))
 

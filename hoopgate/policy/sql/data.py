@@ -50,7 +50,7 @@ def select(x: Extraction, body: Node, scope: Scope) -> None:
         x.add("schema", "SELECT INTO", (relation(into.get("rel", {})),), why="makes a table")
     x.read()
     _locks(x, body, inner)
-    for arm in ("larg", "rarg"):
+    for arm in ("rarg", "larg"):
         if arm in body:
             x.push({"SelectStmt": body[arm]}, inner)
     x.rest(body, inner, ("withClause", "intoClause", "lockingClause", "larg", "rarg"))

@@ -1,0 +1,214 @@
+"""Which WHERE restricts, and which only looks as if it did."""
+
+from __future__ import annotations
+
+import pytest
+
+from hoopgate.policy.sql.effects import operations
+from hoopgate.policy.sql.parser import parse
+
+RESTRICT = [
+    "id = 5",
+    "5 = id",
+    "a.id = 5",
+    "id = $1",
+    "id > 0",
+    "id <> 7",
+    "(id = 5)",
+    "id IN (1, 2, 3)",
+    "id NOT IN (1, 2)",
+    "id = ANY ($1)",
+    "id = ANY (ARRAY[1, 2])",
+    "id BETWEEN 1 AND 2",
+    "id NOT BETWEEN 1 AND 2",
+    "name LIKE 'x%'",
+    "name NOT LIKE '%'",
+    "name ILIKE $1",
+    "name SIMILAR TO 'x%'",
+    "name ~ '^x'",
+    "name IS NULL",
+    "NOT (name IS NOT NULL)",
+    "expired",
+    "NOT expired",
+    "expired IS TRUE",
+    "expired IS NOT TRUE",
+    "expired IS UNKNOWN",
+    "(id = 5) IS TRUE",
+    "id = 5 OR id = 6",
+    "id IS NOT DISTINCT FROM 5",
+    "id IS DISTINCT FROM 5",
+    "name IS NOT DISTINCT FROM NULL",
+    "id = 5 AND true",
+    "true AND id = 5",
+    "id = 5 AND (x OR true)",
+    "NOT (id = 5 OR true)",
+    "NOT (id <> 5)",
+    "lower(name) = 'x'",
+    "coalesce(name, '') = 'x'",
+    "id + 1 = 5",
+    "data->>'kind' = 'x'",
+    "data @> '{\"a\": 1}'",
+    "tags && ARRAY['x']",
+    "created < now() - interval '1 day'",
+    "(id, name) = (1, 'x')",
+    "(id, name) IN ((1, 'x'), (2, 'y'))",
+    "updated < created",
+    "id IN (SELECT a_id FROM b)",
+    "id NOT IN (SELECT a_id FROM b)",
+    "id IN (SELECT id FROM a WHERE old = 1)",
+    "id IN (SELECT id FROM a LIMIT 10)",
+    "id IN (SELECT id FROM (SELECT id FROM a WHERE old = 1) s)",
+    "id = (SELECT max(id) FROM a)",
+    "id IN (VALUES (1), (2))",
+    "id = ANY (ARRAY(SELECT a_id FROM b))",
+    "EXISTS (SELECT 1 FROM b WHERE b.a_id = a.id)",
+    "NOT EXISTS (SELECT 1 FROM b WHERE b.a_id = a.id)",
+    "EXISTS (SELECT 1 FROM b JOIN c ON c.id = b.c_id WHERE b.a_id = a.id AND c.x = 1)",
+    "ctid = '(0,1)'",
+    "starts_with(name, 'x')",
+    "CURRENT OF c",
+    "(id = 5)::bool",
+    "name COLLATE \"C\" = 'x'",
+]
+
+DO_NOT = [
+    "true",
+    "NOT false",
+    "1 = 1",
+    "1 = 2",
+    "'a' = 'a'",
+    "'t'::bool",
+    "$1",
+    "$1 = $1",
+    "true OR id = 5",
+    "id = 5 OR true",
+    "id = 5 OR 1 = 1",
+    "id = 5 OR NOT false",
+    "NOT (id = 5 AND false)",
+    "id = id",
+    "a.id = id",
+    "id = a.id",
+    "(id) = (id)",
+    "id >= id",
+    "id IS NOT DISTINCT FROM id",
+    "NOT (id <> id)",
+    "id + 0 = id",
+    "id - id = 0",
+    "id IN (id, 5)",
+    "id BETWEEN id AND 5",
+    "coalesce(id, 0) = coalesce(id, 0)",
+    "(id, name) = (id, name)",
+    "a = a",
+    "a.* = a.*",
+    "a IS NOT NULL",
+    "id IS NOT NULL",
+    "NOT (id IS NULL)",
+    "id IS DISTINCT FROM NULL",
+    "id IS NULL OR id IS NOT NULL",
+    "expired IS NOT UNKNOWN",
+    "(id = id) = true",
+    "(id = id) IS TRUE",
+    "(id IS NOT NULL) = true",
+    "(id = 5) IS NOT NULL",
+    "(CASE WHEN id = id THEN 1 END) = 1",
+    "CASE WHEN id = 5 THEN true ELSE true END",
+    "coalesce(id = 5, true)",
+    "name LIKE '%'",
+    "name LIKE '%%'",
+    "name ILIKE '%'",
+    "name SIMILAR TO '%'",
+    "name ~ ''",
+    "name ~ '.*'",
+    "name ~* '^.*$'",
+    "NOT (name NOT LIKE '%')",
+    "data @> '{}'",
+    "id = ALL ('{}')",
+    "id <> ALL ($1)",
+    "id IN (SELECT id FROM a)",
+    "id IN (SELECT a.id)",
+    "id IN (SELECT id)",
+    "id IN (VALUES (id))",
+    "id IN (SELECT a.id FROM b)",
+    "id IN (SELECT 1 UNION SELECT id FROM a)",
+    "id IN (SELECT id FROM (SELECT id FROM a) s)",
+    "id IN (SELECT id FROM a WHERE true)",
+    "id IN (SELECT id FROM a LIMIT ALL)",
+    "id IN (SELECT id FROM a LIMIT NULL)",
+    "id = ANY (ARRAY(SELECT id FROM a))",
+    "id = ANY (ARRAY[id])",
+    "id = (SELECT a.id)",
+    "id = (SELECT id)",
+    "(SELECT true)",
+    "EXISTS (SELECT 1)",
+    "EXISTS (SELECT 1 FROM b)",
+    "EXISTS (SELECT 1 FROM b WHERE b.x = 5)",
+    "EXISTS (SELECT 1 FROM b WHERE x = 5)",
+    "EXISTS (SELECT a.id FROM b)",
+    "EXISTS (SELECT 1 FROM b WHERE a.id = a.id)",
+    "EXISTS (SELECT 1 FROM a z WHERE z.id = a.id)",
+    "EXISTS (SELECT 1 FROM b WHERE b.a_id = a.id OR true)",
+    "EXISTS (SELECT 1 FROM b a WHERE a.id = 5)",
+    "mine(id)",
+    "has_it(id, 5)",
+    "id = 5 IS NOT NULL",
+]
+
+
+def bounded(sql: str) -> bool | None:
+    found = [operation for operation in operations(parse(sql)) if operation.effect in ("delete", "write")]
+    assert len(found) == 1
+    return found[0].bounded
+
+
+@pytest.mark.parametrize("where", RESTRICT)
+def test_restricts(where: str) -> None:
+    assert bounded(f"DELETE FROM a WHERE {where}") is True
+    assert bounded(f"UPDATE a SET x = 1 WHERE {where}") is True
+
+
+@pytest.mark.parametrize("where", DO_NOT)
+def test_does_not_restrict(where: str) -> None:
+    assert bounded(f"DELETE FROM a WHERE {where}") is False
+    assert bounded(f"UPDATE a SET x = 1 WHERE {where}") is False
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("DELETE FROM a USING b WHERE a.id = b.a_id", True),
+        ("DELETE FROM a USING b WHERE a.id = 5", True),
+        ("DELETE FROM a USING b WHERE b.x = 5", False),
+        ("DELETE FROM a USING b WHERE b.x = b.x", False),
+        ("DELETE FROM a USING b", False),
+        ("DELETE FROM a USING b WHERE x = 5", False),  # whose column it is, only the catalogue knows
+        ("DELETE FROM a USING a z WHERE z.id = a.id", False),
+        ("DELETE FROM a USING a z WHERE z.id = a.parent", True),
+        ("DELETE FROM a AS t WHERE t.id = 5", True),
+        ("DELETE FROM a AS t WHERE t.id = t.id", False),
+        ("DELETE FROM s.a WHERE s.a.id = a.id", False),
+        ("DELETE FROM a USING (SELECT id FROM a) z WHERE z.id = a.id", False),
+        ("DELETE FROM a USING (SELECT id FROM a WHERE old = 1) z WHERE z.id = a.id", True),
+        ("WITH z AS (SELECT id FROM a) DELETE FROM a USING z WHERE z.id = a.id", False),
+        ("WITH z AS (SELECT id FROM a LIMIT 9) DELETE FROM a USING z WHERE z.id = a.id", True),
+        ("WITH z AS (SELECT id FROM a) DELETE FROM a WHERE id IN (SELECT id FROM z)", False),
+        ("WITH z AS (SELECT id FROM a WHERE old = 1) DELETE FROM a WHERE id IN (SELECT id FROM z)", True),
+        ("WITH y AS (SELECT id FROM a), z AS (SELECT id FROM y) DELETE FROM a WHERE id IN (SELECT id FROM z)", False),
+        ("UPDATE a SET x = 1 FROM b JOIN c ON true WHERE a.id = c.id", True),
+        ("UPDATE a SET x = 1 FROM b JOIN c ON b.id = 5", False),
+    ],
+)
+def test_neighbours(sql: str, expected: bool) -> None:
+    assert bounded(sql) is expected
+
+
+def test_a_condition_that_is_too_much_to_judge_restricts_nothing() -> None:
+    where = "id IN (SELECT x FROM t1, t2, t3, (SELECT 1) s4, (SELECT 2) s5 WHERE x = 1)"
+    for _ in range(12):
+        where = f"id IN (SELECT id FROM a, a b, a c, a d, a e, a f WHERE {where})"
+    assert bounded(f"DELETE FROM a WHERE {where}") is False
+    columns = " , ".join(f"c{number}" for number in range(3000))
+    assert bounded(f"DELETE FROM a WHERE id IN ({columns})") is False
+
+
+def test_deep_negation_is_no_trouble() -> None:
+    assert bounded(f"DELETE FROM a WHERE {'NOT (' * 120} id = 5 {')' * 120}") is True
