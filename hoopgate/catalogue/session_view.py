@@ -25,7 +25,8 @@ SELECT w.i::pg_catalog.text, pg_catalog.json_build_array(
 FROM (VALUES {values}) w(i, s, r)
 JOIN pg_catalog.pg_class c ON c.relname OPERATOR(pg_catalog.=) w.r
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-WHERE c.relkind OPERATOR(pg_catalog.<>) 'c'::pg_catalog."char" AND CASE
+WHERE c.relkind OPERATOR(pg_catalog.<>) 'c'::pg_catalog."char"
+  AND c.relkind OPERATOR(pg_catalog.<>) 't'::pg_catalog."char" AND CASE
   WHEN w.s IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
   WHEN w.s OPERATOR(pg_catalog.=) 'pg_temp'::pg_catalog.name
     THEN n.oid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()

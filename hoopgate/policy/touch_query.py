@@ -115,8 +115,8 @@ class QueryWalk(FromWalk):
             value = target["ResTarget"].get("val", {})
             mention = None
             if outermost and "ColumnRef" in value:
-                mention = at.level.mention(value["ColumnRef"])
-                if mention is not None and mention.what == "row":
+                mention = self.mention(value["ColumnRef"], at)
+                if mention is not None and mention.what in ("row", "call"):
                     refuse_mention(mention, "selected as a whole row")
                 self.check_row_function(value["ColumnRef"], at)
             else:

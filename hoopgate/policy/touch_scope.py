@@ -19,7 +19,10 @@ Node = dict[str, Any]
 
 @frozen
 class Mention:
-    """A reference that reaches masked values. ``what`` is column, row or star."""
+    """A reference that reaches masked values. ``what`` is column, row, star, or call: a row, if there is a function of the name.
+
+    PostgreSQL reads ``c.f`` as f(c) where c has no column f (source, ``parser/parse_func.c``).
+    """
 
     mask: Mask
     label: str
@@ -28,7 +31,7 @@ class Mention:
     def __str__(self) -> str:
         if self.what == "column":
             return f"column {self.label}"
-        return f"a whole row of {self.label}" if self.what == "row" else f"* of {self.label}"
+        return f"* of {self.label}" if self.what == "star" else f"a whole row of {self.label}"
 
 
 @define(eq=False)
@@ -146,8 +149,7 @@ class Level:
                     return Mention(found[0], found[1], "column")
                 masked = item.any_mask()
                 if masked is not None and not item.surely_has(column) and not column_of_system(column):
-                    # `c.f` is also how one calls f(c), with the whole row.
-                    return Mention(masked[0], masked[1], "row")
+                    return Mention(masked[0], masked[1], "call")
             if meant and level.complete and len(names) == 2:
                 return None
         return None

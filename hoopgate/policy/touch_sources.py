@@ -56,6 +56,10 @@ class Sources:
     def find(self, range_var: Mapping[str, Any], *, write: bool = False) -> tuple[Source, ...]:
         """All relations that may be meant. Raises Refusal for those that must not be read (or written)."""
         key = name_of(range_var)
+        if key[1].startswith("pg_toast_"):
+            raise refuse("TOAST tables hold stored values, and masks are in force", "server-values")
+        if write and key[1] == "pg_settings":
+            raise refuse("settings are changed by SET, not by UPDATE, while masks are in force", "server-values")
         found = [self._source(relation) for relation in self.index.relations(*key)]
         own = self._session.get(key)
         if own is not None:

@@ -69,9 +69,16 @@ class Walk:
             raise refuse(f"the gateway does not know {kind} here", "unknown")
         return (value,)
 
+    def mention(self, node: Node, at: At) -> Mention | None:
+        """What masked values a ColumnRef reaches."""
+        found = at.level.mention(node)
+        if found is not None and found.what == "call" and not self.sources.index.known_function(names_in(node)[0][-1]):
+            return None
+        return found
+
     def reference(self, node: Node, at: At) -> None:
         """Judge a ColumnRef as a use. Raises Refusal."""
-        mention = at.level.mention(node)
+        mention = self.mention(node, at)
         if mention is not None:
             refuse_mention(mention, at.where)
         self.check_row_function(node, at)

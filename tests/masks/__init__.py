@@ -1,0 +1,1 @@
+"""Masks, against a real server: what is refused, what is masked, and what passes."""

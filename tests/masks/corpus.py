@@ -1,0 +1,18 @@
+"""Statements of attackers and of honest people, one a line in the files of ``corpus/``."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+
+def _lines(name: str) -> tuple[str, ...]:
+    text = (Path(__file__).parent / "corpus" / f"{name}.sql").read_text()
+    return tuple(line for line in text.splitlines() if line and not line.startswith("-- "))
+
+
+MENTIONS, CONTEXTS = _lines("mentions"), _lines("contexts")
+USES = tuple(context.replace("{e}", mention) for context, mention in product(CONTEXTS, MENTIONS))
+"""Every context reads the mention in a way that must be refused, where it is valid at all."""
+
+REFUSED, MASKED, HONEST = _lines("refused"), _lines("masked"), _lines("honest")

@@ -1,0 +1,80 @@
+-- Each must pass, and show masks
+SELECT email FROM customers
+SELECT * FROM customers
+TABLE customers
+SELECT c.* FROM customers c
+SELECT c.email, c.id FROM customers AS c
+SELECT public.customers.email FROM public.customers
+SELECT email AS id FROM customers
+SELECT (email) FROM customers
+SELECT email, email, name FROM customers
+SELECT email FROM customers WHERE id = 1 ORDER BY id LIMIT 1
+SELECT id, email FROM customers ORDER BY 1
+SELECT email FROM ONLY customers
+SELECT email FROM customers TABLESAMPLE SYSTEM (100)
+SELECT email FROM customers FOR UPDATE
+SELECT email FROM customers FOR SHARE OF customers
+SELECT DISTINCT ON (id) id, email FROM customers
+SELECT id, email FROM customers GROUP BY id
+SELECT c.email, o.note FROM customers c JOIN orders o ON o.customer_id = c.id
+SELECT * FROM customers c LEFT JOIN orders o ON o.customer_id = c.id
+SELECT c.email FROM customers c JOIN leads USING (id)
+SELECT j.email FROM (customers c JOIN orders o ON true) AS j
+SELECT j.* FROM (customers c JOIN orders o ON true) AS j
+SELECT c.email FROM customers c NATURAL JOIN status s
+WITH x AS (SELECT 1 AS id) SELECT email FROM customers JOIN x USING (id)
+SELECT email, (SELECT count(*) FROM orders o WHERE o.customer_id = c.id) FROM customers c
+SELECT email, row_number() OVER (ORDER BY id) FROM customers
+SELECT mail FROM people
+SELECT * FROM people
+SELECT mail, extra FROM masked_people
+SELECT * FROM events
+SELECT payload FROM events_2024
+SELECT contact FROM direct_view
+SELECT * FROM view_on_view
+SELECT * FROM direct_matview
+SELECT * FROM vouched_view
+SELECT e FROM alias_join_view
+SELECT "Password", token FROM app.users
+SELECT * FROM app.users
+SELECT login, tags FROM app.users u
+SELECT card, born, prefs, uid, feeling, phone FROM customers
+SELECT pid, query FROM pg_stat_activity
+SELECT * FROM pg_stats WHERE tablename = 'customers'
+SELECT * FROM pg_statistic
+SELECT rolname, rolpassword FROM pg_authid
+SELECT * FROM activity_view
+INSERT INTO customers (id, name, email) VALUES (70, 'x', 'SECRETnew') RETURNING *
+INSERT INTO customers (id, name) VALUES (71, 'x') RETURNING email, phone
+UPDATE customers SET name = 'y' WHERE id = 1 RETURNING email
+UPDATE customers SET email = 'SECRETx' WHERE id = 1 RETURNING old.email, new.email
+UPDATE customers SET name = 'y' RETURNING WITH (OLD AS before) before.email, before.*
+UPDATE customers c SET name = 'y' FROM orders o WHERE o.customer_id = c.id RETURNING c.*, o.*
+DELETE FROM other.leads RETURNING *
+MERGE INTO customers c USING status s ON c.id = s.id WHEN MATCHED THEN UPDATE SET name = 'z' RETURNING c.email
+INSERT INTO customers (id, name, email) VALUES (1, 'x', 'SECRETy') ON CONFLICT (id) DO UPDATE SET email = excluded.email RETURNING email
+BEGIN; DECLARE k CURSOR FOR SELECT email FROM customers; COMMIT
+COPY customers TO STDOUT
+COPY customers (email, id) TO STDOUT
+COPY customers TO STDOUT (FORMAT csv, HEADER)
+COPY customers TO STDOUT (FORMAT binary)
+COPY BINARY customers TO STDOUT
+COPY customers TO STDOUT CSV HEADER FORCE QUOTE *
+COPY customers TO STDOUT (DELIMITER '|')
+COPY customers TO STDOUT (FORMAT csv, NULL 'NIL', QUOTE '''', HEADER false)
+COPY app.users TO STDOUT (FORMAT csv)
+COPY app.users TO STDOUT
+COPY (SELECT * FROM customers) TO STDOUT
+COPY (SELECT id, c.* , 1 FROM customers c) TO STDOUT (FORMAT csv)
+COPY (SELECT c.*, o.* FROM customers c JOIN orders o ON o.customer_id = c.id) TO STDOUT
+COPY (SELECT * FROM orders o JOIN customers c ON o.customer_id = c.id) TO STDOUT
+COPY (SELECT j.* FROM (orders o JOIN customers c ON true) AS j) TO STDOUT
+COPY (UPDATE customers SET name = 'q' RETURNING *) TO STDOUT
+COPY (SELECT contact FROM direct_view) TO STDOUT
+COPY masked_people TO STDOUT
+COPY events_2024 TO STDOUT
+COPY (TABLE events) TO STDOUT
+EXPLAIN ANALYZE SELECT * FROM customers
+EXPLAIN (VERBOSE) SELECT email FROM customers
+SELECT email FROM customers; SELECT * FROM customers
+PREPARE q1 AS SELECT email FROM customers WHERE id = $1
