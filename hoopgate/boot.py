@@ -56,6 +56,7 @@ class Boot:
         self.config = config
         self._reactor = reactor
         self._downs: list[Callable[[], Any]] = []  # how to take down what is up, last first
+        self._reloads: list[Callable[[Config], None]] = []
         self.gateway: Gateway | None = None
         self.ports: dict[str, Any] = {}
         self.health = Health()
@@ -69,6 +70,8 @@ class Boot:
         metrics = Metrics(target.name for target in config.targets)
         store, feed, node = await self._store(config)
         tokens = GatewayTokens(store, await _token_key(config, secrets), reactor, longest=config.api.token_lifetime)
+        self._reloads.append(lambda changed: setattr(secrets, "ttl", changed.limits.secret_ttl))
+        self._reloads.append(lambda changed: setattr(tokens, "longest", changed.api.token_lifetime))
         fetcher = Fetcher(reactor, secrets.get)
         authenticator = Authenticator(config.issuers, fetcher, tokens, reactor, limit_token=config.limits.token)
         recorder = await self._recorder(config, secrets, metrics)
@@ -129,6 +132,8 @@ class Boot:
                 raise HoopgateError("the gateway is not up yet")
             self.gateway.reload(changed)
             self.config = changed
+            for take in self._reloads:
+                take(changed)
             result = Reload(self._reactor.seconds(), True)
             log.info("configuration reloaded: policy version {version}", version=changed.version)
         except (HoopgateError, OSError) as error:

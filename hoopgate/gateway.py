@@ -20,7 +20,7 @@ from hoopgate.interfaces import Identity
 from hoopgate.policy.engine import Decision, Engine
 from hoopgate.protocols.postgresql.query import Queries
 from hoopgate.session import Session
-from hoopgate.stores.records import Change, SessionRecord
+from hoopgate.stores.records import RESET, Change, SessionRecord
 
 if TYPE_CHECKING:
     from hoopgate.protocols.postgresql.target import TargetConnection
@@ -178,6 +178,7 @@ class Gateway:
         engine = self.make_engine(config)
         self.authenticator.reload(config.issuers)
         self.config, self.engine = config, engine
+        self.metrics.set_targets(target.name for target in config.targets)
         self.approvals.stale(config.version).addErrback(lambda f: log.failure("stale holds are not marked", f))
         for name, (_, _, queries) in list(self._catalogues.items()):
             if config.target(name[0]) is None:
@@ -221,6 +222,8 @@ class Gateway:
             expires = session.identity.expires
             if expires is not None and now >= expires:
                 session.end("the gateway's token has expired", rule="token")
+            elif self.feed.blind and session.identity.token_id:
+                session.end("the gateway cannot tell whether its token was revoked", rule="token")
             elif now - session.started >= limits.session:
                 session.end("the session has reached its time limit", rule="limits.session")
             elif now - session.last_activity >= limits.idle and not session.holding:
@@ -235,8 +238,16 @@ class Gateway:
 
     def _session_changed(self, change: Change) -> None:
         session = self.sessions.get(change.subject)
-        if session is not None and change.action == "end":
+        if change.kind == RESET:
+            self._missed_changes()
+        elif session is not None and change.action == "end":
             session.end(f"ended by {change.by}: {change.reason}", rule="operator")
+
+    def _missed_changes(self) -> None:
+        """Who was revoked meanwhile cannot be known: sessions that stand on a token of ours end."""
+        for session in list(self.sessions.values()):
+            if session.identity.token_id:
+                session.end("the gateway could not tell whether its token was revoked", rule="token")
 
     def _grants_changed(self, key: str) -> None:
         for session in list(self.sessions.values()):

@@ -53,20 +53,20 @@ class GatewayService(Service):
         return self._given_reactor
 
     def startService(self) -> None:
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
+        # before a pid file invites anybody to send one: the default action would end the process
+        signal.signal(signal.SIGHUP, self._hang_up)
         self.boot = Boot(self._config, self._reactor)
         self.started = Deferred.fromCoroutine(self._start(self.boot))
         self.started.addErrback(self._not_started)
 
     def stopService(self) -> Deferred[None]:
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         notify("STOPPING=1")
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self, boot: Boot) -> None:
         await boot.up()
-        if hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, self._hang_up)
         notify(f"READY=1\nSTATUS=serving policy {self._config.version[:12]}")
         log.info("hoopgate is ready: policy version {version}", version=self._config.version)
 

@@ -153,7 +153,6 @@ class Session:
         try:
             self.recording.event(kind, fields)
         except RecordingError as error:
-            self.recording = None
             self.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
 
     def end(self, reason: str, *, sqlstate: str = "57P01", rule: str = "") -> None:

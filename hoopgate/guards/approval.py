@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from hoopgate.approvals import ApprovalRequest, Outcome, Ticket, binding
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import Parameter, Statement
+from hoopgate.recorders.redact import redact_statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ LOCKS = (
     "WHERE l.pid = pg_catalog.pg_backend_pid() AND l.granted AND l.locktype <> 'virtualxid' "
     "AND coalesce(n.nspname, '') <> 'pg_catalog' ORDER BY 1 LIMIT 50"
 )
-SHOWN = 200  # characters of one parameter that an approver sees; the digest covers all of it
+SHOWN = 2000  # characters of one parameter that an approver sees; the digest covers all of it
 
 
 class Live(Protocol):
@@ -117,7 +118,7 @@ class Holding:
             requester=session.identity,
             target=session.target.name,
             role=role,
-            statement=frame.text,
+            statement=redact_statement(frame.text),  # the digest is of the text itself
             parameters=tuple(shown(parameter) for parameter in frame.parameters or ()),
             digest=binding(text, frame.parameters, session.target.name, role, path or "", version),
             search_path=path or "",

@@ -22,7 +22,7 @@ from hoopgate.guards.approval import Holding
 from hoopgate.lane import Lane
 from hoopgate.pauser import Pauser
 from hoopgate.protocols.postgresql.target import TargetConnection
-from hoopgate.recorders.redact import recordable
+from hoopgate.recorders.redact import recordable, redact_statement
 from hoopgate.session import Rows, Session
 from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
 
@@ -193,7 +193,10 @@ class Relay:
         return self._apply_request(frame, again)
 
     def _refuse(self, frame: Statement, block: Block) -> bytes:
-        self._session.event("refused", rule=block.rule, reason=block.reason, phase=frame.phase.value)
+        fields = {"rule": block.rule, "reason": block.reason, "phase": frame.phase.value}
+        if frame.fault is not None or frame.phase is Phase.PREPARE:  # no `statement` event tells of it
+            fields["text"] = redact_statement(frame.text)
+        self._session.event("refused", **fields)
         error = messages.error_response(
             sqlstate=block.sqlstate,
             message=block.reason,
@@ -254,6 +257,7 @@ class Relay:
         except RecordingError as error:
             self._session.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
             return False
+        self._session.gateway.metrics.bytes.moved[direction] += len(data)
         return True
 
     def _client_failed(self, failure: Failure) -> None:
@@ -314,6 +318,6 @@ class _Throttle:
 
 
 def _redact(frame: Frame, data: bytes) -> bytes:
-    if isinstance(frame, Statement) and frame.phase in (Phase.SIMPLE, Phase.PREPARE) and data is frame.raw:
+    if isinstance(frame, Statement) and frame.phase in (Phase.SIMPLE, Phase.PREPARE):
         return recordable(data)
     return data
