@@ -93,8 +93,8 @@ async def _exchange(
         raise OAuthError("unsupported_grant_type", f"grant_type must be {GRANT_TYPE}")
     if asked.get("requested_token_type", [ACCESS_TOKEN]) != [ACCESS_TOKEN]:
         raise OAuthError("invalid_request", f"requested_token_type can only be {ACCESS_TOKEN}")
-    targets = _targets(asked, known_targets)
     identity = await _presented(asked, "subject_token", authenticator)
+    targets = _targets(asked, known_targets)  # only now: nobody without a token may find out which there are
     lifetime = min(_lifetime(asked, tokens), _rest(identity, tokens))
     if "actor_token" in asked or "actor_token_type" in asked:
         actor = await _presented(asked, "actor_token", authenticator)
