@@ -104,14 +104,14 @@ class Engine:
         first = self._is_first(subject, text)
         around = (scope, outside, first, subject.search_path)
         known = self._exact.get((text, around))
-        if known is not None:
-            return known
-        form = shape(text)
+        form = shape(text) if known is None else None
         if form is not None:
             known = self._shapes.get((form, around))
-            if known is not None:
-                return known
-        return self._parsed(text, lambda parsed: self._judged(subject, text, form, around, parsed))
+        if known is None:
+            return self._parsed(text, lambda parsed: self._judged(subject, text, form, around, parsed))
+        if first:
+            self._ran(subject, text, known)
+        return known
 
     def decide_now(self, subject: Subject, text: str) -> Decision:
         """The same where nobody can wait (examples, the command line). Raises LimitError for a long text."""
@@ -199,6 +199,12 @@ class Engine:
             return subject.first_seen
         return self._seen.get(self._seen_key(subject, text)) is None
 
+    def _ran(self, subject: Subject, text: str, decision: Decision) -> None:
+        """What is held or denied is not run, and is a first time again."""
+        if decision.then == "allow":
+            key = self._seen_key(subject, text)
+            self._seen.put(key, True, len(key[2]))
+
     def _seen_key(self, subject: Subject, text: str) -> tuple[str, str, str]:
         return subject.identity.key, subject.target.name, shape(text) or text[:_LONGEST_EXACT]
 
@@ -224,9 +230,8 @@ class Engine:
             self._shapes.put((form, around), evolve(decision, parsed=None), len(form))
         elif len(text) <= _LONGEST_EXACT:
             self._exact.put((text, around), decision, len(text))
-        if decision.then == "allow" and self.config.risk.first_time:
-            key = self._seen_key(subject, text)
-            self._seen.put(key, True, len(key[2]))
+        if first:
+            self._ran(subject, text, decision)
         return decision
 
     def judge(

@@ -33,6 +33,7 @@ from hoopgate.policy.sql.shape import LONGEST, shape
         ("SELECT 'a'\n'b'", "SELECT '\n'"),
         ("SELECT a->>'x' ? 'y'", "SELECT a->>' ? '"),
         ("SELECT numeric(10,2) é1", "SELECT numeric(#,#) é1"),
+        ("SELECT '{}'::jsonb", "SELECT '::jsonb"),
         ("SELECT 4/2", "SELECT #/#"),
     ],
 )
@@ -65,7 +66,6 @@ def test_literals_are_taken_out(text: str, expected: str) -> None:
         "SELECT a.5",
         "SELECT 1\0",
         "SELECT a$b",
-        "SELECT '{}'::jsonb",
         "SELECT '" + "x" * LONGEST + "'",
     ],
 )

@@ -14,15 +14,15 @@ from typing import Final
 LONGEST: Final = 8192
 """Characters; longer texts have no shape, so that the cache stays bounded."""
 
-# a backslash means one thing or another by the session's settings; `$tag$` quotes; U& escapes; in x'..' and b'..'
-# two quotes are no escape; NUL ends a C string
-DOUBT: Final = re.compile(r"""[\\\0{}]|\$(?![0-9])|[uU]&['"]|[bBxX]'""")
+# a backslash means one thing or another by the session's settings; `$tag$` quotes; U& escapes; NUL ends a C string
+DOUBT: Final = re.compile(r"""[\\\0]|\$(?![0-9])|[uU]&['"]""")
 
 # Begins with one class of characters, which lets the engine skip to them; the first alternative that fits decides.
 TOKEN: Final = re.compile(
     r"""
     ["'./0-9-] (?:
-        (?<=') [^']*+(?:''[^']*+)*+' (?P<string>)
+        (?<=[bBxX]') (?P<bits>)                                 # x'..', where two quotes are no escape
+      | (?<=') [^']*+(?:''[^']*+)*+' (?P<string>)
       | (?<=") [^"]*+(?:""[^"]*+)*+"                            # a quoted name, with its doubled quotes
       | (?<=-) -[^\n\r]*+                                       # a comment to the end of the line
       | (?<=/) \*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/               # a comment with no other inside
