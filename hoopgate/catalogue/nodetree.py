@@ -174,7 +174,10 @@ def reads(action: str, functions: frozenset[int] = frozenset(), condition: str =
         return Reads(functions=functions, opaque=True)
     reader = _Reader()
     try:
-        queries = list(_queries(parse(action)))
+        tree = parse(action)
+        if not tree:
+            raise Malformed("an empty rule")
+        queries = list(_queries(tree))
         for query in queries:
             reader.query(query, (), top=len(queries) == 1)
         if condition not in ("", "<>"):

@@ -35,6 +35,7 @@ FINGERPRINT: Final = "SELECT pg_catalog.concat_ws('/', {})".format(
             _mark("pg_operator", "oid, xmin::text"),
             _mark("pg_cast", "oid, xmin::text"),
             _mark("pg_type", "oid, xmin::text"),
+            _mark("pg_enum", "oid, xmin::text", "true"),
             _mark("pg_extension", "oid, xmin::text", "true"),
         ]
     )

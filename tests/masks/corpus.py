@@ -1,4 +1,4 @@
-"""Statements of attackers and of honest people, one a line in the files of ``corpus/``."""
+"""Statements of attackers and of honest people, one a line in the files of ``statements/``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def _lines(name: str) -> tuple[str, ...]:
-    text = (Path(__file__).parent / "corpus" / f"{name}.sql").read_text()
+    text = (Path(__file__).parent / "statements" / f"{name}.sql").read_text()
     return tuple(line for line in text.splitlines() if line and not line.startswith("-- "))
 
 

@@ -1,0 +1,252 @@
+"""The catalogue: what it reads, when it reads, and that one read serves all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from psycopg import pq
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from hoopgate.catalogue import Catalogue
+from hoopgate.catalogue.queries import FINGERPRINT, STATE
+from hoopgate.catalogue.session_view import session_query, session_relations
+from hoopgate.catalogue.snapshot import Snapshot
+from tests.masks.gate import catalogue_of, connect, fired, rows
+
+
+@pytest.fixture
+def connection(masks_dsn: str) -> Iterator[pq.PGconn]:
+    made = connect(masks_dsn)
+    yield made
+    made.finish()
+
+
+class Counted:
+    """A query callback that counts, and can be told to wait or to fail."""
+
+    def __init__(self, connection: pq.PGconn) -> None:
+        self.connection = connection
+        self.asked: list[str] = []
+        self.held: list[Deferred[Any]] = []
+        self.hold = False
+        self.fault: Exception | None = None
+
+    def __call__(self, sql: str) -> Deferred[Any]:
+        self.asked.append(sql)
+        if self.fault is not None:
+            raise self.fault
+        if self.hold:
+            waiting: Deferred[Any] = Deferred()
+            self.held.append(waiting)
+            return waiting.addCallback(lambda _: rows(self.connection, sql))
+        return succeed(rows(self.connection, sql))
+
+
+def relation(snapshot: Snapshot, name: str, schema: str = "public") -> Any:
+    (found,) = [each for each in snapshot.names[name] if each.schema == schema]
+    return found
+
+
+def test_reads_relations_with_columns_and_keys(connection: pq.PGconn) -> None:
+    snapshot = fired(catalogue_of(connection).refresh())
+    customers = relation(snapshot, "customers")
+    assert [column.name for column in customers.columns][:3] == ["id", "email", "name"]
+    assert customers.primary_key == (1,)
+    assert relation(snapshot, "users", "app").columns[2].name == "Password"
+    assert relation(snapshot, "pg_stats", "pg_catalog").system
+    assert "lower" in snapshot.builtins
+    assert {function.name for function in snapshot.functions.values()} >= {"peek", "safe_add", "l2_distance"}
+    assert snapshot.function_names["l2_distance"][0].extension == "vector"
+    assert "###" in snapshot.operators
+    assert "boxed" in snapshot.casts
+
+
+def test_what_views_read(connection: pq.PGconn) -> None:
+    snapshot = fired(catalogue_of(connection).refresh())
+    customers = relation(snapshot, "customers").oid
+    views = {name: snapshot.views[relation(snapshot, name).oid] for name in snapshot.names if name.endswith("_view")}
+    assert views["plain_view"].direct == {1: (customers, 1), 2: (customers, 3)}
+    assert views["plain_view"].used == frozenset()
+    assert views["direct_view"].direct[2] == (customers, 2)
+    assert (customers, 2) in views["computed_view"].used
+    assert (customers, 2) in views["filtering_view"].used
+    assert (customers, 2) in views["nested_view"].used
+    assert (customers, 2) in views["using_view"].used
+    assert (customers, 2) in views["grouped_view"].used
+    assert (customers, 2) in views["cte_view"].used
+    assert (customers, 0) in views["row_view"].used  # pg_depend does not tell
+    assert (customers, 2) not in views["joined_view"].every
+    assert not any(reads.opaque for reads in views.values())
+    assert [each.name for each in map(snapshot.functions.get, views["function_view"].functions) if each] == ["peek"]
+    assert [each.name for each in map(snapshot.functions.get, views["operator_view"].functions) if each] == ["peek_op"]
+
+
+def test_an_unchanged_catalogue_costs_one_row(connection: pq.PGconn) -> None:
+    query = Counted(connection)
+    catalogue = Catalogue(query, Clock())
+    first = fired(catalogue.refresh())
+    query.asked.clear()
+    assert fired(catalogue.refresh()) is first
+    assert query.asked == [FINGERPRINT]
+
+
+CHANGES = (
+    "CREATE TABLE zz (a int)",
+    "ALTER TABLE orders ADD COLUMN zz int",
+    "ALTER TABLE orders RENAME COLUMN note TO zz",
+    "ALTER TABLE orders DROP COLUMN note CASCADE",
+    "ALTER TABLE orders RENAME TO zz",
+    "ALTER SCHEMA app RENAME TO zz",
+    "ALTER TABLE masked_people NO INHERIT people",
+    "CREATE OR REPLACE VIEW plain_view AS SELECT id, email AS name FROM customers",
+    "CREATE FUNCTION zz() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE RULE zz AS ON DELETE TO orders DO ALSO NOTHING",
+    "ALTER TYPE mood ADD VALUE 'zz'",
+    "CREATE CAST (text AS mood) WITH INOUT",
+    "DROP TABLE status",
+    "ALTER FUNCTION safe_add(int, int) RENAME TO zz",
+    "ALTER TABLE orders SET SCHEMA app",
+    "ALTER TABLE status ADD PRIMARY KEY (id)",
+)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_fingerprint_shows_any_definition(connection: pq.PGconn, change: str) -> None:
+    before = rows(connection, FINGERPRINT)
+    connection.exec_(b"BEGIN")
+    result = connection.exec_(change.encode())
+    assert result.status == pq.ExecStatus.COMMAND_OK, result.error_message
+    assert rows(connection, FINGERPRINT) != before
+    connection.exec_(b"ROLLBACK")
+    assert rows(connection, FINGERPRINT) == before
+
+
+def test_only_new_rules_are_fetched(connection: pq.PGconn) -> None:
+    query = Counted(connection)
+    catalogue = Catalogue(query, Clock())
+    fired(catalogue.refresh())
+    query.asked.clear()
+    connection.exec_(b"BEGIN; CREATE VIEW zz AS SELECT email AS e FROM customers")
+    snapshot = fired(catalogue.refresh())
+    connection.exec_(b"ROLLBACK")
+    assert snapshot.views[relation(snapshot, "zz").oid].direct
+    assert query.asked[:2] == [FINGERPRINT, STATE]
+    assert len(query.asked) == 3
+    assert query.asked[2].count(",") < 10
+
+
+def test_single_flight(connection: pq.PGconn) -> None:
+    query = Counted(connection)
+    query.hold = True
+    catalogue = Catalogue(query, Clock())
+    first, second = catalogue.refresh(), catalogue.refresh()
+    while query.held:
+        query.held.pop(0).callback(None)
+    assert fired(first) is fired(second)
+    assert query.asked.count(FINGERPRINT) == 1
+
+
+def test_a_failure_reaches_all_callers_and_the_next_tries_again(connection: pq.PGconn) -> None:
+    query = Counted(connection)
+    catalogue = Catalogue(query, Clock())
+    query.fault = OSError("gone")
+    with pytest.raises(OSError, match="gone"):
+        fired(catalogue.refresh())
+    query.fault = None
+    assert fired(catalogue.current()) is catalogue.snapshot
+
+
+def test_age_decides_whether_to_wait(connection: pq.PGconn) -> None:
+    clock = Clock()
+    query = Counted(connection)
+    catalogue = Catalogue(query, clock, refresh_every=5)
+    assert catalogue.fresh is None
+    fired(catalogue.current())
+    query.asked.clear()
+    clock.advance(4)
+    assert catalogue.fresh is not None
+    assert query.asked == []
+    clock.advance(2)
+    assert catalogue.fresh is not None  # and checked meanwhile
+    assert query.asked == [FINGERPRINT]
+    query.fault = OSError("gone")
+    clock.advance(16)
+    assert catalogue.fresh is None
+    with pytest.raises(OSError, match="gone"):
+        fired(catalogue.current())
+
+
+def test_polls(connection: pq.PGconn) -> None:
+    clock = Clock()
+    query = Counted(connection)
+    catalogue = Catalogue(query, clock, refresh_every=5)
+    catalogue.start()
+    clock.pump([5, 5])
+    assert query.asked.count(FINGERPRINT) == 3
+    query.fault = OSError("gone")
+    clock.advance(5)  # logged, and polled again
+    query.fault = None
+    clock.advance(5)
+    catalogue.stop()
+    clock.advance(50)
+    assert query.asked.count(FINGERPRINT) == 5
+
+
+def test_reads_while_a_client_holds_the_hardest_lock(connection: pq.PGconn, masks_dsn: str) -> None:
+    locking = connect(masks_dsn)
+    locking.exec_(b"BEGIN; ALTER TABLE customers ADD COLUMN zz int")
+    connection.exec_(b"SET statement_timeout = 2000")
+    assert "zz" not in [each.name for each in relation(fired(catalogue_of(connection).refresh()), "customers").columns]
+    locking.exec_(b"ROLLBACK")
+    locking.finish()
+
+
+def test_a_role_without_rights_can_read_it(connection: pq.PGconn) -> None:
+    connection.exec_(b"BEGIN; CREATE ROLE nobody_zz; SET LOCAL ROLE nobody_zz")
+    snapshot = fired(catalogue_of(connection).refresh())
+    connection.exec_(b"ROLLBACK")
+    assert relation(snapshot, "customers").columns
+
+
+NAMES = [
+    (None, "mine"),
+    ("pg_temp", "mine"),
+    ("public", "orders"),
+    (None, "orders"),
+    (None, "x'y\\"),
+    ("no", "orders"),
+    (None, "leads"),
+]
+
+
+def test_what_the_session_sees(connection: pq.PGconn) -> None:
+    connection.exec_(
+        b"SET search_path = other, public; BEGIN; CREATE TEMP TABLE mine (a int, g int GENERATED ALWAYS AS (a) STORED)"
+    )
+    for setting in (b"on", b"off"):
+        connection.exec_(b"SET standard_conforming_strings = " + setting)
+        found = session_relations(NAMES, rows(connection, session_query(NAMES)))
+        mine = found[None, "mine"]
+        assert mine is not None
+        assert mine == found["pg_temp", "mine"]
+        assert [(column.name, column.generated) for column in mine.columns] == [("a", False), ("g", True)]
+        assert mine.persistence == "t"
+        assert found["public", "orders"] == found[None, "orders"] is not None
+        assert found[None, "x'y\\"] is None
+        assert found["no", "orders"] is None
+        leads = found[None, "leads"]
+        assert leads is not None
+        assert leads.schema == "other"
+
+
+def test_asking_cannot_fail_for_want_of_rights_or_odd_paths(connection: pq.PGconn) -> None:
+    connection.exec_(b"BEGIN; CREATE ROLE nobody_zz; REVOKE ALL ON SCHEMA app FROM PUBLIC; SET LOCAL ROLE nobody_zz")
+    connection.exec_(b"SET search_path = nowhere")
+    names = [("app", "users"), (None, "users")]
+    found = session_relations(names, rows(connection, session_query(names)))
+    connection.exec_(b"ROLLBACK")
+    assert found["app", "users"] is not None
+    assert found[None, "users"] is None
