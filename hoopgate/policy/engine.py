@@ -43,6 +43,7 @@ FUNCTION_CALL = Operation("unknown", "FUNCTION CALL", why="calls a function by i
 
 _LONGEST_EXACT = 1024  # characters of a text that is remembered as it is
 _EXACT_TOTAL = 512 * 1024
+_MOST_CASES = 1000  # objects of one message: judging each by each rule takes time
 _SHAPES_TOTAL = 16 * 1024 * 1024
 
 
@@ -94,8 +95,8 @@ class Engine:
     def decide(self, subject: Subject, text: str) -> Decision | Deferred[Decision]:
         """Judge a message of statements. At once where it is remembered or short, later where it is long.
 
-        A remembered decision costs 1 µs by the exact text and about 6 µs by its shape. Never fails: what cannot be
-        parsed has the effect "unknown".
+        A remembered decision costs 1 µs by the exact text and 5 µs by its shape; a new one 170 µs for a small UPDATE.
+        Never fails: what cannot be parsed has the effect "unknown".
         """
         scope = self.scope(subject.identity, subject.target, subject.role, subject.grants)
         if scope.access.then == "deny":
@@ -244,6 +245,8 @@ class Engine:
         parsed: Parsed | None,
     ) -> Decision:
         """Try the rules for each object of each operation, and take the severest answer."""
+        if sum(len(operation.objects) or 1 for operation in found.operations) > _MOST_CASES:
+            found = Effects((unparsable(f"it touches more than {_MOST_CASES} objects"),), True)
         cases = self.cases(scope, found, search_path)
         labels = {label for case in cases for label in case.every_label}
         risk, reasons = assess(self.config.risk, found.operations, scope.target, labels, outside=outside, first=first)

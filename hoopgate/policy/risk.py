@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from hoopgate.config.model import Risk, Target
 from hoopgate.policy.operations import Operation
@@ -16,7 +15,7 @@ def outside_hours(risk: Risk, now: float) -> bool:
     if not risk.outside_hours:
         return False
     start, end = risk.hours
-    return not start <= datetime.fromtimestamp(now, UTC).hour < end
+    return not start <= int(now // 3600) % 24 < end
 
 
 def assess(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -359,3 +360,30 @@ def test_a_parser_that_breaks_breaks_the_decision(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tree, "parse_json", broken)
     with pytest.raises(OSError, match="no library"):
         decide(config(rule("all", "allow")), "SELECT 'brand new'")
+
+
+def test_a_message_over_very_many_objects_is_not_judged() -> None:
+    tables = ", ".join(f"t{number}" for number in range(1001))
+    decision = decide(config(READ), f"SELECT 1 FROM {tables}")
+    assert decision.then == "deny"
+    assert "more than 1000 objects" in decision.reason
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH " + ", ".join(f"c{number} AS (SELECT 1)" for number in range(2500)) + " SELECT 1",
+        "SELECT 1;" * 7000,
+        "DELETE FROM a WHERE id IN (SELECT id FROM a, a b, a c WHERE id IN (SELECT 1)); " * 700,
+        "SELECT " + ", ".join(f"f{number}()" for number in range(6000)),
+        "SELECT 1 WHERE " + " AND ".join(f"a{number} LIKE 'b%'" for number in range(2500)),
+    ],
+    ids=lambda sql: sql[:20],
+)
+def test_no_short_text_takes_long_to_judge(sql: str) -> None:
+    assert len(sql) < 64 * 1024
+    started = time.process_time()
+    decide(
+        config(*(rule(f"r{number}", "deny", what=What(object=(f"x{number}.*",))) for number in range(20)), READ), sql
+    )
+    assert time.process_time() - started < 3

@@ -8,8 +8,8 @@ do not restrict; ``id = 5``, ``id > 0`` and ``t.id = u.id`` do. Arithmetic is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
 
 from attrs import evolve, frozen
 
@@ -21,6 +21,14 @@ from hoopgate.policy.sql.tree import Node
 
 _PATTERNS: Final = {"~~": "%", "~~*": "%", "~": ".*^$", "~*": ".*^$", "@>": "{}[] "}
 _PREDICATES: Final = frozenset({"starts_with", "regexp_like"})
+
+
+class Queries(Protocol):
+    """The CTEs in sight, by name."""
+
+    def get(self, name: str, /) -> Node | None: ...
+
+    def __contains__(self, name: str, /) -> bool: ...
 
 
 @frozen
@@ -35,7 +43,7 @@ def restriction(
     where: Node | None,
     target: Node,
     others: Iterable[Node] = (),
-    queries: Mapping[str, Node] | None = None,
+    queries: Queries | None = None,
     trail: Trail | None = None,
 ) -> Restriction:
     """Judge ``where`` for the RangeVar ``target`` beside the FROM items ``others``; ``queries`` are the CTEs."""
@@ -44,7 +52,7 @@ def restriction(
     table = (target.get("schemaname", ""), target.get("relname", ""))
     alias = target.get("alias", {}).get("aliasname", "") or table[1]
     trail = trail or Trail()
-    judge = Judge(trail, alias, table, {}, dict(queries or {}), sole=True)
+    judge = Judge(trail, alias, table, {}, queries if queries is not None else {}, sole=True)
     try:
         others = list(others)
         if others:
@@ -61,7 +69,7 @@ class TooComplexError(Exception):
 class Trail:
     """How far the judging went: steps left, and whether a literal was looked at."""
 
-    def __init__(self, steps: int = 20_000) -> None:
+    def __init__(self, steps: int = 5_000) -> None:
         self.steps = steps
         self.literal = False
 
@@ -84,7 +92,7 @@ class Judge:
     alias: str
     table: Table
     origins: dict[str, Table | None]
-    queries: dict[str, Node]
+    queries: Queries
     whole: frozenset[str] = frozenset()
     sole: bool = False
 
@@ -186,7 +194,7 @@ class Judge:
         for _, kind, member in tables(items):
             name = member.get("relname", "")
             if kind == "RangeVar" and not member.get("schemaname") and name in self.queries:
-                if name in seen or self.reads_whole(self.queries[name], seen | {name}):
+                if name in seen or self.reads_whole(self.queries.get(name) or {}, seen | {name}):
                     return not self._inner(body, member, items)
             elif kind == "RangeSubselect":
                 if self.reads_whole(member.get("subquery", {}), seen):

@@ -24,14 +24,15 @@ def with_clause(x: Extraction, body: Node, scope: Scope) -> Scope:
 
     Without RECURSIVE a CTE sees those before it; with it all see all (PostgreSQL manual, SELECT, WITH clause).
     """
-    clause = body.get("withClause", {})
-    queries = [item["CommonTableExpr"] for item in clause.get("ctes", ())]
-    every = scope.with_queries({query["ctename"]: query.get("ctequery", {}) for query in queries})
-    seen = every if clause.get("recursive") else scope
-    for query in queries:
-        x.push(query.get("ctequery"), seen)
-        seen = every if clause.get("recursive") else seen.with_queries({query["ctename"]: query.get("ctequery", {})})
-    return every
+    clause = body.get("withClause")
+    if not clause:
+        return scope
+    items = [item["CommonTableExpr"] for item in clause.get("ctes", ())]
+    queries = {item["ctename"]: (place, item.get("ctequery", {})) for place, item in enumerate(items)}
+    every = len(items)
+    for place, item in enumerate(items):
+        x.push(item.get("ctequery"), Scope(scope, queries, every if clause.get("recursive") else place))
+    return Scope(scope, queries, every)
 
 
 def change(
@@ -65,7 +66,7 @@ def _locks(x: Extraction, body: Node, scope: Scope) -> None:
         locked = [
             member
             for _, kind, member in tables(items)
-            if kind == "RangeVar" and (member.get("schemaname") or member.get("relname") not in scope.queries)
+            if kind == "RangeVar" and (member.get("schemaname") or member.get("relname") not in scope)
         ]
         tests = [
             restriction(body.get("whereClause"), member, [one for one in items if member not in one.values()])
@@ -106,7 +107,7 @@ def _restricted(x: Extraction, body: Node, scope: Scope, effect: Effect, command
     inner = with_clause(x, body, scope)
     target = relation(body.get("relation", {}))
     where = body.get("whereClause")
-    test = restriction(where, body.get("relation", {}), body.get(others, ()), inner.queries)
+    test = restriction(where, body.get("relation", {}), body.get(others, ()), inner)
     x.literal |= test.literal
     why = "" if test.effective else ("its WHERE restricts nothing" if where else "no WHERE")
     change(x, effect, command, target, test.effective, why)
@@ -120,7 +121,7 @@ def merge(x: Extraction, body: Node, scope: Scope) -> None:
     inner = with_clause(x, body, scope)
     target = relation(body.get("relation", {}))
     source = [body["sourceRelation"]] if "sourceRelation" in body else []
-    join = restriction(body.get("joinCondition"), body.get("relation", {}), source, inner.queries)
+    join = restriction(body.get("joinCondition"), body.get("relation", {}), source, inner)
     x.literal |= join.literal
     for item in body.get("mergeWhenClauses", ()):
         clause = item["MergeWhenClause"]
@@ -128,7 +129,7 @@ def merge(x: Extraction, body: Node, scope: Scope) -> None:
         if command == "CMD_INSERT":
             change(x, "write", "MERGE INSERT", target)
         elif command != "CMD_NOTHING":
-            test = restriction(clause.get("condition"), body.get("relation", {}), source, inner.queries)
+            test = restriction(clause.get("condition"), body.get("relation", {}), source, inner)
             x.literal |= test.literal
             beyond = clause.get("matchKind") == "MERGE_WHEN_NOT_MATCHED_BY_SOURCE"
             bounded = test.effective or (join.effective and not beyond)

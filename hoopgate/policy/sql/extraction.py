@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from attrs import define, field, frozen
 
 from hoopgate.policy.operations import Effect, Object, Operation
-from hoopgate.policy.sql.names import in_catalogue, relation
+from hoopgate.policy.sql.names import CATALOGUES, in_catalogue, relation
 from hoopgate.policy.sql.tree import Node
 
 # nodes that carry parts of statements and have no effect of their own (PostgreSQL 18, nodes.h and parsenodes.h)
@@ -38,14 +38,26 @@ _SECRETS: Final = frozenset({
 })  # fmt: skip
 
 
-@frozen
+@frozen(eq=False)
 class Scope:
-    """The CTEs that a name may mean at this place, with their queries."""
+    """The CTEs that a name may mean here, with their queries: the first ``seen`` of one WITH, then outer ones."""
 
-    queries: Mapping[str, Node] = {}
+    outer: Scope | None = None
+    queries: Mapping[str, tuple[int, Node]] = {}
+    seen: int = 0
 
-    def with_queries(self, more: Mapping[str, Node]) -> Scope:
-        return Scope({**self.queries, **more})
+    def get(self, name: str) -> Node | None:
+        """The query of the CTE called ``name`` here, or None where there is none."""
+        place: Scope | None = self
+        while place is not None:
+            position, query = place.queries.get(name, (place.seen, {}))
+            if position < place.seen:
+                return query
+            place = place.outer
+        return None
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None
 
 
 @define
@@ -59,7 +71,10 @@ class Draft:
     why: str = ""
 
     def finish(self) -> Operation:
-        return Operation(self.effect, self.command, tuple(self.objects), self.bounded, self.why)
+        effect, why = self.effect, self.why
+        if effect in ("schema", "write", "delete") and any(thing.schema in CATALOGUES for thing in self.objects):
+            effect, why = "admin", why or "changes the system's own schema"
+        return Operation(effect, self.command, tuple(self.objects), self.bounded, why)
 
 
 Visitor: TypeAlias = "Callable[[Extraction, Node, Scope], None]"
@@ -151,5 +166,5 @@ class Extraction:
         thing = relation(body)
         if owner is not None:
             owner.objects[thing] = None
-        elif thing.schema or thing.name not in scope.queries:
+        elif thing.schema or thing.name not in scope:
             self.read(thing)

@@ -80,11 +80,13 @@ _BY_EFFECT: Final[tuple[tuple[Effect, str, str], ...]] = (
         lo_creat lo_create lo_from_bytea lo_put lo_truncate lo_truncate64 lowrite lo_open"""),
     ("delete", _LARGE_OBJECTS, "lo_unlink"),
     ("read", _LARGE_OBJECTS, "lo_close lo_get lo_lseek lo_lseek64 lo_tell lo_tell64 loread"),
+    ("write", "may keep other sessions waiting", """
+        pg_advisory_lock pg_advisory_lock_shared pg_advisory_xact_lock pg_advisory_xact_lock_shared
+        pg_try_advisory_lock pg_try_advisory_lock_shared pg_try_advisory_xact_lock
+        pg_try_advisory_xact_lock_shared"""),
     ("session", "concerns this session alone", """
-        pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all pg_advisory_unlock_shared
-        pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_export_snapshot pg_sleep pg_sleep_for pg_sleep_until
-        pg_stat_clear_snapshot pg_stat_force_next_flush pg_try_advisory_lock pg_try_advisory_lock_shared
-        pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared setseed"""),
+        pg_advisory_unlock pg_advisory_unlock_all pg_advisory_unlock_shared pg_export_snapshot pg_sleep pg_sleep_for
+        pg_sleep_until pg_stat_clear_snapshot pg_stat_force_next_flush setseed"""),
 )  # fmt: skip
 
 _NAMED: Final[dict[str, tuple[Effect, str]]] = {
