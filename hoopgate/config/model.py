@@ -240,7 +240,11 @@ class Example:
 
 @frozen
 class Rule:
-    """Who may do what. What no rule allows is refused."""
+    """Who may do what.
+
+    Rules are tried in file order for each object of each operation, the first whose who and what match decides,
+    nothing matching denies, and the whole message gets the severest of these answers: deny, then hold, then allow.
+    """
 
     name: Name = field(metadata=about("The name that refusals and recordings show."))
     then: Then = field(metadata=about("What happens."))
