@@ -121,10 +121,11 @@ class _Verification:
             raise
         self._report = evolve(self._report, session=head.session)
         if head.key_id != key_id(self._public_key):
-            start, end = layout.KEY_ID_OFFSET, layout.KEY_ID_OFFSET + layout.KEY_ID_SIZE
             if (at := self._locator.in_file_head(packed)) is not None:
                 raise _Bad("the file's head was changed", at, at + 1, True)
-            raise _Bad("it was signed by another key, or the key's id was changed", start, end, False)
+            # Nothing before the key's id is known to be sound either, where the key is another.
+            end = layout.KEY_ID_OFFSET + layout.KEY_ID_SIZE
+            raise _Bad("it was signed by another key, or the file's head was changed", 0, end, False)
 
     def _bad_file_head(self, packed: bytes, reason: str, at: int) -> None:
         exact = self._locator.in_file_head(packed)
