@@ -11,6 +11,8 @@ import re2
 from hoopgate.policy.operations import Object
 from hoopgate.policy.sql.names import SCHEMALESS
 
+__all__ = ["SCHEMALESS", "any_matches", "covers", "matches", "object_matches"]
+
 
 @lru_cache(maxsize=4096)
 def _compiled(glob: str) -> Any:
