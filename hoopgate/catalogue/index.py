@@ -1,9 +1,9 @@
 """Which columns of a snapshot the masks cover, where the masked values can come out, and which code is trusted.
 
-A mask reaches further than its globs: to inheritance parents, children and partitions by the column's name, and to the
-columns of views and materialized views that show a masked column unchanged. A view or rule that uses a masked column in
-any other way is refused, unless a mask names that very view (no wildcard in the table's part of the glob): then its
-author has said which of its columns to mask.
+A mask reaches further than its globs: to inheritance parents, children and partitions by the column's name, to
+generated columns, and to the columns of views and materialized views that show a masked column unchanged. A view or
+rule that uses a masked column in any other way is refused, unless a mask names that very view (no wildcard in the
+table's part of the glob): then its author has said which of its columns to mask.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from hoopgate.config.model import Mask
 
 SAFE_EXTENSIONS: Final = frozenset(
     {
-        "btree_gin", "btree_gist", "citext", "cube", "earthdistance", "fuzzystrmatch", "hstore", "intarray", "isn",
-        "ltree", "pg_trgm", "pgcrypto", "seg", "unaccent", "uuid-ossp", "vector",
+        "btree_gin", "btree_gist", "citext", "cube", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch", "hll",
+        "hstore", "intarray", "ip4r", "isn", "ltree", "pg_bigm", "pg_trgm", "pg_uuidv7", "pgcrypto", "seg", "semver",
+        "tsm_system_rows", "tsm_system_time", "unaccent", "uuid-ossp", "vector",
     }
 )  # fmt: skip
 """Extensions whose functions look at nothing but their arguments."""
@@ -153,6 +154,8 @@ class _Propagation:
             changed = False
             for parent, child in self.snapshot.inherits:
                 changed |= self._by_name(parent, child) | self._by_name(child, parent)
+            for relation, column, base in self.snapshot.generated:
+                changed |= self._add(relation, {column: self.masked.get(relation, {}).get(base)})
             for view, reads in self.snapshot.views.items():
                 changed |= self._through(view, reads)
         for relation, rules in self.snapshot.rules.items():

@@ -55,6 +55,14 @@ UNION ALL
 SELECT 'inherits', pg_catalog.json_build_array(h.inhparent::int8, h.inhrelid::int8)::text
 FROM pg_catalog.pg_inherits h
 UNION ALL
+SELECT 'generated', pg_catalog.json_build_array(a.attrelid::int8, a.attnum, d.refobjsubid)::text
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_attrdef x ON x.adrelid = a.attrelid AND x.adnum = a.attnum
+JOIN pg_catalog.pg_depend d
+  ON d.refclassid = 1259 AND d.refobjid = a.attrelid AND d.refobjsubid > 0 AND d.refobjsubid <> a.attnum
+  AND (d.classid = 2604 AND d.objid = x.oid OR d.classid = 1259 AND d.objid = a.attrelid AND d.objsubid = a.attnum)
+WHERE a.attrelid >= 16384 AND a.attgenerated <> ''
+UNION ALL
 SELECT 'rewrite', pg_catalog.json_build_array(r.oid::int8, r.xmin::text, r.ev_class::int8, r.ev_type)::text
 FROM pg_catalog.pg_rewrite r WHERE r.oid >= 16384
 UNION ALL
@@ -62,9 +70,11 @@ SELECT 'calls', pg_catalog.json_build_array(d.objid::int8, d.refobjid::int8)::te
 FROM pg_catalog.pg_depend d
 WHERE d.classid = 2618 AND d.refclassid = 1255 AND d.refobjid >= 16384
 UNION ALL
-SELECT 'calls', pg_catalog.json_build_array(d.objid::int8, o.oprcode::oid::int8)::text
-FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid
-WHERE d.classid = 2618 AND d.refclassid = 2617 AND o.oprcode::oid >= 16384
+SELECT 'calls', pg_catalog.json_build_array(d.objid::int8, p.oid::int8)::text
+FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid
+JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode::oid
+WHERE d.classid = 2618 AND d.refclassid = 2617 AND p.oid >= 16384 AND p.prolang NOT IN (12, 13)
 UNION ALL
 SELECT 'function', pg_catalog.json_build_array(p.oid::int8, n.nspname, p.proname, l.lanname,
   (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
@@ -76,18 +86,29 @@ WHERE p.oid >= 16384
 UNION ALL
 SELECT 'builtins', pg_catalog.json_agg(DISTINCT p.proname)::text FROM pg_catalog.pg_proc p WHERE p.oid < 16384
 UNION ALL
-SELECT 'operator', pg_catalog.json_build_array(o.oprname, o.oprcode::oid::int8)::text
-FROM pg_catalog.pg_operator o WHERE o.oprcode::oid >= 16384
+SELECT 'operator', pg_catalog.json_build_array(o.oprname, p.oid::int8)::text
+FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode::oid
+WHERE p.oid >= 16384 AND p.prolang NOT IN (12, 13)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_operator s WHERE s.oid < 16384 AND s.oprname = o.oprname)
 UNION ALL
-SELECT 'cast', pg_catalog.json_build_array(t.typname, k.castfunc::int8)::text
-FROM pg_catalog.pg_cast k JOIN pg_catalog.pg_type t ON t.oid = k.casttarget WHERE k.castfunc >= 16384
+SELECT 'cast', pg_catalog.json_build_array(t.typname, p.oid::int8)::text
+FROM pg_catalog.pg_cast k
+JOIN pg_catalog.pg_type t ON t.oid = k.casttarget
+JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc
+WHERE p.oid >= 16384 AND t.oid >= 16384 AND p.prolang NOT IN (12, 13)
 UNION ALL
 SELECT 'type', pg_catalog.json_build_array(t.oid::int8, t.typtype, t.typcategory, t.typelem::int8,
   (SELECT e.enumlabel FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder LIMIT 1))::text
 FROM pg_catalog.pg_type t
 WHERE t.oid >= 16384 AND (t.typtype = 'e' OR t.typtype = 'b' AND t.typcategory IN ('A', 'S'))
 """
-"""Everything but the rules' trees, in one statement and so at one moment. Rows of (what, JSON array)."""
+"""Everything but the rules' trees, in one statement and so at one moment. Rows of (what, JSON array).
+
+Object ids of the server's own catalogues and languages are fixed (source, ``catalog/*.dat``): 1255 pg_proc, 1259
+pg_class, 2604 pg_attrdef, 2617 pg_operator, 2618 pg_rewrite, 3079 pg_extension; languages 12 internal and 13 C.
+Operators in C look at their operands; an operator by a name that the server has itself cannot be told from that one
+without types, and is taken for it.
+"""
 
 
 def actions_query(rules: Iterable[int]) -> str:
@@ -103,6 +124,7 @@ class State:
     def __init__(self, rows: Iterable[Row]) -> None:
         self.relations: dict[int, Relation] = {}
         self.inherits: list[tuple[int, int]] = []
+        self.generated: list[tuple[int, int, int]] = []
         self.rules: dict[int, tuple[str, int, str]] = {}
         self.calls: dict[int, set[int]] = {}
         self.functions: dict[int, Function] = {}
@@ -121,6 +143,10 @@ class State:
 
     def _inherits(self, values: list[Any]) -> None:
         self.inherits.append((values[0], values[1]))
+
+    def _generated(self, values: list[Any]) -> None:
+        relation, column, base = values
+        self.generated.append((relation, column, base))
 
     def _rewrite(self, values: list[Any]) -> None:
         oid, version, relation, command = values
@@ -164,6 +190,7 @@ class State:
             fingerprint=fingerprint,
             relations=self.relations,
             inherits=tuple(self.inherits),
+            generated=tuple(self.generated),
             views=views,
             rules=rules,
             functions=self.functions,

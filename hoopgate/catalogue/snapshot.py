@@ -100,12 +100,13 @@ class Snapshot:
     fingerprint: str
     relations: Mapping[int, Relation]
     inherits: tuple[tuple[int, int], ...] = ()  # parent, child: also partitions
+    generated: tuple[tuple[int, int, int], ...] = ()  # relation, generated column, column it is computed from
     views: Mapping[int, Reads] = field(factory=dict)  # by the view's oid
     rules: Mapping[int, tuple[Reads, ...]] = field(factory=dict)  # of other commands than SELECT, by relation
     functions: Mapping[int, Function] = field(factory=dict)
     builtins: frozenset[str] = frozenset()  # names of the functions that came with the server
-    operators: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name -> user functions behind it
-    casts: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name of the target type -> user functions
+    operators: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name -> functions not in C behind it
+    casts: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name of a user's type -> functions not in C
     types: Mapping[int, UserType] = field(factory=dict)
     names: Mapping[str, tuple[Relation, ...]] = field(init=False, repr=False)
     function_names: Mapping[str, tuple[Function, ...]] = field(init=False, repr=False)

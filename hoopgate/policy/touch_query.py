@@ -42,9 +42,33 @@ class Output:
 
     def at(self, position: int) -> Mention | None:
         """The masked column at this place, from 1; in doubt any."""
-        if any(_is_star(target) for target in self.targets[:position]):
-            return self.masked
-        return self.mentions[position - 1] if 1 <= position <= len(self.mentions) else self.masked
+        places = self._places()
+        return places[position - 1] if places is not None and 1 <= position <= len(places) else self.masked
+
+    def _places(self) -> list[Mention | None] | None:
+        """What comes out, with each star spelled out; None where the columns behind one are not known."""
+        places: list[Mention | None] = []
+        for target, mention in zip(self.targets, self.mentions, strict=True):
+            names, star = names_in(target["ResTarget"].get("val", {}).get("ColumnRef", {}))
+            columns = self._columns(names) if star else [mention]
+            if columns is None:
+                return None
+            places += columns
+        return places
+
+    def _columns(self, names: Sequence[str]) -> list[Mention | None] | None:
+        if self.level.merged and not names:
+            return None
+        columns: list[Mention | None] = []
+        for item in self.level.items:
+            if names and item.name != names[-1]:
+                continue
+            if len(item.sources) != 1 or item.members or item.sources[0].hidden:
+                return None
+            for column in item.sources[0].columns:
+                found = item.mask_of(column.name)
+                columns.append(Mention(*found, "column") if found is not None else None)
+        return columns
 
 
 @define(eq=False)
@@ -214,11 +238,6 @@ class QueryWalk(FromWalk):
         for target in targets:
             inner: dict[str, Any] = target["ResTarget"]
             self.expression([inner.get("val"), inner.get("indirection")], at)
-
-
-def _is_star(target: Node) -> bool:
-    reference = target["ResTarget"].get("val", {}).get("ColumnRef")
-    return reference is not None and names_in(reference)[1]
 
 
 def _is_plain(target: Node) -> bool:

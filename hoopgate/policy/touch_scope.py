@@ -19,9 +19,10 @@ Node = dict[str, Any]
 
 @frozen
 class Mention:
-    """A reference that reaches masked values. ``what`` is column, row, star, or call: a row, if there is a function of the name.
+    """A reference that reaches masked values.
 
-    PostgreSQL reads ``c.f`` as f(c) where c has no column f (source, ``parser/parse_func.c``).
+    ``what`` is column, row, star, or call: a whole row, if there is a function of the name, since PostgreSQL reads
+    ``c.f`` as f(c) where c has no column f (source, ``parser/parse_func.c``).
     """
 
     mask: Mask

@@ -23,6 +23,16 @@ FROM generate_series(1, 5) i;
 CREATE TABLE orders (id int PRIMARY KEY, customer_id int REFERENCES customers, note text, total numeric, email_sent bool);
 INSERT INTO orders SELECT i, 1 + i % 5, 'note' || i, i * 10, true FROM generate_series(1, 10) i;
 
+CREATE TABLE computed (
+    id int,
+    email text,
+    folded text GENERATED ALWAYS AS (lower(email)) STORED,
+    plain int GENERATED ALWAYS AS (id + 1) STORED
+);
+INSERT INTO computed (id, email) VALUES (1, 'SECRETcomputed');
+CREATE FUNCTION same(boxed_text text, other int) RETURNS bool LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR = (LEFTARG = text, RIGHTARG = int, FUNCTION = same);
+
 CREATE TABLE status (id int, status text);
 INSERT INTO status VALUES (1, 'open');
 

@@ -80,6 +80,10 @@ def test_inheritance_and_partitions_both_ways(index: MaskIndex) -> None:
     assert masks_of(index, "public", "events") == masks_of(index, "public", "events_2024") == {"payload": "children"}
 
 
+def test_generated_columns_inherit_the_mask_of_their_base(index: MaskIndex) -> None:
+    assert masks_of(index, "public", "computed") == {"email": "emails", "folded": "emails"}
+
+
 def test_views_that_show_a_column_inherit_its_mask(index: MaskIndex) -> None:
     assert masks_of(index, "public", "direct_view") == {"contact": "emails"}
     assert masks_of(index, "public", "view_on_view") == {"again": "emails"}
@@ -130,6 +134,7 @@ def test_code(index: MaskIndex) -> None:
     assert not index.unsafe_functions("l2_distance")  # an extension known to look at its arguments alone
     assert index.unsafe_operator("###")
     assert not index.unsafe_operator("<->")
+    assert not index.unsafe_operator("=")  # one of the server's, as far as one can tell
     assert index.unsafe_cast("boxed")
     assert not index.unsafe_cast("vector")
     assert index.unsafe_functions("peek_agg")

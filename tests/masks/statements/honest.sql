@@ -164,3 +164,5 @@ SELECT null_frac, n_distinct FROM pg_stats WHERE tablename = 'orders'
 SELECT pg_size_pretty(pg_total_relation_size('customers'))
 SELECT * FROM pg_locks
 SELECT relname, n_live_tup FROM pg_stat_user_tables ORDER BY 2
+SELECT plain FROM computed WHERE plain = 2
+COPY computed (id) TO STDOUT

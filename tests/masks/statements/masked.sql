@@ -78,3 +78,16 @@ EXPLAIN ANALYZE SELECT * FROM customers
 EXPLAIN (VERBOSE) SELECT email FROM customers
 SELECT email FROM customers; SELECT * FROM customers
 PREPARE q1 AS SELECT email FROM customers WHERE id = $1
+SELECT * FROM computed
+SELECT folded FROM computed
+COPY (SELECT * FROM computed) TO STDOUT
+SELECT * FROM customers ORDER BY 1
+SELECT c.*, o.* FROM customers c, orders o ORDER BY 1, 3 DESC, 11
+SELECT o.*, c.* FROM customers c, orders o ORDER BY 4
+DELETE FROM orders USING customers c WHERE c.id = customer_id RETURNING c.email
+UPDATE orders SET note = 'x' FROM customers c WHERE c.id = customer_id RETURNING c.*
+MERGE INTO orders o USING customers c ON o.id = c.id WHEN MATCHED THEN UPDATE SET note = 'x' RETURNING c.email, c.*
+SELECT o.id, c.email FROM orders o LEFT JOIN customers c ON c.id = o.customer_id
+SELECT o.id, c.email FROM customers c RIGHT JOIN orders o ON c.id = o.customer_id
+SELECT o.id, c.email FROM customers c FULL JOIN orders o ON c.id = o.customer_id
+SELECT email FROM customers c CROSS JOIN LATERAL (SELECT max(total) FROM orders o WHERE o.customer_id = c.id) x

@@ -271,3 +271,8 @@ EXPLAIN EXECUTE nothing
 SELECT upper(email) FROM no_such_table
 SELECT id + 1 FROM no_such_schema.customers
 SELECT chunk_data FROM pg_toast.pg_toast_1262
+-- columns computed from masked ones
+SELECT upper(folded) FROM computed
+SELECT * FROM computed ORDER BY 3
+SELECT c.*, o.* FROM customers c JOIN orders o USING (id) ORDER BY 2
+SELECT * FROM customers c JOIN orders o USING (id) ORDER BY 1
