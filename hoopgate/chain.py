@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -72,8 +72,14 @@ class Chain:
             ended, changed, weighed = self._weigh(guards[at], verdict, frame, so_far)
             return weighed if ended else self._from(guards, at + 1, changed, weighed)
 
+        def failed(failure: Failure) -> Verdict:
+            # a lane that stops cancels what it waits for: no guard is at fault
+            if failure.check(CancelledError):
+                failure.raiseException()
+            return self._broken(guards[at], failure)
+
         answer.addCallback(answered)
-        return answer.addErrback(lambda failure: self._broken(guards[at], failure))
+        return answer.addErrback(failed)
 
     def _weigh(self, guard: Any, verdict: Any, frame: Frame, so_far: Verdict) -> tuple[bool, Frame, Verdict]:
         if isinstance(verdict, Block | Mask):

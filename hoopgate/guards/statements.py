@@ -11,6 +11,8 @@ from hoopgate.errors import HoopgateError
 from hoopgate.frames import Frame, Phase, Statement
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.engine import Decision, Subject
+from hoopgate.policy.globs import SCHEMALESS
+from hoopgate.policy.sql.effects import effects
 from hoopgate.policy.sql.parser import Parsed, Unparsable
 from hoopgate.recorders.redact import redact_statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
@@ -52,7 +54,7 @@ class StatementsGuard:
         self._session.decision = None
         if frame.phase is Phase.CALL:
             return self._verdict(frame, self._session.engine.decide_call(self._subject(())))
-        if self._schemas is None and self._session.transaction != "E":
+        if self._schemas is None and self._session.transaction != "E" and self._asks_for_names(frame.text):
             return (
                 self._session.ask(SCHEMAS)
                 .addCallbacks(self._located, self._unlocated)
@@ -62,6 +64,23 @@ class StatementsGuard:
 
     def closed(self, reason: str) -> None:
         """Nothing is kept."""
+
+    def _asks_for_names(self, text: str) -> bool:
+        """Whether the statement names anything without its schema.
+
+        Where it does not, the session is not asked: a question is a query, after which PostgreSQL allows no SET
+        TRANSACTION any more.
+        """
+        if len(text) > self._session.config.limits.statement_inline:
+            return True
+        try:
+            parsed = self._session.parser.parse(text)
+        except Unparsable:
+            return False
+        if not isinstance(parsed, Parsed):
+            return True
+        things = (thing for operation in effects(parsed).operations for thing in operation.objects)
+        return any(not thing.schema and thing.kind not in SCHEMALESS for thing in things)
 
     def _subject(self, schemas: tuple[str, ...]) -> Subject:
         session = self._session
@@ -96,11 +115,11 @@ class StatementsGuard:
         released = frame.phase is Phase.EXECUTE and frame.released == session.config.version
         if decision.then == "hold" and frame.phase is not Phase.PREPARE and not released:
             return self._hold(decision)
-        self._forget(frame, decision)
+        if frame.phase in (Phase.SIMPLE, Phase.EXECUTE):
+            self._forget(frame, decision)
         return ALLOW
 
     def _hold(self, decision: Decision) -> Hold:
-        self._schemas = None
         return Hold(
             decision.reason,
             rule=decision.rule,

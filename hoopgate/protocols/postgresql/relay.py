@@ -104,7 +104,7 @@ class Relay:
     def ask(self, sql: str) -> Deferred[Rows]:
         """A question of the gateway's on this session. It fails if the transaction has already failed."""
         conversation = self.conversation
-        if self.requests.dead or conversation.transaction == b"E" or conversation.copy_in:
+        if self.requests.dead or conversation.transaction == b"E" or conversation.copy_in or conversation.skipping:
             return fail(HoopgateError("the session cannot be asked in its present state"))
         answer: Deferred[Rows] = Deferred()
         clock = self._session.gateway.clock
