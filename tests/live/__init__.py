@@ -1,0 +1,1 @@
+"""The whole gateway as a child process, with real clients and servers."""
