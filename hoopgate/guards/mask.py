@@ -26,6 +26,7 @@ from hoopgate.guards.mask_plans import copy_plan, copy_problem, origins, row_pla
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.sql.parser import Unparsable
 from hoopgate.policy.touch import CopyShape, Direct, Refused, Touched, Untouched
+from hoopgate.policy.touch_sources import UNSEEN
 from hoopgate.verdicts import ALLOW, Block, Rewrite, Verdict
 from hoopgate.verdicts import Mask as MaskVerdict
 
@@ -127,6 +128,10 @@ class MaskGuard:
         memory = self._memory
         memory.set_clear(frame.text, isinstance(touched, Untouched))
         if isinstance(touched, Refused):
+            if touched.mask == UNSEEN.name and self._session.transaction == "E":
+                # Nobody can be asked which relation is meant; PostgreSQL would not say more either.
+                reason = "current transaction is aborted, commands ignored until end of transaction block"
+                return Block(reason, rule=RULE, sqlstate="25P02")
             return Block(touched.reason, rule=touched.mask, hint=touched.hint, sqlstate=touched.sqlstate)
         if isinstance(touched, Direct) and touched.copy is not None:
             problem = copy_problem(touched.copy, self._session.client_encoding)

@@ -82,13 +82,13 @@ class StatementWalk(DefinitionWalk):
             raise refuse("the gateway does not know this statement", "unknown")
         if kind in _QUERY_KINDS:
             self.run(node, At(), outermost=True)
-        elif kind in CODE_STATEMENTS:
+        elif kind in CODE_STATEMENTS and value.get("kind") != "OBJECT_COLLATION":
             raise refuse(
                 f"{CODE_STATEMENTS[kind]} is code whose reads the gateway cannot see, and masks are in force",
                 CODE,
                 HINT,
             )
-        elif kind in SCRUBBED:
+        elif kind in SCRUBBED or kind in CODE_STATEMENTS:
             self.scrub = True
         elif kind not in HARMLESS:
             judge = _STATEMENTS.get(kind)

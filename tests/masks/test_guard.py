@@ -156,7 +156,9 @@ def test_in_a_failed_transaction_nothing_can_be_asked(gate: Gate) -> None:
     gate.run("BEGIN")
     gate.run("SELECT 1/0")
     assert gate.session.transaction == "E"
-    assert gate.run("ROLLBACK; SELECT upper(a) FROM no_such_table").refused is not None
+    refused = gate.run("ROLLBACK; SELECT upper(a) FROM no_such_table").refused
+    assert refused is not None
+    assert refused.sqlstate == "25P02"
     assert gate.run("ROLLBACK").refused is None
 
 
