@@ -7,10 +7,10 @@ column of a relation that nobody knows is masked whatever it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -22,7 +22,7 @@ from hoopgate.frames import Columns, Frame, Notice, Phase, Statement
 from hoopgate.guards.mask_judge import Indexes, Judge, Step
 from hoopgate.guards.mask_memory import Memory
 from hoopgate.guards.mask_notices import scrub
-from hoopgate.guards.mask_plans import copy_plan, copy_problem, origins, row_plan
+from hoopgate.guards.mask_plans import Keys, copy_plan, copy_problem, origins, row_plan
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.sql.parser import Unparsable
 from hoopgate.policy.touch import CopyShape, Direct, Refused, Touched, Untouched
@@ -175,36 +175,44 @@ class MaskGuard:
             log.warn("session {session}: unknown columns are masked: {error}", session=self._session.id, error=error)
         index = self._compiled(catalogue.snapshot)
         masks, _ = origins(frame.columns, index, self._memory.learnt)
-        return (yield self._rows(frame, masks, index)) if any(masks) else ALLOW
+        return (yield maybeDeferred(self._rows, frame, masks, index)) if any(masks) else ALLOW
 
-    @inlineCallbacks
-    def _rows(self, frame: Columns, masks: Sequence[Mask | None], index: MaskIndex) -> Step:
-        keys = yield self._keys(masks)
-        plan = row_plan(frame.columns, masks, index, keys, self._session.client_encoding)
-        self._event(masks, [column.name for column in frame.columns])
-        return MaskVerdict(plan)
+    def _rows(self, frame: Columns, masks: Sequence[Mask | None], index: MaskIndex) -> Verdict | Deferred[Verdict]:
+        def planned(keys: Keys) -> Verdict:
+            plan = row_plan(frame.columns, masks, index, keys, self._session.client_encoding)
+            self._event(masks, [column.name for column in frame.columns])
+            return MaskVerdict(plan)
 
-    @inlineCallbacks
-    def _copy(self, frame: Columns, shape: CopyShape) -> Step:
-        snapshot = self._session.catalogue.snapshot
-        index = self._compiled(snapshot)
+        return self._with_keys(masks, planned)
+
+    def _copy(self, frame: Columns, shape: CopyShape) -> Verdict | Deferred[Verdict]:
         masks = [None if cell is None else cell[0] for cell in shape.columns]
-        keys = yield self._keys(masks)
-        plan = copy_plan(frame, shape, index, keys, self._session.client_encoding)
-        self._event(masks, [])
-        return MaskVerdict(plan)
+        index = self._compiled(self._session.catalogue.snapshot)
+
+        def planned(keys: Keys) -> Verdict:
+            plan = copy_plan(frame, shape, index, keys, self._session.client_encoding)
+            self._event(masks, [])
+            return MaskVerdict(plan)
+
+        return self._with_keys(masks, planned)
+
+    def _with_keys(
+        self, masks: Iterable[Mask | None], planned: Callable[[Keys], Verdict]
+    ) -> Verdict | Deferred[Verdict]:
+        wanted = {mask.name: mask.key for mask in masks if mask is not None and mask.kind == "hash"}
+        return self._keys(wanted).addCallback(planned) if wanted else planned({})
 
     @inlineCallbacks
-    def _keys(self, masks: Iterable[Mask | None]) -> Step:
+    def _keys(self, wanted: Mapping[str, SecretRef | None]) -> Step:
         """The secrets of hash masks by the mask's name; one that cannot be had is left out, and its mask hides all."""
         keys: dict[str, bytes] = {}
-        for mask in masks:
-            if mask is None or mask.kind != "hash" or mask.key is None or mask.name in keys:
+        for name, reference in wanted.items():
+            if reference is None:
                 continue
             try:
-                keys[mask.name] = yield self._fetch(mask.key)
+                keys[name] = yield self._fetch(reference)
             except HoopgateError as error:
-                log.error("mask {mask} has no key, so it hides values whole: {error}", mask=mask.name, error=str(error))
+                log.error("mask {mask} has no key, so it hides values whole: {error}", mask=name, error=str(error))
         return keys
 
     def _event(self, masks: Sequence[Mask | None], names: Sequence[str]) -> None:

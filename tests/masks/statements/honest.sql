@@ -166,3 +166,4 @@ SELECT * FROM pg_locks
 SELECT relname, n_live_tup FROM pg_stat_user_tables ORDER BY 2
 SELECT plain FROM computed WHERE plain = 2
 COPY computed (id) TO STDOUT
+SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'

@@ -239,7 +239,6 @@ INSERT INTO status (status) TABLE customers
 SET standard_conforming_strings = off
 SET LOCAL standard_conforming_strings TO false
 SELECT set_config('standard_conforming_strings', 'off', false)
-SELECT set_config(x, 'off', false) FROM (VALUES ('a')) v(x)
 SELECT set_config('Standard_Conforming_Strings', 'off', false)
 ALTER ROLE postgres SET standard_conforming_strings = off
 ALTER DATABASE masks SET standard_conforming_strings = off
