@@ -191,7 +191,7 @@ class MaskGuard:
 
         def planned(keys: Keys) -> Verdict:
             plan = copy_plan(frame, shape, index, keys, self._session.client_encoding)
-            self._event(masks, [])
+            self._event(masks, [f"column {position}" for position in range(1, len(masks) + 1)])
             return MaskVerdict(plan)
 
         return self._with_keys(masks, planned)
@@ -217,8 +217,8 @@ class MaskGuard:
 
     def _event(self, masks: Sequence[Mask | None], names: Sequence[str]) -> None:
         met = sorted({mask.name for mask in masks if mask is not None})
-        columns = [name for name, mask in zip(names, masks, strict=False) if mask is not None]
-        self._session.event("mask", masks=met, columns=columns)
+        columns = [name for name, mask in zip(names, masks, strict=True) if mask is not None]
+        self._session.event("masked", masks=met, columns=columns)
 
     def _notice(self, frame: Notice) -> Verdict:
         if frame.statement is not None and self._memory.is_clear(frame.statement.text):

@@ -355,7 +355,11 @@ def test_hash_without_its_secret_hides_all(gate: Gate) -> None:
 
 def test_events_name_masks_and_columns_never_values(gate: Gate) -> None:
     gate.run("SELECT id, email, phone FROM customers")
-    assert gate.session.events == [("mask", {"masks": ["emails", "phones"], "columns": ["email", "phone"]})]
+    gate.run("COPY customers (id, email) TO STDOUT")
+    assert gate.session.events == [
+        ("masked", {"masks": ["emails", "phones"], "columns": ["email", "phone"]}),
+        ("masked", {"masks": ["emails"], "columns": ["column 2"]}),
+    ]
 
 
 def test_what_was_said_of_a_text_is_remembered_until_the_catalogue_changes(
