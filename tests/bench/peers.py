@@ -75,7 +75,7 @@ def _program(name: str) -> str:
 
 def _version(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (done.stdout or done.stderr).splitlines()[0].strip()
+    return (done.stdout or done.stderr).splitlines()[0].partition(" - ")[0].strip()
 
 
 @contextmanager

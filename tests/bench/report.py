@@ -57,7 +57,7 @@ def _lines(bench: Bench, results: Results) -> Iterator[str]:
         yield f"\n**{name} is missing**: {reason}"
     for workload, peers in results.items():
         rounds = max(len(found) for found in peers.values())
-        yield f"\n## {workload} ({rounds} rounds)\n"
+        yield f"\n### {workload} ({rounds} rounds)\n"
         yield "| through | per second | of direct | of pgbouncer | CPU µs each | p99 ms | added p99 ms |"
         yield "|---|---|---|---|---|---|---|"
         for peer, found in peers.items():
