@@ -123,11 +123,15 @@ class Engine:
 
     def decide_call(self, subject: Subject) -> Decision:
         """Judge a call by object id (PostgreSQL's FunctionCall): only a rule that allows "unknown" lets it through."""
+        return self.decide_operation(subject, FUNCTION_CALL)
+
+    def decide_operation(self, subject: Subject, operation: Operation) -> Decision:
+        """Judge what is no statement of SQL, such as a replication connection or one of its commands."""
         scope = self.scope(subject.identity, subject.target, subject.role, subject.grants)
         if scope.access.then == "deny":
             return scope.access
         outside = outside_hours(self.config.risk, self._clock.seconds())
-        return self.judge(scope, Effects((FUNCTION_CALL,), True), outside, True, subject.search_path, None)
+        return self.judge(scope, Effects((operation,), True), outside, True, subject.search_path, None)
 
     def masks(self, identity: Identity, target: Target) -> tuple[Mask, ...]:
         """The masks in force for this identity on this target.
