@@ -253,7 +253,8 @@ class Rule:
     reason: str = field(default="", metadata=about("One sentence that the client sees."))
     hint: str = field(default="", metadata=about("What the person can do next."))
     approvers: Approvers = field(
-        default=Approvers(()), metadata=about('`{groups = ["dba"], count = 1}`: who releases a hold.', shows="nobody")
+        default=Approvers(()),
+        metadata=about('`{groups = ["dba"], count = 1}`: who releases a hold or gives a grant.', shows="nobody"),
     )
     timeout: Seconds = field(default=900.0, metadata=about("How long a hold waits.", most=7 * DAY))
     masks: tuple[str, ...] = field(default=(), metadata=about('The masks in force, with `then = "mask"`.'))

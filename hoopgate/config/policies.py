@@ -25,10 +25,11 @@ def check_policies(draft: Draft) -> None:
 def check_rule(place: Place, rule: Rule, draft: Draft) -> None:
     if rule.name in RESERVED_RULES:
         place.at("name").complain(f"{rule.name!r} is the gateway's own", "Choose another name.")
-    if rule.then == "hold":
+    if rule.then == "hold" or rule.grant:
         check_approvers(place, rule)
     elif rule.approvers.groups:
-        place.at("approvers").complain(f'has no effect with then = "{rule.then}"', 'Remove it, or write then = "hold".')
+        remedy = 'Remove it, or write then = "hold" or grant = true.'
+        place.at("approvers").complain(f'has no effect with then = "{rule.then}"', remedy)
     if rule.then == "mask" and not rule.masks:
         place.at("masks").complain("names no mask", 'Add masks = ["NAME"].')
     if rule.then != "mask" and rule.masks:
@@ -46,7 +47,8 @@ def check_rule(place: Place, rule: Rule, draft: Draft) -> None:
 def check_approvers(place: Place, rule: Rule) -> None:
     at = place.at("approvers")
     if not rule.approvers.groups or "" in rule.approvers.groups:
-        at.complain("a hold that nobody may release", 'Add approvers = {groups = ["dba"], count = 1}.')
+        what = "a hold that nobody may release" if rule.then == "hold" else "a grant that nobody may give"
+        at.complain(what, 'Add approvers = {groups = ["dba"], count = 1}.')
     if not 1 <= rule.approvers.count <= 100:
         at.at("count").complain(f"{rule.approvers.count} is out of range", "Write a whole number from 1 to 100.")
 

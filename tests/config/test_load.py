@@ -36,6 +36,14 @@ def test_durations_and_sizes():
     assert (limits.statement, limits.row) == (2 * 1024 * 1024, 4096)
 
 
+def test_every_grant_of_the_example_can_be_given():
+    offered = [rule for rule in load(EXAMPLE).rules if rule.grant]
+    assert offered
+    assert all(rule.approvers.groups for rule in offered)
+    rule = accept('[[rule]]\nname = "r"\nthen = "allow"\ngrant = true\napprovers = {groups = ["dba"]}').rules[0]
+    assert (rule.then, rule.approvers.groups) == ("allow", ("dba",))
+
+
 def test_effects_left_out_keep_their_points():
     risk = accept("[risk.effect]\nread = 11").risk
     assert risk.effect["read"] == 11
@@ -89,6 +97,7 @@ MISTAKES = [
     ("", '[[rule]]\nname = "r"\nthen = "hold"', "a hold that nobody may release"),
     ("", '[[rule]]\nname = "r"\nthen = "hold"\napprovers = {groups = ["a"], count = 0}', "count: 0 is out of range"),
     ("", '[[rule]]\nname = "r"\nthen = "allow"\napprovers = {groups = ["a"]}', "has no effect"),
+    ("", '[[rule]]\nname = "r"\nthen = "allow"\ngrant = true', "a grant that nobody may give"),
     ("", '[[rule]]\nname = "r"\nthen = "mask"', "names no mask"),
     ("", '[[rule]]\nname = "r"\nthen = "mask"\nmasks = ["m"]', "no [[mask]] has the name 'm'"),
     ("", '[[rule]]\nname = "default-deny"\nthen = "deny"', "the gateway's own"),

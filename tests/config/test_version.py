@@ -47,7 +47,7 @@ def test_what_does_not_decide(old, new):
     [
         ('groups = ["a"]', 'groups = ["c"]'),
         ('then = "allow"', 'then = "deny"'),
-        ('then = "allow"', 'then = "allow"\ngrant = true'),
+        ('then = "allow"', 'then = "allow"\ngrant = true\napprovers = {groups = ["dba"]}'),
         ("*.*.ssn", "*.*.ssn2"),
         ('columns = ["*.*.ssn"]', 'columns = ["*.*.ssn"]\nunless = {groups = ["x"]}'),
         ('columns = ["*.*.ssn"]', 'columns = ["*.*.ssn"]\n[masking]\nfunctions_safe = ["a.b"]'),
