@@ -27,11 +27,20 @@ class Catalogue:
 
     ``query`` runs one SELECT and gives its rows as text; its connection is the caller's, with ``statement_timeout``,
     ``lock_timeout`` and an empty ``search_path`` set. Every ``refresh_every`` seconds a fingerprint is asked for (one
-    row); only if it changed the rest is read: one statement, and the trees of rules that are new.
+    row); only if it changed the rest is read: one statement, and the trees of rules that are new. ``refreshed`` is told
+    of each check whether it went well.
     """
 
-    def __init__(self, query: Query, clock: IReactorTime, *, refresh_every: float = 5.0) -> None:
+    def __init__(
+        self,
+        query: Query,
+        clock: IReactorTime,
+        *,
+        refresh_every: float = 5.0,
+        refreshed: Callable[[bool], None] = lambda ok: None,
+    ) -> None:
         self._query = query
+        self._refreshed = refreshed
         self._clock = clock
         self._every = refresh_every
         self._waiting: list[Deferred[Snapshot]] | None = None
@@ -87,6 +96,7 @@ class Catalogue:
 
     def _done(self, outcome: Any) -> None:
         waiting, self._waiting = self._waiting or [], None
+        self._refreshed(isinstance(outcome, Snapshot))
         for caller in waiting:
             caller.callback(outcome)  # a Failure goes down the errback
 

@@ -151,12 +151,14 @@ def test_single_flight(connection: pq.PGconn) -> None:
 
 def test_a_failure_reaches_all_callers_and_the_next_tries_again(connection: pq.PGconn) -> None:
     query = Counted(connection)
-    catalogue = Catalogue(query, Clock())
+    told: list[bool] = []
+    catalogue = Catalogue(query, Clock(), refreshed=told.append)
     query.fault = OSError("gone")
     with pytest.raises(OSError, match="gone"):
         fired(catalogue.refresh())
     query.fault = None
     assert fired(catalogue.current()) is catalogue.snapshot
+    assert told == [False, True]
 
 
 def test_age_decides_whether_to_wait(connection: pq.PGconn) -> None:
