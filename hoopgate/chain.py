@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hoopgate.frames import Frame, Statement
-from hoopgate.verdicts import ALLOW, Allow, Block, Hold, Mask, Rewrite, Verdict
+from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
 
 log = Logger()
 
@@ -19,7 +20,8 @@ class Chain:
     """Asks each guard that wants a frame, in order.
 
     The first Block or Mask decides. A Hold stands unless a later guard blocks: nobody is asked to approve what would be
-    refused anyway. A guard that raises blocks (fail closed).
+    refused anyway. What was both held and rewritten is held as it was rewritten. A guard that raises blocks (fail
+    closed).
     """
 
     def __init__(self, guards: Iterable[Any]) -> None:
@@ -85,9 +87,11 @@ class Chain:
         if isinstance(verdict, Block | Mask):
             return True, frame, verdict
         if isinstance(verdict, Hold):
-            return False, frame, verdict if isinstance(so_far, Allow) else so_far
+            if isinstance(so_far, Hold):
+                return False, frame, so_far
+            return False, frame, evolve(verdict, frame=frame) if isinstance(so_far, Rewrite) else verdict
         if isinstance(verdict, Rewrite):
-            return False, verdict.frame, verdict
+            return False, verdict.frame, evolve(so_far, frame=verdict.frame) if isinstance(so_far, Hold) else verdict
         return True, frame, self._broken(guard, Failure(TypeError(f"{verdict!r} is no verdict")))
 
     def _broken(self, guard: Any, failure: Any = None) -> Block:

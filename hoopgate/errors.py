@@ -69,6 +69,17 @@ class RecordingError(HoopgateError):
     """The recorder cannot write: the session must end (fail closed)."""
 
 
+class QuestionError(HoopgateError):
+    """The client's own session could not be asked.
+
+    ``aborted``: its transaction has failed, and nothing runs on it before that has ended.
+    """
+
+    def __init__(self, message: str, *, aborted: bool = False) -> None:
+        super().__init__(message)
+        self.aborted = aborted
+
+
 class UpstreamError(HoopgateError):
     """The target could not be reached or refused our login; the text is fit for the client."""
 

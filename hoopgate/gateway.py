@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from hoopgate.cancel import CancelKeys
 from hoopgate.catalogue import Catalogue
 from hoopgate.codecs.postgresql import messages
-from hoopgate.config.model import Config, Issuer, Listener, Role, Target
+from hoopgate.config.model import Config, Issuer, Limits, Listener, Role, Target
 from hoopgate.doors import Doors
 from hoopgate.errors import AuthenticationError, ConfigError, HoopgateError
 from hoopgate.interfaces import Identity
@@ -216,20 +216,24 @@ class Gateway:
             session.end("the gateway is shutting down", rule="shutdown")
 
     def _tick(self) -> None:
-        now = self.clock.seconds()
-        limits = self.config.limits
         for session in list(self.sessions.values()):
-            expires = session.identity.expires
-            if expires is not None and now >= expires:
-                session.end("the gateway's token has expired", rule="token")
-            elif self.feed.blind and session.identity.token_id:
-                session.end("the gateway cannot tell whether its token was revoked", rule="token")
-            elif now - session.started >= limits.session:
-                session.end("the session has reached its time limit", rule="limits.session")
-            elif now - session.last_activity >= limits.idle and not session.holding:
-                session.end("the session was idle for too long", rule="limits.idle")
-            elif self.closing and session.at_rest:
-                session.end("the gateway is shutting down", rule="shutdown")
+            try:
+                self._look_at(session, self.clock.seconds(), self.config.limits)
+            except Exception:  # the others' times must still be watched
+                log.failure("session {session} could not be ended", session=session.id)
+
+    def _look_at(self, session: Session, now: float, limits: Limits) -> None:
+        expires = session.identity.expires
+        if expires is not None and now >= expires:
+            session.end("the gateway's token has expired", rule="token")
+        elif self.feed.blind and session.identity.token_id:
+            session.end("the gateway cannot tell whether its token was revoked", rule="token")
+        elif now - session.started >= limits.session:
+            session.end("the session has reached its time limit", rule="limits.session")
+        elif now - session.last_activity >= limits.idle and not session.holding:
+            session.end("the session was idle for too long", rule="limits.idle")
+        elif self.closing and session.at_rest:
+            session.end("the gateway is shutting down", rule="shutdown")
 
     def _token_changed(self, change: Change) -> None:
         for session in list(self.sessions.values()):

@@ -40,8 +40,8 @@ class Lane:
 
     ``inspect`` or ``apply`` may answer with a Deferred: the lane then waits, and reads on from its peer until
     ``limit`` bytes are buffered (so that a peer that leaves is noticed). ``deliver(data, witnessed)`` gets all that is
-    ready at the end of a turn; ``witnessed`` is what a recording may hold of it. ``failed`` gets what went wrong;
-    the lane is dead then.
+    ready at the end of a turn; ``witnessed`` is what a recording may hold of it. ``moved`` is called after each turn.
+    ``failed`` gets what went wrong; the lane is dead then.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Lane:
         pauser: Pauser,
         limit: int,
         redact: Callable[[Frame, bytes], bytes] | None = None,
+        moved: Callable[[], None] | None = None,
     ) -> None:
         self.wire = wire
         self._inspect = inspect
@@ -64,6 +65,7 @@ class Lane:
         self._pauser = pauser
         self._limit = limit
         self._redact = redact
+        self._moved = moved
         self._out: list[bytes] = []
         self._seen: list[bytes] = []
         self._redacted = False
@@ -76,6 +78,11 @@ class Lane:
     def waiting(self) -> bool:
         """A verdict is still out."""
         return self._waiting is not None
+
+    @property
+    def between(self) -> bool:
+        """What was delivered ends where a message ends."""
+        return self.wire.boundary and not self._out
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the peer."""
@@ -115,6 +122,8 @@ class Lane:
             self._pauser.pause("buffer")
         else:
             self._pauser.resume("buffer")
+        if self._moved is not None and not self.dead:
+            self._moved()
 
     def stop(self) -> None:
         """Judge and deliver nothing more."""
@@ -125,7 +134,7 @@ class Lane:
             waiting.cancel()
 
     def _turn(self) -> None:
-        while True:
+        while not self.dead:
             if self._injected and self.wire.boundary:
                 self._emit_injected()
             if self._waiting is not None:

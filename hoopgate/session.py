@@ -14,9 +14,10 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
 
 from hoopgate.config.model import Config, Listener, Target
-from hoopgate.errors import HoopgateError, RecordingError
+from hoopgate.errors import QuestionError, RecordingError
 from hoopgate.interfaces import Identity
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hoopgate.interfaces import IRecording
     from hoopgate.policy.engine import Decision, Engine
 
+log = Logger()
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32
 Rows = list[tuple[str | None, ...]]
 
@@ -37,9 +39,22 @@ class Live(Protocol):
     @property
     def at_rest(self) -> bool: ...
 
+    @property
+    def transaction(self) -> str: ...
+
+    @property
+    def client_encoding(self) -> str: ...
+
+    @property
+    def tentative(self) -> bool: ...
+
     def ask(self, sql: str) -> Deferred[Rows]: ...
 
-    def forget(self, name: str | None) -> None: ...
+    def prepared(self, name: str) -> str | None: ...
+
+    def forget_statement(self, name: str | None) -> None: ...
+
+    def forget_portal(self, name: str | None) -> None: ...
 
     def policy_changed(self) -> None: ...
 
@@ -76,8 +91,6 @@ class Session:
         self.client = client
         self.application = ""
         self.state = State.OPENING
-        self.transaction = "I"
-        self.client_encoding = "utf-8"
         self.decision: Decision | None = None
         self.recording: IRecording | None = None
         self.last_activity = self.started
@@ -110,16 +123,43 @@ class Session:
     def parser(self) -> Any:
         return self.gateway.parser
 
+    @property
+    def transaction(self) -> str:
+        """The target's last word on it: "I" for none, "T" for an open one, "E" for a failed one."""
+        return "I" if self._live is None else self._live.transaction
+
+    @property
+    def client_encoding(self) -> str:
+        """The client's encoding, by Python's name."""
+        return "utf-8" if self._live is None else self._live.client_encoding
+
+    @property
+    def tentative(self) -> bool:
+        """What the session answers now may be undone without any statement: the client's batch is not at its end."""
+        return self._live is not None and self._live.tentative
+
     def ask(self, sql: str) -> Deferred[Rows]:
-        """Ask on the client's own session, between its messages; only while one of its statements is inspected."""
+        """Ask on the client's own session, between its messages; only while one of its statements is inspected.
+
+        Fails with QuestionError.
+        """
         if self._live is None:
-            return fail(HoopgateError("the session cannot be asked"))
+            return fail(QuestionError("the session cannot be asked"))
         return self._live.ask(sql)
+
+    def prepared(self, name: str) -> str | None:
+        """The text that the protocol (not SQL) prepared under this name; None for none that is known."""
+        return None if self._live is None else self._live.prepared(name)
 
     def forget_statement(self, name: str | None) -> None:
         """SQL changed the meaning of a prepared statement's name; None: of all."""
         if self._live is not None:
-            self._live.forget(name)
+            self._live.forget_statement(name)
+
+    def forget_portal(self, name: str | None) -> None:
+        """SQL changed the meaning of a cursor's name; None: of all."""
+        if self._live is not None:
+            self._live.forget_portal(name)
 
     @property
     def holding(self) -> bool:
@@ -164,10 +204,12 @@ class Session:
         self.ended_by = rule
         recording, self.recording = self.recording, None
         live, self._live = self._live, None
+        if live is not None:
+            live.close(reason, sqlstate, rule)
         try:
-            if live is not None:
-                live.close(reason, sqlstate, rule)
             if recording is not None:
                 recording.close(reason)
+        except RecordingError as error:
+            log.error("the end of session {session} is not recorded: {error}", session=self.id, error=str(error))
         finally:
             self.gateway.ended(self)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, connectProtocol
 from twisted.logger import Logger
 
@@ -56,7 +56,7 @@ class Upstream:
         for host in target.hosts:
             try:
                 return await self._log_in(target, host, role, parameters)
-            except HoopgateError:
+            except (HoopgateError, CancelledError):
                 raise
             except Exception as error:  # every way in which a socket, a resolver or an endpoint can fail
                 log.warn(

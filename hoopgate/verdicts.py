@@ -63,7 +63,10 @@ class Approvers:
 
 @frozen
 class Hold:
-    """Keep the frame until enough approvers agree, at most ``timeout`` seconds; then refuse it."""
+    """Keep the frame until enough approvers agree, at most ``timeout`` seconds; then refuse it.
+
+    ``frame``: what they are to agree to, where another guard rewrote it (the chain fills it in).
+    """
 
     reason: str
     rule: str
@@ -72,6 +75,7 @@ class Hold:
     operation: str = ""
     risk: int = 0
     reasons: tuple[str, ...] = ()
+    frame: Frame | None = None
 
 
 Verdict = Allow | Rewrite | Mask | Block | Hold

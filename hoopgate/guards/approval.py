@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet.defer import Deferred
 
 from hoopgate.approvals import ApprovalRequest, Outcome, Ticket, binding
-from hoopgate.errors import HoopgateError
-from hoopgate.frames import Parameter, Statement
+from hoopgate.errors import LimitError, PolicyError, QuestionError
+from hoopgate.frames import Parameter, Phase, Statement
 from hoopgate.recorders.redact import redact_statement
+from hoopgate.stores.records import StoreError
 from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ LOCKS = (
     "WHERE l.pid = pg_catalog.pg_backend_pid() AND l.granted AND l.locktype <> 'virtualxid' "
     "AND coalesce(n.nspname, '') <> 'pg_catalog' ORDER BY 1 LIMIT 50"
 )
+CANCELED = "canceled by the client"
 SHOWN = 2000  # characters of one parameter that an approver sees; the digest covers all of it
 
 
@@ -43,21 +45,24 @@ class Holding:
         self._session = session
         self._live = live
         self._ticket: Ticket | None = None
+        self._held = False
+        self._withdrawn = ""  # why, if that was before there was a ticket
 
     @property
     def pending(self) -> bool:
         """A statement is waiting for people."""
-        return self._ticket is not None
+        return self._held
 
     def cancel(self) -> bool:
         """The client asked to cancel. False: nothing is held here, so that the target must be asked."""
-        if self._ticket is None:
+        if not self._held:
             return False
-        self.withdraw("canceled by the client")
+        self.withdraw(CANCELED)
         return True
 
     def withdraw(self, reason: str) -> None:
-        """End the pending request, visibly to its approvers."""
+        """End the pending request, visibly to its approvers; one that is yet to be made ends as it is made."""
+        self._withdrawn = reason
         if self._ticket is not None:
             ticket, self._ticket = self._ticket, None
             self._session.gateway.approvals.withdraw(ticket.id, reason)
@@ -67,23 +72,41 @@ class Holding:
         return Deferred.fromCoroutine(self._hold(frame, hold))
 
     async def _hold(self, frame: Statement, hold: Hold) -> Verdict | None:
-        session = self._session
-        if frame.partial:
+        unfit = self._unfit(frame, hold)
+        if unfit is not None:
+            return unfit
+        self._held, self._withdrawn = True, ""
+        try:
+            return await self._wait(frame, hold)
+        except StoreError as error:
+            return Block(f"approval cannot be asked for: {error}", rule=hold.rule, sqlstate="57P03")
+        except QuestionError as error:
+            return _aborted(hold) if error.aborted else Block(str(error), rule=hold.rule, sqlstate="57014")
+        except LimitError as error:
+            return Block(str(error), rule=error.limit, sqlstate="54000")
+        except PolicyError as error:
+            return Block(str(error), rule=error.rule)
+        finally:
+            self._held, self._ticket = False, None
+
+    def _unfit(self, frame: Statement, hold: Hold) -> Block | None:
+        bound = frame.phase in (Phase.BIND, Phase.EXECUTE)
+        if frame.partial or (bound and frame.parameters is None):
             return Block(
                 "the parameters are too large for an approval to be bound to them",
                 rule="limits.statement",
                 sqlstate="54000",
             )
-        if session.transaction == "E":
-            return Block(
-                "current transaction is aborted, commands ignored until end of transaction block",
-                rule=hold.rule,
-                sqlstate="25P02",
-            )
+        return None
+
+    async def _wait(self, frame: Statement, hold: Hold) -> Verdict | None:
+        session = self._session
         outside = await self._live.settle_batch()
         request = await self._request(frame, hold, in_transaction=not outside)
         ticket: Ticket = await session.gateway.approvals.open(request)
         self._ticket = ticket
+        if self._withdrawn:
+            self.withdraw(self._withdrawn)
         waited = session.gateway.clock.seconds()
         session.event("held", id=ticket.id, rule=hold.rule, digest=request.digest, timeout=request.timeout)
         self._live.notice(
@@ -97,22 +120,24 @@ class Holding:
             "decided", id=ticket.id, status=outcome.status, by=list(outcome.by), reason=outcome.reason,
             waited=round(session.gateway.clock.seconds() - waited, 3),
         )  # fmt: skip
-        if outcome.status == "stale":
+        if outcome.status == "stale" or (outcome.status == "approved" and not self._current(request)):
             return None
         return self._verdict(frame, hold, ticket, outcome)
 
+    def _current(self, request: ApprovalRequest) -> bool:
+        """An approval is one under the rules that it was asked for."""
+        return request.policy_version == self._session.config.version
+
     async def _request(self, frame: Statement, hold: Hold, *, in_transaction: bool) -> ApprovalRequest:
         session = self._session
-        try:
-            [(path, user)] = await self._live.ask(CONTEXT)
-            locks = await self._live.ask(LOCKS) if in_transaction else []
-        except (HoopgateError, ValueError) as error:
-            raise HoopgateError(f"the session could not say its search_path: {error}") from error
+        [(path, user)] = await self._live.ask(CONTEXT)
+        locks = await self._live.ask(LOCKS) if in_transaction else []
         text = frame.text.encode()
         version = session.config.version
         limits = session.config.limits
         timeout = min(hold.timeout, limits.hold_in_transaction) if in_transaction else hold.timeout
-        role = f"{session.role} (as {user})" if user != session.role else session.role
+        known = next((each.user for each in session.target.roles if each.name == session.role), session.role)
+        role = session.role if user == known else f"{session.role} (as {user})"
         return ApprovalRequest(
             session=session.id,
             requester=session.identity,
@@ -157,6 +182,14 @@ def shown(parameter: Parameter) -> str:
         return "NULL"
     text = "\\x" + value.hex() if parameter.format else value.decode("utf-8", "replace")
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(value)} bytes)"
+
+
+def _aborted(hold: Hold) -> Block:
+    return Block(
+        "current transaction is aborted, commands ignored until end of transaction block",
+        rule=hold.rule,
+        sqlstate="25P02",
+    )
 
 
 def _who(hold: Hold) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hoopgate.errors import HoopgateError
+from hoopgate.errors import QuestionError
 from hoopgate.frames import Frame, Phase, Statement
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.engine import Decision, Subject
@@ -24,7 +27,7 @@ SCHEMAS: Final = "SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(fal
 # After these the session may look for names elsewhere: code ran, or a setting changed or came back.
 _MOVES: Final = frozenset({"admin", "execute", "unknown", "schema"})
 _MOVING: Final = frozenset({"RESET", "DISCARD ALL", "ROLLBACK", "ROLLBACK TO", "COMMIT", "SET"})
-_RENAMES: Final = frozenset({"PREPARE", "DEALLOCATE", "DISCARD ALL", "DISCARD PLANS"})
+_RENAMES: Final = frozenset({"PREPARE", "DEALLOCATE", "DISCARD ALL", "DISCARD PLANS", "DECLARE CURSOR", "CLOSE"})
 
 
 @implementer(IGuardFactory)
@@ -48,18 +51,17 @@ class StatementsGuard:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._schemas: tuple[str, ...] | None = None
+        self._tentative = False  # the schemas were asked for where a failure would undo what they are
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         assert isinstance(frame, Statement)
         self._session.decision = None
         if frame.phase is Phase.CALL:
             return self._verdict(frame, self._session.engine.decide_call(self._subject(())))
-        if self._schemas is None and self._session.transaction != "E" and self._asks_for_names(frame.text):
-            return (
-                self._session.ask(SCHEMAS)
-                .addCallbacks(self._located, self._unlocated)
-                .addCallback(lambda _: self._decide(frame))
-            )
+        if self._tentative:
+            self._tentative, self._schemas = False, None
+        if self._schemas is None and self._asks_for_names(frame.text):
+            return self._asked(lambda: self._decide(frame))
         return self._decide(frame)
 
     def closed(self, reason: str) -> None:
@@ -92,18 +94,49 @@ class StatementsGuard:
             search_path=schemas,
         )
 
-    def _located(self, rows: Rows) -> None:
-        self._schemas = tuple(name for (name,) in rows if name is not None)
+    def _asked(self, then: Callable[[], Verdict | Deferred[Verdict]]) -> Deferred[Verdict]:
+        """Ask where names are looked for, then go on. Without an answer no rule could meet what is named: refuse."""
 
-    def _unlocated(self, failure: Any) -> None:
-        failure.trap(HoopgateError)
-        self._schemas = None  # the transaction failed meanwhile; names without schema match no rule's object
+        def located(rows: Rows) -> Verdict | Deferred[Verdict]:
+            self._schemas = tuple(name for (name,) in rows if name is not None)
+            self._tentative = self._session.tentative
+            return then()
+
+        return self._session.ask(SCHEMAS).addCallbacks(located, _unlocated)
 
     def _decide(self, frame: Statement) -> Verdict | Deferred[Verdict]:
         decision = self._session.engine.decide(self._subject(self._schemas or ()), frame.text)
         if isinstance(decision, Deferred):
-            return decision.addCallback(lambda answer: self._verdict(frame, answer))
+            return decision.addCallback(lambda answer: self._decided(frame, answer))
+        return self._decided(frame, decision)
+
+    def _decided(self, frame: Statement, decision: Decision) -> Verdict | Deferred[Verdict]:
+        """SQL's EXECUTE runs what the protocol prepared too, which as it was parsed was not held yet."""
+        if decision.then == "deny":
+            return self._verdict(frame, decision)
+        runs = [
+            text
+            for operation in decision.operations
+            if operation.command == "EXECUTE"
+            for thing in operation.objects
+            if (text := self._session.prepared(thing.name)) is not None
+        ]
+        if self._schemas is None and any(self._asks_for_names(text) for text in runs):
+            return self._asked(lambda: self._decided(frame, decision))
+        for text in runs:
+            inner = self._session.engine.decide(self._subject(self._schemas or ()), text)
+            if isinstance(inner, Deferred) or inner.then != "allow":
+                return self._not_by_sql(frame, decision, inner)
         return self._verdict(frame, decision)
+
+    def _not_by_sql(self, frame: Statement, decision: Decision, inner: Decision | Deferred[Decision]) -> Block:
+        rule = decision.rule if isinstance(inner, Deferred) else inner.rule
+        self._report(frame, evolve(decision, then="deny", rule=rule))
+        return Block(
+            "what the statement executes is not simply allowed",
+            rule=rule,
+            hint="Bind and execute it by the protocol that prepared it.",
+        )
 
     def _verdict(self, frame: Statement, decision: Decision) -> Verdict:
         session = self._session
@@ -158,7 +191,7 @@ class StatementsGuard:
                 self._forget_names(frame)
 
     def _forget_names(self, frame: Statement) -> None:
-        """SQL's PREPARE and DEALLOCATE share their names with the protocol's Parse."""
+        """SQL's prepared statements and cursors share their names with the protocol's Parse and Bind."""
         session = self._session
         try:
             parsed = session.parser.parse(frame.text)
@@ -166,11 +199,27 @@ class StatementsGuard:
             parsed = None
         if not isinstance(parsed, Parsed):
             session.forget_statement(None)
+            session.forget_portal(None)
             return
         for statement in parsed.statements:
             if "PrepareStmt" in statement:
                 session.forget_statement(statement["PrepareStmt"].get("name", ""))
+            elif "DeclareCursorStmt" in statement:
+                session.forget_portal(statement["DeclareCursorStmt"].get("portalname"))
+            elif "ClosePortalStmt" in statement:
+                session.forget_portal(statement["ClosePortalStmt"].get("portalname"))
             elif "DeallocateStmt" in statement:
                 session.forget_statement(statement["DeallocateStmt"].get("name"))
             elif "DiscardStmt" in statement:
                 session.forget_statement(None)
+                session.forget_portal(None)
+
+
+def _unlocated(failure: Failure) -> Verdict:
+    error = failure.value
+    if not isinstance(error, QuestionError):
+        failure.raiseException()
+    elif error.aborted:
+        reason = "current transaction is aborted, commands ignored until end of transaction block"
+        return Block(reason, rule="protocol.transaction", sqlstate="25P02")
+    return Block(f"names cannot be judged: {error}", rule="protocol.search_path", sqlstate="57014")

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from hoopgate.codecs.postgresql import messages
-from hoopgate.codecs.postgresql.conversation import Conversation
-from hoopgate.codecs.postgresql.encodings import codec
+from hoopgate.codecs.postgresql.conversation import TEXT_SETTINGS, Conversation
 from hoopgate.codecs.postgresql.framer import PASS, ROWS, WHOLE, Framer, Message, RowRun, Run, table
-from hoopgate.codecs.postgresql.owed import COPY_IN, UNASKED, Kind, Owed
+from hoopgate.codecs.postgresql.owed import UNASKED, Kind, Owed, Step
 from hoopgate.config.model import Limits
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.frames import Columns, Frame, Notice, Opaque, Reply, Rows
 
 _ERROR, _NOTICE, _STATUS = ord("E"), ord("N"), ord("S")
-_ROW, _COPY_ROW = ord("D"), ord("d")
+_ROW, _COPY_ROW, _COPY_IN, _READY = ord("D"), ord("d"), ord("G"), ord("Z")
 
 
 class RowSplicer(Protocol):
@@ -94,7 +93,7 @@ class Answers:
         elif head.opened:
             kind = ROWS if self._splicer is not None else PASS
         else:
-            kind = WHOLE if self.conversation.watching else PASS
+            kind = WHOLE if head.watched else PASS
         self._kinds[_ROW] = self._kinds[_COPY_ROW] = kind
 
     def _message(self, message: Message) -> Frame | None:
@@ -109,64 +108,63 @@ class Answers:
             raise RemoteProtocolError(f"the target sent {chr(kind)!r} unasked")
         if kind in (_ROW, _COPY_ROW) and head.capture is None:
             return self._first_row(message, head)
-        if head.refusal is not None and kind not in b"EZ":
+        if head.refusal is not None and kind != _ERROR and not (kind == _READY and head.failed):
             raise RemoteProtocolError("the target did what was refused")
-        if head.capture is not None and kind == _ERROR:
-            head.capture(raw)  # before the step undoes what the error made void
-        replies.step(kind)
-        frame = self._settled(head, kind, raw)
+        if kind == _ERROR:
+            head.failed = True
+            if head.capture is not None:
+                head.capture(raw)  # before the step undoes what the error made void
+        step = replies.step(kind)
+        frame = self._settled(head, step, kind, raw)
         if head.capture is not None and kind != _ERROR:
             head.capture(raw)
         return frame
 
-    def _settled(self, head: Owed, kind: int, raw: bytes) -> Frame | None:
+    def _settled(self, head: Owed, step: Step, kind: int, raw: bytes) -> Frame | None:
         conversation = self.conversation
-        done = conversation.replies.head is not head
-        if kind == _ERROR and head.kind not in (Kind.QUERY, Kind.CALL):
-            conversation.failed = conversation.failed or head.kind is not Kind.SYNC
-        elif done and head.settle is not None:
+        if step is Step.FAIL:
+            conversation.failed()
+        elif kind == _ERROR:
+            conversation.copy_in = False
+        elif step is Step.DONE and head.settle is not None:
             head.settle()
-        held_back = self._end_result() if kind in b"CcIsE" else b""
-        if kind == ord("Z"):
+        held_back = self._end_result(kind) if kind in b"CcIsE" else b""
+        if kind == _READY:
             conversation.ready(messages.parse_ready_for_query(raw), head.batch)
-            if head.capture is None:
-                conversation.failed = False
-                conversation.copy_in = False
-        if kind == COPY_IN:
-            conversation.copy_in = True
-            conversation.replies.drop_syncs_after_head()
-        if done or kind in b"CcIsE":
+        elif kind == _COPY_IN:
+            conversation.begin_copy()
+        if step is not Step.KEEP or kind in b"CcIsE":
             head.opened = False
             self._retarget()
         if head.capture is not None and not (kind == _ERROR and head.shared):
             return None
         return self._frame(head, kind, held_back + raw if held_back else raw, raw)
 
-    def _end_result(self) -> bytes:
+    def _end_result(self, kind: int) -> bytes:
+        """What is held back of a row goes out before the result's end; an error cuts the row off."""
         splicer, self._splicer = self._splicer, None
-        return splicer.finish() if splicer is not None else b""
+        return splicer.finish() if splicer is not None and kind != _ERROR else b""
 
     def _frame(self, head: Owed, kind: int, data: bytes, raw: bytes) -> Frame:
-        if kind == ord("T") and head.kind is Kind.QUERY and self.conversation.watching:
+        if kind == ord("T") and head.kind is Kind.QUERY and head.watched:
             return Columns(raw, messages.parse_row_description(raw), head.statement)
-        if kind == ord("H") and self.conversation.watching:
+        if kind == ord("H") and head.watched:
             overall, _ = messages.parse_copy_out_response(raw)
             return Columns(raw, (), head.statement, "binary" if overall else "text")
         if kind == _ERROR:
-            return self._error(data, head)
+            return self._error(raw, head)
         if kind == ord("C"):
             return Reply(data, head.statement, messages.parse_command_complete(raw).decode("ascii", "replace"))
         return Opaque(data)
 
     def _first_row(self, message: Message, head: Owed) -> Frame:
-        """Rows may only pass once their columns were judged; of a portal these were asked for as it was bound."""
+        """Rows may only pass once their columns were judged; of a portal these were asked for as it was run."""
         if head.opened:  # it waited for the verdict
             return Opaque(message.raw) if self._splicer is None else Rows(self._splice(message.raw), 0)
-        columns = head.portal.columns if head.portal is not None and head.kind is Kind.EXECUTE else None
-        if message.type != _ROW or columns is None:
+        if message.type != _ROW or head.columns is None:
             raise RemoteProtocolError("the target sent rows without saying of which columns")
         self._pushed = message
-        return Columns(b"", columns, head.statement)
+        return Columns(b"", head.columns, head.statement)
 
     def _error(self, raw: bytes, head: Owed | None) -> Frame:
         fields = messages.parse_fields(raw)
@@ -185,7 +183,7 @@ class Answers:
         return Opaque(raw)
 
     def _decoded(self, fields: dict[str, bytes]) -> dict[str, str]:
-        encoding = codec(self.conversation.parameters.get("client_encoding", "UTF8")) or "latin-1"
+        encoding = self.conversation.encoding
         return {code: text.decode(encoding, "replace") for code, text in fields.items()}
 
     def _status(self, raw: bytes) -> bytes:
@@ -193,5 +191,7 @@ class Answers:
         if name == b"application_name" and self._hint and value.startswith(self._hint):
             value = value[len(self._hint) :]
             raw = messages.parameter_status(name, value)
-        self.conversation.parameters[name.decode("ascii", "replace")] = value.decode("utf-8", "replace")
+        known = name.decode("ascii", "replace")
+        if known in TEXT_SETTINGS:
+            self.conversation.parameters[known] = value.decode("utf-8", "replace")
         return raw

@@ -7,46 +7,45 @@ transaction's status, the parameters that the target reported.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from hoopgate.codecs.postgresql import messages
+from hoopgate.codecs.postgresql.encodings import codec
+from hoopgate.codecs.postgresql.names import Names
 from hoopgate.codecs.postgresql.owed import Kind, Owed, Replies
-from hoopgate.frames import Column, Parameter
+from hoopgate.frames import Parameter
 
-Row = tuple[str | None, ...]
+TEXT_SETTINGS: Final = ("client_encoding", "standard_conforming_strings")  # they say how a statement's text is read
 
 
 class Prepared:
-    """A statement by its name. ``confirmed``: the target has answered ParseComplete."""
+    """A statement that was parsed."""
 
-    __slots__ = ("batch", "confirmed", "name", "text", "type_oids")
+    __slots__ = ("size", "text", "type_oids")
 
-    def __init__(self, name: bytes, text: str, type_oids: tuple[int, ...], batch: int) -> None:
-        self.name = name
+    def __init__(self, text: str, type_oids: tuple[int, ...]) -> None:
         self.text = text
         self.type_oids = type_oids
-        self.batch = batch
-        self.confirmed = False
+        self.size = len(text)
 
 
 class Portal:
-    """A statement bound to its parameters. ``columns`` is None until the target has described the portal."""
+    """A statement's text bound to its parameters. ``name``: the statement's. ``released``: see ``Statement``."""
 
-    __slots__ = ("batch", "columns", "confirmed", "parameters", "prepared", "released")
+    __slots__ = ("name", "parameters", "released", "size", "text")
 
-    def __init__(self, prepared: Prepared, parameters: tuple[Parameter, ...] | None, batch: int) -> None:
-        self.prepared = prepared
+    def __init__(self, name: str, text: str, parameters: tuple[Parameter, ...] | None, released: str) -> None:
+        self.name = name
+        self.text = text
         self.parameters = parameters
-        self.batch = batch
-        self.confirmed = False
-        self.released = ""
-        self.columns: tuple[Column, ...] | None = None
+        self.released = released
+        self.size = sum(len(each.value or b"") for each in parameters or ())
 
 
 class Conversation:
     """The state of one session's traffic.
 
-    ``watching``: rows may only pass once their columns were judged (masks are in force), so that statements are
-    described by us where the client does not.
+    ``watching``: rows may only pass once their columns were judged (masks are in force), so that portals are
+    described by us as they are executed. It holds for what is asked from now on.
     """
 
     def __init__(self, parameters: dict[str, str], transaction: bytes, *, watching: bool) -> None:
@@ -54,15 +53,16 @@ class Conversation:
         self.parameters = parameters
         self.transaction = transaction
         self.watching = watching
-        self.prepared: dict[bytes, Prepared] = {}
-        self.prepared_bytes = 0
-        self.portals: dict[bytes, Portal] = {}
+        self.prepared: Names[Prepared] = Names()
+        self.portals: Names[Portal] = Names()
         self.batch = 0  # counts what ends with ReadyForQuery
         self.unsynced = False  # something was sent since the last Sync...
-        self.acted = False  # ...and may have had an effect
+        self.executed = False  # ...and ran...
+        self.acted = False  # ...or left a portal, so that it matters when the batch ends
         self.copy_in = False
-        self.failed = False  # the current batch met an error: the target skips to Sync
-        self.skipping = False  # we ended a failed batch early: drop the client's messages to its Sync
+        self.copy_synced = False  # the client sent a Sync amid COPY IN, which the target would ignore
+        self.sync_due = False  # ...but the COPY failed, so that the target now waits for one
+        self.skipping = False  # the batch failed: as the target would, take no notice of anything up to a Sync
         self.retarget: Callable[[], None] = lambda: None  # the answers' framer aims at the new head
 
     @property
@@ -70,109 +70,55 @@ class Conversation:
         """Every request so far is answered."""
         return not self.replies.queue
 
+    @property
+    def encoding(self) -> str:
+        """The Python codec of client_encoding; UTF-8 where there is none."""
+        return codec(self.parameters.get("client_encoding", "UTF8")) or "utf-8"
+
     def expect(self, entry: Owed) -> None:
         """A request goes to the target now."""
         first = not self.replies.queue
         entry.batch = self.batch
+        entry.watched = self.watching
         self.replies.expect(entry)
         if entry.kind in (Kind.SYNC, Kind.QUERY, Kind.CALL):
             self.batch += 1
-            self.unsynced = self.acted = False
-        else:
+            self.unsynced = self.executed = self.acted = False
+        elif entry.kind is not Kind.COPY_END:
             self.unsynced = True
-            self.acted = self.acted or entry.kind is Kind.EXECUTE
+            self.executed = self.executed or entry.kind is Kind.EXECUTE
+            self.acted = self.acted or entry.kind in (Kind.EXECUTE, Kind.BIND)
         if first:
             self.retarget()
+
+    def begin_copy(self) -> None:
+        """The target waits for COPY's data."""
+        self.copy_in = not self.replies.begin_copy()
+        self.copy_synced = False
+
+    def failed(self) -> None:
+        """An error made the target skip to the next Sync."""
+        if self.idle:
+            self.sync_due = self.copy_in and self.copy_synced
+            self.skipping = True
+        self.copy_in = self.copy_synced = False
 
     def ready(self, transaction: bytes, batch: int) -> None:
         """ReadyForQuery: outside a transaction the portals bound before it are gone."""
         self.transaction = transaction
-        if transaction == b"I" and self.portals:
-            self.portals = {name: portal for name, portal in self.portals.items() if portal.batch > batch}
+        self.copy_in = False
+        if transaction == b"I":
+            self.portals.forget_until(batch)
 
-    def forget(self, name: str | None) -> None:
+    def forget_statement(self, name: str | None) -> None:
         """SQL changed what prepared statement ``name`` means (all of them with None)."""
-        names = list(self.prepared) if name is None else [name.encode()]
-        for each in names:
-            self.remove_prepared(each)
+        self.prepared.forget(_wire(name))
 
-    def add_prepared(self, prepared: Prepared) -> Callable[[], None]:
-        """Enter a statement; the returned function puts back what was there."""
-        before = self.prepared.get(prepared.name)
-        self.remove_prepared(prepared.name)
-        self.prepared[prepared.name] = prepared
-        self.prepared_bytes += len(prepared.text)
-
-        def undo() -> None:
-            if self.prepared.get(prepared.name) is prepared:
-                self.remove_prepared(prepared.name)
-                if before is not None:
-                    self.prepared[before.name] = before
-                    self.prepared_bytes += len(before.text)
-
-        return undo
-
-    def remove_prepared(self, name: bytes) -> Prepared | None:
-        gone = self.prepared.pop(name, None)
-        if gone is not None:
-            self.prepared_bytes -= len(gone.text)
-        return gone
+    def forget_portal(self, name: str | None) -> None:
+        """SQL changed what portal ``name`` means (all of them with None): its cursors are portals too."""
+        self.portals.forget(_wire(name))
 
 
-class Question:
-    """A query of our own on the client's session, between its messages, by the extended protocol.
-
-    A name of its own for statement and portal keeps the client's unnamed ones alive. ``done(rows)`` or
-    ``failed(text)`` is called exactly once.
-    """
-
-    NAME = b"hoopgate_question"
-
-    def __init__(self, sql: str, done: Callable[[list[Row]], None], failed: Callable[[str], None]) -> None:
-        self._sql = sql
-        self._done = done
-        self._failed = failed
-        self._rows: list[Row] = []
-        self._ended = False
-
-    def send(self, conversation: Conversation, *, sync: bool) -> bytes:
-        """The bytes to send now; with ``sync`` the question stands outside any batch of the client's."""
-        name = self.NAME
-        parts = [
-            (Kind.PARSE, messages.parse_message(name, self._sql)),
-            (Kind.BIND, messages.bind(name, name)),
-            (Kind.EXECUTE, messages.execute(name)),
-            (Kind.CLOSE, messages.close(b"P", name)),
-            (Kind.CLOSE, messages.close(b"S", name)),
-        ]
-        acted = conversation.acted
-        for kind, _ in parts:
-            conversation.expect(Owed(kind, capture=self._reply, undo=self._undone))
-        conversation.acted = acted  # reading the catalogue is no effect
-        data = b"".join(raw for _, raw in parts)
-        if sync:
-            conversation.expect(Owed(Kind.SYNC, capture=self._reply))
-            return data + messages.sync()
-        return data + messages.flush()
-
-    def _reply(self, raw: bytes) -> None:
-        kind = raw[:1]
-        if kind == b"D":
-            self._rows.append(tuple(None if v is None else v.decode() for v in messages.parse_data_row(raw)))
-        elif kind == b"E":
-            fields = messages.parse_fields(raw)
-            self._end(fields.get("M", b"").decode("utf-8", "replace") or "the target refused the question")
-        elif kind == b"3":
-            self._end(None)
-
-    def _undone(self) -> None:
-        self._end("the transaction had already failed")
-
-    def _end(self, failure: str | None) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        if failure is None:
-            self._done(self._rows)
-        else:
-            self._failed(failure)
+def _wire(name: str | None) -> bytes | None:
+    """SQL's name as the protocol would send it; None where that depends on encodings and on case folding."""
+    return name.encode() if name is not None and name.isascii() else None

@@ -95,19 +95,8 @@ class Framer:
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the peer."""
-        if self._parts or len(self._buffer) - self._position + len(data) < self._needed:
-            self._parts.append(data)
-            self._parts_size += len(data)
-            if self.buffered < self._needed:
-                return
-            data = b"".join(self._parts)
-            self._parts.clear()
-            self._parts_size = 0
-        if self._position < len(self._buffer):
-            data = self._buffer[self._position :] + data
-        self._buffer = data
-        self._position = 0
-        self._needed = 0
+        self._parts.append(data)  # joined once enough is there: a peer may send single bytes
+        self._parts_size += len(data)
 
     def drop_rest(self) -> None:
         """Throw away what is still to come of the message just handed out in part."""
@@ -119,13 +108,23 @@ class Framer:
         :raises RemoteProtocolError: the peer sent a type or a length that cannot be.
         :raises LimitError: a message that must be read whole is over the limit.
         """
-        if self._parts:
+        if self._parts and not self._joined():
             return None
         if self._rest:
             run = self._pass_rest()
             if run is not None:
                 return run
         return self._walk()
+
+    def _joined(self) -> bool:
+        if self.buffered < self._needed:
+            return False
+        if self._position < len(self._buffer):
+            self._parts.insert(0, self._buffer[self._position :])
+        self._buffer = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._parts_size = self._position = self._needed = 0
+        return True
 
     def _pass_rest(self) -> Run | None:
         start, size = self._position, len(self._buffer)
@@ -181,11 +180,12 @@ class Framer:
         size = len(buffer)
         if kind == HEAD and end - start > self._large:
             if size - start < HEAD_BYTES:
+                self._needed = HEAD_BYTES
                 return None
             self._rest = end - size
             self._position = size
             return Message(buffer[start], buffer[start:size], partial=True)
-        if end - start > self._whole:
+        if kind != HEAD and end - start > self._whole:
             raise LimitError(f"a message of {end - start} bytes is too large", limit=self._limit)
         self._needed = end - start
         return None

@@ -9,13 +9,12 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.frames import Statement
+from hoopgate.frames import Column, Statement
 
-if TYPE_CHECKING:
-    from hoopgate.codecs.postgresql.conversation import Portal
+WINDOW: Final = 1024  # replies owed before the client has to wait: a bound on memory, and on one turn's work
 
 
 class Kind(enum.Enum):
@@ -30,6 +29,7 @@ class Kind(enum.Enum):
     EXECUTE = "Execute"
     SYNC = "Sync"
     CALL = "FunctionCall"
+    COPY_END = "CopyDone or CopyFail"  # owes nothing itself: it marks where a COPY that has yet to begin will end
 
 
 class Step(enum.Enum):
@@ -60,7 +60,6 @@ def _table() -> dict[tuple[Kind, int], Step]:
 
 
 STEPS: Final = _table()
-COPY_IN = ord("G")
 UNASKED: Final = frozenset(b"NSA")  # may come at any time between two messages
 
 
@@ -69,10 +68,13 @@ class Owed:
 
     ``refusal``: the ErrorResponse that takes the place of the target's own. ``capture``: replies are ours and
     go there, not to the client; ``shared``: but an error goes to the client too, since its batch failed by it.
-    ``undo``: what to do if the target never gets to it.
+    ``settle`` is called when it was answered without error, ``undo`` if the target never gets to it.
     """
 
-    __slots__ = ("batch", "capture", "kind", "opened", "portal", "refusal", "settle", "shared", "statement", "undo")
+    __slots__ = (
+        "batch", "capture", "columns", "failed", "kind", "opened", "refusal", "settle", "shared", "statement", "undo",
+        "watched",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -84,18 +86,19 @@ class Owed:
         shared: bool = False,
         undo: Callable[[], None] | None = None,
         settle: Callable[[], None] | None = None,
-        portal: Portal | None = None,
     ) -> None:
         self.kind = kind
         self.statement = statement
         self.refusal = refusal
         self.capture = capture
         self.shared = shared
-        self.portal = portal
         self.undo = undo
-        self.settle = settle  # called when it was answered without error
+        self.settle = settle
         self.batch = 0
-        self.opened = False  # its result's columns have been judged
+        self.watched = False  # its rows may only pass once their columns were judged...
+        self.columns: tuple[Column, ...] | None = None  # ...which are these, where they were asked for
+        self.opened = False  # ...as has been done
+        self.failed = False  # it met an error; a Sync: what stood before it did
 
 
 class Replies:
@@ -111,30 +114,48 @@ class Replies:
     def head(self) -> Owed | None:
         return self.queue[0] if self.queue else None
 
-    def expect(self, entry: Owed) -> None:
-        self.queue.append(entry)
+    @property
+    def full(self) -> bool:
+        return len(self.queue) >= WINDOW
 
-    def step(self, kind: int) -> Owed:
-        """Account for one reply of type ``kind``; the entry it belongs to.
+    def expect(self, entry: Owed) -> None:
+        if self.queue or entry.kind is not Kind.COPY_END:
+            self.queue.append(entry)
+
+    def step(self, kind: int) -> Step:
+        """Account for one reply of type ``kind`` to the head.
 
         :raises RemoteProtocolError: nothing of the sort is owed.
         """
-        head = self.queue[0] if self.queue else None
-        step = STEPS.get((head.kind, kind)) if head is not None else None
-        if head is None or step is None:
-            asked = head.kind.value if head else "nothing"
+        queue = self.queue
+        step = STEPS.get((queue[0].kind, kind)) if queue else None
+        if step is None:
+            asked = queue[0].kind.value if queue else "nothing"
             raise RemoteProtocolError(f"the target sent {chr(kind)!r} where {asked} was to be answered")
         if step is Step.DONE:
-            self.queue.popleft()
+            queue.popleft()
+            while queue and queue[0].kind is Kind.COPY_END:
+                queue.popleft()  # there was no COPY, so the target took no notice of it
         elif step is Step.FAIL:
             self._skip_to_sync()
-        return head
+        return step
 
-    def drop_syncs_after_head(self) -> None:
-        """COPY IN began: the target ignores every Sync until the copy ends (PostgreSQL, CopyGetData)."""
-        head = self.queue[0]
-        kept = [entry for entry in self.queue if entry is head or entry.kind is not Kind.SYNC]
-        self.queue = deque(kept)
+    def begin_copy(self) -> bool:
+        """COPY IN began for the head: until the copy's end the target ignores every Sync (PostgreSQL, CopyGetData).
+
+        True if the client has already sent that end.
+        """
+        entries = iter(list(self.queue))
+        kept = [next(entries)]
+        ended = False
+        for entry in entries:
+            if entry.kind is Kind.COPY_END:
+                ended = True
+                break
+            if entry.kind is not Kind.SYNC:
+                kept.append(entry)
+        self.queue = deque([*kept, *entries])
+        return ended
 
     def _skip_to_sync(self) -> None:
         skipped: list[Owed] = []
@@ -143,3 +164,5 @@ class Replies:
         for entry in reversed(skipped):
             if entry.undo is not None:
                 entry.undo()
+        if self.queue:
+            self.queue[0].failed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -68,12 +69,18 @@ class Admitted:
         parts.append(messages.ready_for_query(login.status))
         return b"".join(parts)
 
-    def relay(self, transport: Any) -> Relay:
-        """Tie the client's transport to the target."""
+    def abandon(self, reason: str) -> None:
+        """Nobody is there to be relayed to: leave nothing open."""
+        self.session.end(reason, sqlstate="")
+        Chain(self.guards).closed(reason)
+        self.target.terminate(self.session.gateway.clock)
+
+    def relay(self, transport: Any, leave: Callable[[], None]) -> Relay:
+        """Tie the client's transport to the target; ``leave`` closes it."""
         session = self.session
         watching = bool(session.engine.masks(session.identity, session.target))
         chain = Chain(self.guards)
-        return Relay(session, transport, self.target, chain, chain, watching=watching, hint=self.hint)
+        return Relay(session, transport, self.target, chain, chain, watching=watching, hint=self.hint, leave=leave)
 
 
 class Admission:
@@ -167,6 +174,7 @@ class Admission:
             log.error("session {session} cannot be recorded: {error}", session=session.id, error=str(error))
             return Refusal("the session cannot be recorded", "58030", "recorder", "Tell the gateway's operators.")
         gateway.opened(session)
+        guards: tuple[Any, ...] = ()
         try:
             await gateway.sessions_store_opened(session)
             session.event("login", **self._login())
@@ -175,6 +183,7 @@ class Admission:
         except BaseException as error:
             refusal = _why(error)
             session.end(f"{refusal.reason} ({type(error).__name__})", sqlstate="")
+            Chain(guards).closed(refusal.reason)
             if isinstance(error, HoopgateError):
                 return refusal
             raise

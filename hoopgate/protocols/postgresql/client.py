@@ -30,6 +30,7 @@ from hoopgate.errors import AuthenticationError, HoopgateError, RemoteProtocolEr
 from hoopgate.interfaces import Identity
 from hoopgate.protocols.postgresql.admission import Admission, Refusal
 from hoopgate.protocols.postgresql.tls import ALPN
+from hoopgate.session import State
 
 if TYPE_CHECKING:
     from hoopgate.gateway import Gateway
@@ -54,6 +55,8 @@ class ClientConnection(Protocol):
         self._relay: Relay | None = None
         self._work: Deferred[None] | None = None
         self._timer: Any = None
+        self._farewell: Any = None
+        self._fed = False
         self._address = ""
         self._gone = False
         self._at_door = False
@@ -75,7 +78,7 @@ class ClientConnection(Protocol):
             self._relay.client_received(data)
         elif self._gone:
             return
-        elif not self._encrypted and self._tls is not None and self._named is None and is_tls_client_hello(data):
+        elif not self._encrypted and self._tls is not None and not self._fed and is_tls_client_hello(data):
             self._start_direct_tls(data)
         else:
             self._advance(data)
@@ -87,6 +90,8 @@ class ClientConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._gone = True
         self._left_door()
+        if self._farewell is not None and self._farewell.active():
+            self._farewell.cancel()
         if self._work is not None:
             self._work.cancel()
         if self._relay is not None:
@@ -95,6 +100,7 @@ class ClientConnection(Protocol):
     # --- start-up
 
     def _advance(self, data: bytes) -> None:
+        self._fed = True
         try:
             self._startup.feed(data)
             while not self._gone and (event := self._startup.next_event()) is not None:
@@ -187,14 +193,15 @@ class ClientConnection(Protocol):
         if isinstance(admitted, Refusal):
             self._refuse(admitted)
             return
-        if self._gone:
-            admitted.session.end("the client left during login", sqlstate="")
+        if self._gone or admitted.session.state is State.ENDED:
+            admitted.abandon("the client left during login")
+            self._refuse(Refusal(admitted.session.reason, "57P01", admitted.session.ended_by))
             return
         self._left_door()
         key = self._gateway.issue_cancel_key(admitted.session, admitted.target, long=self._named.agreed >= (3, 2))
         self._write(self._startup.done() + admitted.greeting(key))
         early = self._startup.trailing
-        self._relay = admitted.relay(self.transport)
+        self._relay = admitted.relay(self.transport, self._close)
         self._relay.start(early)
 
     def _failed(self, failure: Failure) -> None:
@@ -213,6 +220,8 @@ class ClientConnection(Protocol):
 
     def _too_slow(self) -> None:
         self._timer = None
+        if self._work is not None:
+            self._work.cancel()
         self._refuse(Refusal("the login took too long", "08006", "limits.handshake"))
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -229,8 +238,9 @@ class ClientConnection(Protocol):
         self._gone = True
         self._left_door()
         self.transport.loseConnection()  # type: ignore[union-attr]
-        # one that does not read its refusal must not stay
-        self._gateway.clock.callLater(self._gateway.config.limits.handshake, self._abort)
+        # one that does not read its last message must not stay
+        if self._farewell is None:
+            self._farewell = self._gateway.clock.callLater(self._gateway.config.limits.handshake, self._abort)
 
     def _abort(self) -> None:
         if self.transport is not None and getattr(self.transport, "connected", False):

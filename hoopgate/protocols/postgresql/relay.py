@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -12,11 +13,11 @@ from twisted.python.failure import Failure
 from hoopgate.chain import Chain
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.answers import Answers
-from hoopgate.codecs.postgresql.conversation import Conversation, Question
-from hoopgate.codecs.postgresql.encodings import codec
-from hoopgate.codecs.postgresql.requests import Requests
+from hoopgate.codecs.postgresql.conversation import Conversation
+from hoopgate.codecs.postgresql.question import ABORTED, Question
+from hoopgate.codecs.postgresql.requests import Control, Requests
 from hoopgate.codecs.postgresql.rows import splicer
-from hoopgate.errors import HoopgateError, LimitError, RecordingError, RemoteProtocolError
+from hoopgate.errors import HoopgateError, LimitError, QuestionError, RecordingError, RemoteProtocolError
 from hoopgate.frames import Columns, Frame, Phase, Statement
 from hoopgate.guards.approval import Holding
 from hoopgate.lane import Lane
@@ -27,12 +28,17 @@ from hoopgate.session import Rows, Session
 from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
 
 log = Logger()
-_TERMINATE = messages.terminate()
+READING = (
+    "SELECT pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('standard_conforming_strings')"
+)
 CLIENT, TARGET = 0, 1  # directions in a recording: from the client, from the target
 
 
 class Relay:
-    """Ties a client's transport to a target's connection until either leaves or the session ends."""
+    """Ties a client's transport to a target's connection until either leaves or the session ends.
+
+    ``leave`` closes the client's connection.
+    """
 
     def __init__(
         self,
@@ -44,13 +50,14 @@ class Relay:
         *,
         watching: bool,
         hint: str,
+        leave: Callable[[], None],
     ) -> None:
         assert target.login is not None
         self._session = session
         self._client = client
         self._target = target
         self._chain = requests_chain
-        self._answers_chain = answers_chain
+        self._leave = leave
         limits = session.config.limits
         login = target.login
         self.conversation = Conversation(login.parameters, login.status, watching=watching)
@@ -60,7 +67,7 @@ class Relay:
         client_pauser, target_pauser = Pauser(client), Pauser(transport)
         self.requests = Lane(
             requests,
-            inspect=requests_chain.inspect,
+            inspect=self._inspect_request,
             apply=self._apply_request,
             deliver=self._to_target,
             failed=self._client_failed,
@@ -70,12 +77,13 @@ class Relay:
         )
         self.answers = Lane(
             answers,
-            inspect=self._inspect_answer,
+            inspect=answers_chain.inspect,
             apply=self._apply_answer,
             deliver=self._to_client,
             failed=self._target_failed,
             pauser=target_pauser,
             limit=limits.buffer,
+            moved=self._answers_moved,
         )
         client.registerProducer(_Throttle(target_pauser, "client is slow"), True)
         transport.registerProducer(_Throttle(client_pauser, "target is slow"), True)
@@ -85,7 +93,7 @@ class Relay:
 
     def start(self, early: bytes) -> None:
         """Begin, with what the client sent behind its login."""
-        self._target.take_over(self._target_received, self._target_lost)
+        self._target.take_over(self.answers.receive, self._target_lost)
         if early:
             self.client_received(early)
 
@@ -98,14 +106,30 @@ class Relay:
 
     def notice(self, text: str, hint: str) -> None:
         """Tell the client something, between two of the target's messages."""
-        encoding = self._session.client_encoding
+        encoding = self.client_encoding
         self.answers.inject(messages.notice_response(message=text, hint=hint, sqlstate="01000", encoding=encoding))
 
+    @property
+    def transaction(self) -> str:
+        """The target's last word on it: "I" for none, "T" for an open one, "E" for a failed one."""
+        return self.conversation.transaction.decode()
+
+    @property
+    def client_encoding(self) -> str:
+        """Python's name of it."""
+        return self.conversation.encoding
+
+    @property
+    def tentative(self) -> bool:
+        """The client's batch ran something that its failure would undo, settings included."""
+        return self.conversation.unsynced and self.conversation.executed
+
     def ask(self, sql: str) -> Deferred[Rows]:
-        """A question of the gateway's on this session. It fails if the transaction has already failed."""
+        """A question of the gateway's on this session. Fails with QuestionError."""
         conversation = self.conversation
-        if self.requests.dead or conversation.transaction == b"E" or conversation.copy_in or conversation.skipping:
-            return fail(HoopgateError("the session cannot be asked in its present state"))
+        aborted = conversation.skipping or (conversation.idle and conversation.transaction == b"E")
+        if self.requests.dead or conversation.copy_in or aborted:
+            return fail(QuestionError("the session cannot be asked in its present state", aborted=aborted))
         answer: Deferred[Rows] = Deferred()
         clock = self._session.gateway.clock
 
@@ -116,11 +140,15 @@ class Relay:
         def later(result: Any) -> None:
             clock.callLater(0, fire, result)  # never inside the answers' turn: what follows may send and inject
 
-        def failed(text: str) -> None:
-            later(Failure(HoopgateError(f"the session could not be asked: {text}")))
+        def failed(text: str, sqlstate: str) -> None:
+            later(Failure(QuestionError(f"the session could not be asked: {text}", aborted=sqlstate == ABORTED)))
 
         question = Question(sql, done=later, failed=failed)
-        self.requests.send(question.send(conversation, sync=not conversation.unsynced))
+        try:
+            data = question.send(conversation, sync=not conversation.unsynced)
+        except UnicodeEncodeError:
+            return fail(QuestionError("the session's client_encoding has no such names"))
+        self.requests.send(data)
         return answer
 
     def settle_batch(self) -> Deferred[bool]:
@@ -149,9 +177,18 @@ class Relay:
         conversation = self.conversation
         return conversation.idle and conversation.transaction == b"I" and not self.requests.waiting
 
-    def forget(self, name: str | None) -> None:
-        """SQL changed what a prepared statement's name means."""
-        self.conversation.forget(name)
+    def prepared(self, name: str) -> str | None:
+        """The text that the protocol prepared as ``name``; None for none that is known."""
+        prepared = self.conversation.prepared.get(name.encode())
+        return None if prepared is None else prepared.text
+
+    def forget_statement(self, name: str | None) -> None:
+        """SQL changed what a prepared statement's name means (None: all names)."""
+        self.conversation.forget_statement(name)
+
+    def forget_portal(self, name: str | None) -> None:
+        """SQL changed what a cursor's name means (None: all names)."""
+        self.conversation.forget_portal(name)
 
     def policy_changed(self) -> None:
         """From the next result on, rows are watched if any mask is in force now."""
@@ -165,32 +202,47 @@ class Relay:
 
     # --- requests
 
+    def _inspect_request(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        if isinstance(frame, Statement) and self._requests_wire.unsure(frame):
+            return self._read_again(frame).addCallback(lambda _: self._chain.inspect(frame))
+        return self._chain.inspect(frame)
+
+    def _read_again(self, frame: Statement) -> Deferred[None]:
+        def failed(failure: Failure) -> None:
+            failure.trap(QuestionError)
+            self._requests_wire.read_again(frame, ())
+
+        return self.ask(READING).addCallbacks(lambda rows: self._requests_wire.read_again(frame, rows[0]), failed)
+
     def _apply_request(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
         if verdict is ALLOW:
-            if frame.raw == _TERMINATE:
+            data = self._requests_wire.forward(frame)
+            if data[:1] == b"X" and isinstance(frame, Control):
                 self._session.gateway.clock.callLater(0, self._session.end, "the client ended the session", sqlstate="")
                 return b""
-            return self._requests_wire.forward(frame)
+            return data
         if isinstance(verdict, Rewrite):
             return self._requests_wire.forward(verdict.frame)
         if not isinstance(frame, Statement):
             raise HoopgateError(f"{verdict!r} for a frame that is no statement")
         if isinstance(verdict, Hold):
-            return self.holding.hold(frame, verdict).addCallback(lambda released: self._release(frame, released))
+            return self._hold(frame, verdict)
         if isinstance(verdict, Block):
             return self._refuse(frame, verdict)
         raise HoopgateError(f"{verdict!r} for a statement")
 
-    def _release(self, frame: Statement, verdict: Verdict | None) -> Any:
-        """After a hold: None means that the policy changed meanwhile, so that all is asked again."""
-        if self.skipping:
-            return b""
-        if verdict is not None:
-            return self._apply_request(frame, verdict)
-        again = self._chain.inspect(frame)
-        if isinstance(again, Deferred):
-            return again.addCallback(lambda answer: self._apply_request(frame, answer))
-        return self._apply_request(frame, again)
+    def _hold(self, frame: Statement, hold: Hold) -> Deferred[bytes]:
+        rewritten = hold.frame if isinstance(hold.frame, Statement) else frame
+
+        def ended(verdict: Verdict | None) -> Any:
+            if verdict is not None:
+                return self._apply_request(rewritten, verdict)
+            again = self._inspect_request(frame)  # the policy changed meanwhile, so all is asked again
+            if isinstance(again, Deferred):
+                return again.addCallback(lambda answer: self._apply_request(frame, answer))
+            return self._apply_request(frame, again)
+
+        return self.holding.hold(rewritten, hold).addCallback(ended)
 
     def _refuse(self, frame: Statement, block: Block) -> bytes:
         fields = {"rule": block.rule, "reason": block.reason, "phase": frame.phase.value}
@@ -202,7 +254,7 @@ class Relay:
             message=block.reason,
             detail=f'Refused by rule "{block.rule}".',
             hint=block.hint,
-            encoding=self._session.client_encoding,
+            encoding=self.client_encoding,
         )
         return self._requests_wire.refuse(frame, error, block.rule)
 
@@ -211,9 +263,6 @@ class Relay:
             self._target.transport.write(data)  # type: ignore[union-attr]
 
     # --- answers
-
-    def _inspect_answer(self, frame: Frame) -> Verdict | Deferred[Verdict]:
-        return self._answers_chain.inspect(frame)
 
     def _apply_answer(self, frame: Frame, verdict: Verdict) -> bytes:
         if isinstance(frame, Columns):
@@ -228,14 +277,9 @@ class Relay:
         reason = verdict.reason if isinstance(verdict, Block) else "an answer cannot be held"
         raise HoopgateError(reason)
 
-    def _target_received(self, data: bytes) -> None:
-        self.answers.receive(data)
-        if self.answers.dead:
-            return
-        session, conversation = self._session, self.conversation
-        session.transaction = conversation.transaction.decode()
-        session.client_encoding = codec(conversation.parameters.get("client_encoding", "UTF8")) or "utf-8"
-        if self._idle_waiters and conversation.idle:
+    def _answers_moved(self) -> None:
+        """What waited for the target may go on. Also after a late verdict: its answers move without new bytes."""
+        if self._idle_waiters and self.conversation.idle:
             waiters, self._idle_waiters = self._idle_waiters, []
             for waiter in waiters:
                 waiter()
@@ -280,24 +324,39 @@ class Relay:
         self._session.end("the target closed the connection", sqlstate="08006")
 
     def close(self, reason: str, sqlstate: str, rule: str) -> None:
-        self.requests.stop()
-        boundary = self._answers_wire.boundary
-        self.answers.stop()
-        self.holding.withdraw(reason)
-        self._chain.closed(reason)
-        self._target.terminate()
-        self._client.unregisterProducer()
-        if boundary and sqlstate and not self._client.disconnecting:
+        """Let go of everything; no step's fault keeps the others from being done."""
+        whole = self.answers.between
+        last_words = partial(self._say, reason, sqlstate, rule) if whole and sqlstate else _nothing
+        for step in (
+            self.requests.stop,
+            self.answers.stop,
+            partial(self.holding.withdraw, reason),
+            partial(self._chain.closed, reason),
+            partial(self._target.terminate, self._session.gateway.clock),
+            self._client.unregisterProducer,
+            last_words,
+            self._leave,
+        ):
+            try:
+                step()
+            except Exception:
+                log.failure("session {session} did not end cleanly", session=self._session.id)
+
+    def _say(self, reason: str, sqlstate: str, rule: str) -> None:
+        if not self._client.disconnecting:
             self._client.write(
                 messages.error_response(
                     severity="FATAL",
                     sqlstate=sqlstate,
                     message=f"terminating connection: {reason}",
                     detail=f'Ended by "{rule}".' if rule else "",
-                    encoding=self._session.client_encoding,
+                    encoding=self.client_encoding,
                 )
             )
-        self._client.loseConnection()
+
+
+def _nothing() -> None:
+    """Nothing can be said in the middle of a message."""
 
 
 class _Throttle:

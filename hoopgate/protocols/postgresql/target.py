@@ -17,6 +17,8 @@ from hoopgate.codecs.postgresql.startup import ClientStartup, Encryption, Failed
 from hoopgate.errors import HoopgateError, RemoteProtocolError, UpstreamError
 from hoopgate.protocols.postgresql.tls import failure_text, peer_certificate
 
+FAREWELL = 10.0  # seconds that a target has to take what it was sent last
+
 
 @implementer(IHandshakeListener)
 class TargetConnection(Protocol):
@@ -37,6 +39,8 @@ class TargetConnection(Protocol):
         self._encryption: Encryption | None = None
         self._early = b""
         self._lost_early: Failure | None = None
+        self._gone = False
+        self._farewell: Any = None
         self._received: Callable[[bytes], None] = self._login_received
         self._lost: Callable[[Failure], None] = self._login_lost
 
@@ -55,6 +59,9 @@ class TargetConnection(Protocol):
         self._received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._gone = True
+        if self._farewell is not None and self._farewell.active():
+            self._farewell.cancel()
         self._lost(reason)
 
     def take_over(self, received: Callable[[bytes], None], lost: Callable[[Failure], None]) -> None:
@@ -67,11 +74,16 @@ class TargetConnection(Protocol):
         if self._lost_early is not None:
             lost(self._lost_early)
 
-    def terminate(self) -> None:
-        """Say goodbye and close."""
-        if self.transport is not None:
-            self.transport.write(messages.terminate())
-            self.transport.loseConnection()
+    def terminate(self, clock: Any = None) -> None:
+        """Say goodbye and close; with ``clock``, at the latest after FAREWELL seconds."""
+        transport: Any = self.transport
+        if transport is None or self._gone:
+            return
+        transport.unregisterProducer()  # or a connection that was paused would stay
+        transport.write(messages.terminate())
+        transport.loseConnection()
+        if clock is not None and self._farewell is None:
+            self._farewell = clock.callLater(FAREWELL, transport.abortConnection)
 
     def _login_received(self, data: bytes) -> None:
         self._guarded(lambda: self._advance(data))
