@@ -26,6 +26,7 @@ from hoopgate.voting import (
     NotEligibleError,
     ballot,
     checked_reason,
+    concerned,
     decidable,
     owns,
     person_of,
@@ -331,8 +332,8 @@ class Approvals:
 
 
 def visible(request: Request, viewer: Identity) -> bool:
-    """Who made a request sees it, and who may decide it; nobody else sees another's statement."""
-    return owns(request, viewer) or refusal(request, viewer) is None
+    """Who made a request sees it, and who is asked to decide it; nobody else sees another's statement."""
+    return owns(request, viewer) or concerned(request, viewer)
 
 
 def _failed() -> Deferred[Ticket]:

@@ -32,7 +32,7 @@ from hoopgate.stores.records import (
     State,
     StoreError,
 )
-from hoopgate.voting import NotEligibleError, ballot, checked_reason, decidable, owns, person_of, refusal
+from hoopgate.voting import NotEligibleError, ballot, checked_reason, concerned, decidable, owns, person_of, refusal
 
 Concerns = Callable[[Rule, Identity, Target], bool]
 Watcher = Callable[[str], None]
@@ -196,7 +196,7 @@ class Grants:
 
     def _offered(self, config: Config, identity: Identity, scope: str) -> tuple[Rule, ...]:
         """The rules that the scope would open to this identity. Raises ScopeError for none."""
-        if identity.targets and scope.removeprefix(_TARGET) not in identity.targets:
+        if identity.targets and scope not in {f"{_TARGET}{name}" for name in identity.targets}:
             raise ScopeError("the token presented is bound to other targets")
         rules = [rule for rule in config.rules if rule.grant and rule.then in ("allow", "hold")]
         if scope.startswith(_TARGET):
@@ -282,7 +282,7 @@ class Grants:
         self.log.error("grants could not be read: {error}", error=failure.value)
 
     def _visible(self, known: Request, viewer: Identity) -> bool:
-        return owns(known, viewer) or refusal(known, viewer) is None or is_operator(self._config(), viewer)
+        return owns(known, viewer) or concerned(known, viewer) or is_operator(self._config(), viewer)
 
     def _shown(self, known: Request | None, viewer: Identity) -> Request:
         if known is None or known.kind != "grant" or not self._visible(known, viewer):
@@ -291,5 +291,5 @@ class Grants:
 
 
 def is_operator(config: Config, identity: Identity) -> bool:
-    """A person, not something acting for one, in one of ``api.operators``."""
-    return not identity.chain and bool(identity.groups & set(config.api.operators))
+    """A person, not something acting for one, in one of ``api.operators``, of an issuer whose people decide."""
+    return identity.decides and not identity.chain and bool(identity.groups & set(config.api.operators))

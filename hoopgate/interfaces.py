@@ -48,6 +48,7 @@ class Identity:
     expires: float | None = None
     token_id: str = ""  # of a gateway-issued token: revoking it ends the session
     targets: tuple[str, ...] = ()  # a gateway-issued token may be bound to these; empty: any
+    decides: bool = True  # False: its issuer's people approve nothing and operate nothing (``issuer.approves``)
 
     @property
     def key(self) -> str:

@@ -37,8 +37,30 @@ def person_of(identity: Identity) -> str:
 
 def refusal(request: Request, voter: Identity) -> str | None:
     """Why ``voter`` may not decide ``request``, or None if it may."""
+    return _not_asked(request, voter) or _perhaps_the_same(request.requester, voter)
+
+
+def concerned(request: Request, voter: Identity) -> bool:
+    """Whether ``voter`` is of those who are asked, and so sees the request; :func:`refusal` may still forbid a vote."""
+    return _not_asked(request, voter) is None
+
+
+def _perhaps_the_same(requester: Identity, voter: Identity) -> str | None:
+    """Across issuers only the person claim tells people apart: where a token lacks it, nothing does."""
+    if voter.issuer == requester.issuer or (voter.person and requester.person):
+        return None
+    whose = "the requester's" if voter.person else "your"
+    return (
+        f"{whose} token does not say which person it stands for, so nobody can tell whether the two of you are one: "
+        "the issuer's person_claim must name a claim that its tokens have"
+    )
+
+
+def _not_asked(request: Request, voter: Identity) -> str | None:
     if voter.chain:
         return "an approval must come from a person, not from something that acts for one"
+    if not voter.decides:
+        return "people of your issuer decide nothing here (issuer.approves)"
     requester = _names(request.requester) | {request.person}
     if _names(voter) & requester:
         return "nobody decides a request of their own, or of one that acts for them"
@@ -50,12 +72,20 @@ def refusal(request: Request, voter: Identity) -> str | None:
 
 
 def owns(request: Request, identity: Identity) -> bool:
-    """Whether this is a request of the identity's own: of its key or person, and made through the same chain.
+    """Whether this is a request of the identity's own: see :func:`is_own`."""
+    return is_own(request.requester, identity)
 
-    Something that acts for a person sees what it asked for, not what the person or another agent did.
+
+def is_own(theirs: Identity, identity: Identity) -> bool:
+    """Whether what ``theirs`` did is ``identity``'s own: the same key, or the same issuer's word for the same person.
+
+    Another issuer's word on a person takes rights away (see :func:`refusal`) and never gives any: whoever can choose
+    an address there would else see what the person does here. Something that acts for a person sees what it did
+    itself, not what the person or another agent did.
     """
-    same = identity.key == request.requester.key or person_of(identity) == request.person
-    return same and (not identity.chain or identity.chain == request.requester.chain)
+    same_person = identity.issuer == theirs.issuer and person_of(identity) == person_of(theirs)
+    same = identity.key == theirs.key or same_person
+    return same and (not identity.chain or identity.chain == theirs.chain)
 
 
 def settled(requirements: Iterable[Approvers], votes: Sequence[Vote]) -> bool:
@@ -92,15 +122,30 @@ def ballot(voter: Identity, approve: bool, reason: str, at: float) -> Vote:
 
 
 def _people(requirement: Approvers, approving: Sequence[Vote]) -> int:
-    """How many people of the requirement's groups: the smaller of distinct persons and distinct keys."""
+    """How many people of the requirement's groups: the smaller of distinct persons and distinct keys.
+
+    A vote without a person claim counts among those of its own issuer alone: beside others' it may be anybody's second.
+    """
     fitting = [vote for vote in approving if vote.groups & set(requirement.groups)]
-    return min(len({vote.person for vote in fitting}), len({vote.key for vote in fitting}))
+    issuers = {vote.key.partition("|")[0] for vote in fitting}
+    of_one = [[vote for vote in fitting if vote.key.partition("|")[0] == issuer] for issuer in issuers]
+    named = [vote for vote in fitting if vote.person != vote.key]
+    return max((_distinct(votes) for votes in (*of_one, named)), default=0)
+
+
+def _distinct(votes: Sequence[Vote]) -> int:
+    return min(len({vote.person for vote in votes}), len({vote.key for vote in votes}))
 
 
 def _names(identity: Identity) -> set[str]:
-    """Every name this identity and those in its chain go by (chains may hold keys or bare names)."""
+    """Every name this identity and those in its chain go by (chains hold keys, or bare names).
+
+    A link's subject counts by itself too: it may be what another issuer calls the person.
+    """
     names = {identity.key, person_of(identity), *identity.chain}
-    return names | {_fold(link) for link in identity.chain}
+    for link in identity.chain:
+        names |= {_fold(link), _fold(link.partition("|")[2] or link)}
+    return names
 
 
 def _fold(name: str) -> str:

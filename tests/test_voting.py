@@ -15,7 +15,8 @@ from tests.stores.parts import AGENT, ALICE, BOB, ISSUER, person
 HELD = evolve(request(), requester=ALICE, person=person_of(ALICE))
 
 
-def vote(key: str, name: str = "", *groups: str, approve: bool = True) -> Vote:
+def vote(subject: str, name: str = "", *groups: str, approve: bool = True, issuer: str = "i") -> Vote:
+    key = f"{issuer}|{subject}"
     return Vote(key, name or key, frozenset(groups or ("dba",)), approve, "", 1.0)
 
 
@@ -33,6 +34,7 @@ def test_an_approver_of_a_group_may_vote() -> None:
         (person("zed"), "none of your groups"),
         (evolve(BOB, chain=(f"{ISSUER}|bot",)), "acts for one"),
         (evolve(BOB, targets=("other",)), "not good for target"),
+        (evolve(BOB, decides=False), "people of your issuer"),
     ],
 )
 def test_who_may_not(voter: Identity, why: str) -> None:
@@ -41,7 +43,10 @@ def test_who_may_not(voter: Identity, why: str) -> None:
     assert why in refused
 
 
-@pytest.mark.parametrize("link", [BOB.key, "bob@example.com", "BOB@Example.com"])
+@pytest.mark.parametrize(
+    "link",
+    [BOB.key, "bob@example.com", "BOB@Example.com", "https://other|bob@example.com", "https://other|BOB@Example.com"],
+)
 def test_nobody_in_the_requesters_chain(link: str) -> None:
     delegated = evolve(HELD, requester=evolve(ALICE, chain=(link,)))
     assert "acts for them" in str(refusal(delegated, BOB))
@@ -69,6 +74,11 @@ def test_a_person_is_the_same_in_every_spelling() -> None:
         ([vote("a", "", "dba", "security")], False),
         ([vote("a"), vote("b", "", "strangers")], False),
         ([vote("a"), vote("b", approve=False)], False),
+        ([vote("a"), vote("b", issuer="j")], False),
+        ([vote("a", "p"), vote("b", issuer="j")], False),
+        ([vote("a", "p"), vote("b", "q", issuer="j")], True),
+        ([vote("a", "p"), vote("b", "p", issuer="j")], False),
+        ([vote("a"), vote("b"), vote("c", issuer="j")], True),
     ],
 )
 def test_two_of_two_groups(votes: list[Vote], enough: bool) -> None:
@@ -96,7 +106,8 @@ def test_own_is_by_key_or_person_and_an_agent_sees_only_its_own() -> None:
     assert owns(by_agent, AGENT)
     assert not owns(HELD, AGENT)
     assert not owns(HELD, BOB)
-    assert owns(HELD, Identity("https://other", "x", person="Alice@example.com"))
+    assert owns(HELD, person("alice-admin", person="Alice@example.com"))
+    assert not owns(HELD, Identity("https://other", "x", person="Alice@example.com"))
 
 
 def test_reasons() -> None:

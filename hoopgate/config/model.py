@@ -91,6 +91,9 @@ class Issuer:
     delegation_claims: tuple[Text, ...] = field(
         default=("actor",), metadata=about("Claims that name an actor, besides `act` (RFC 8693).")
     )
+    approves: bool = field(
+        default=True, metadata=about("Whether its people may approve holds, give grants and be operators.")
+    )
     login_scopes: tuple[Text, ...] = field(default=("openid",), metadata=about("Scopes that `hoopgate login` asks."))
     skew: Seconds = field(default=60.0, metadata=about("Tolerated difference of clocks.", least=0, most=600))
     keys_ttl: Seconds = field(default=3600.0, metadata=about("How long the issuer's keys (JWKS) are cached."))

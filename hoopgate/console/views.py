@@ -25,7 +25,7 @@ from hoopgate.identity.exchange import OAuthError, exchange
 from hoopgate.identity.tokens import GatewayTokens
 from hoopgate.interfaces import IAuthenticator, Identity, IStore
 from hoopgate.stores.records import STATES, Audience, NoSuchRecordError, SessionRecord, State
-from hoopgate.voting import checked_reason, person_of
+from hoopgate.voting import checked_reason, is_own, person_of
 
 LONGEST_WAIT: Final = 30  # seconds of a long poll
 _WAIT: Final = 25
@@ -205,9 +205,7 @@ class Views:
         return Answer({"id": known.id, "ending": True}, 202)
 
     def _may_see(self, caller: Identity, record: SessionRecord) -> bool:
-        own = caller.key == record.identity.key or person_of(caller) == record.person
-        reaches = not caller.chain or caller.chain == record.identity.chain
-        return (own and reaches) or is_operator(self._rooms.config(), caller)
+        return is_own(record.identity, caller) or is_operator(self._rooms.config(), caller)
 
     # --- what several share
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -95,9 +95,10 @@ class Authenticator:
         if self._tokens is None:
             raise refused("gateway tokens are not in use")
         identity = await self._tokens.verify(token)
-        if identity.issuer not in self._verifiers:
+        behind = self._verifiers.get(identity.issuer)
+        if behind is None:
             raise refused(f"the issuer behind token {identity.token_id} is no longer configured")
-        return identity
+        return evolve(identity, decides=behind.issuer.approves)
 
     async def _foreign(self, token: str) -> Identity:
         unverified = parse(token, self._limit)

@@ -5,7 +5,6 @@ Whatever is malformed refuses the token: a group or an actor that we cannot read
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -58,9 +57,9 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None and name not in claims:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise refused(f"its {name} is no number")
-    if abs(value) > 1e15:
+    if not abs(value) <= 1e15:  # of an integer beyond any float too, and of what is no number at all
         raise refused(f"its {name} is no date")
     return float(value)
 
@@ -142,4 +141,5 @@ def identity_of(claims: dict[str, Any], issuer: Issuer) -> Identity:
         claims=claims,
         chain=delegation(claims, issuer),
         person=_person(claims, issuer),
+        decides=issuer.approves,
     )

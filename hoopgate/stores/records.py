@@ -147,6 +147,7 @@ def identity_to_json(identity: Identity, *, claims: bool = True) -> dict[str, An
         "expires": identity.expires,
         "token_id": identity.token_id,
         "targets": list(identity.targets),
+        "decides": identity.decides,
     }
 
 
@@ -163,4 +164,5 @@ def identity_from_json(value: dict[str, Any]) -> Identity:
         expires=value["expires"],
         token_id=value["token_id"],
         targets=tuple(value["targets"]),
+        decides=bool(value.get("decides", True)),  # kept since it came to be
     )

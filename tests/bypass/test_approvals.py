@@ -88,6 +88,35 @@ async def test_two_issuers_with_one_subject_are_two_identities(node: Node) -> No
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_token_without_the_person_claim_makes_no_second_person(node: Node) -> None:
+    """Whoever asks an issuer for a token without ``email`` is still the same human."""
+    nameless = Identity("https://other", "b2", groups=frozenset({"security"}))
+    ticket = await node.approvals.open(held(approvers=TWO))
+    await node.approvals.decide(BOB, ticket.id, True, digest=DIGEST)
+    with pytest.raises(NotEligibleError, match="your token does not say which person"):
+        await node.approvals.decide(nameless, ticket.id, True, digest=DIGEST)
+    assert not ticket.outcome.called
+
+    by_nameless = await node.approvals.open(held(requester=evolve(nameless, groups=frozenset()), session="s2"))
+    with pytest.raises(NotEligibleError, match="the requester's token does not say which person"):
+        await node.approvals.decide(BOB, by_nameless.id, True, digest=DIGEST)
+    colleague = Identity("https://other", "c3", groups=frozenset({"security"}))
+    await node.approvals.decide(colleague, by_nameless.id, True, digest=DIGEST)  # one issuer tells its own apart
+    assert (await by_nameless.outcome).status == "approved"
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_address_chosen_at_another_issuer_shows_nothing(node: Node) -> None:
+    """Whoever calls themselves alice@example.com elsewhere sees none of Alice's statements."""
+    ticket = await node.approvals.open(held())
+    claimant = Identity("https://other", "mallory", person=ALICE.person)
+    with pytest.raises(NoSuchRecordError):
+        await node.approvals.get(ticket.id, claimant)
+    assert await node.approvals.list(claimant, (), 100) == ()
+    assert [each.id for each in await node.approvals.list(ALICE, (), 100)] == [ticket.id]
+
+
+@pytest_twisted.ensureDeferred
 async def test_more_votes_than_asked_for_do_not_hang_it(node: Node, other: Node) -> None:
     """``==`` on the number of votes: three at once jump over two."""
     voters = [person(f"v{number}", "dba") for number in range(4)]
@@ -123,7 +152,7 @@ async def test_self_approval(node: Node, voter: Identity) -> None:
     assert not ticket.outcome.called
 
 
-@pytest.mark.parametrize("link", [f"{ISSUER}|bob", "bob@example.com"])
+@pytest.mark.parametrize("link", [f"{ISSUER}|bob", "bob@example.com", "https://other|bob@example.com"])
 @pytest_twisted.ensureDeferred
 async def test_approval_by_a_link_of_the_requesters_chain(node: Node, link: str) -> None:
     ticket = await node.approvals.open(held(requester=evolve(ALICE, chain=(f"{ISSUER}|agent", link))))

@@ -41,6 +41,28 @@ def test_two_issuers_with_one_subject_are_two_identities() -> None:
     assert found == {"https://id.example.com/|ada", "https://other.example.com|ada"}
 
 
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1e300, True, "1"])
+def test_a_time_that_is_no_date_is_refused_and_breaks_nothing(name: str, value: object) -> None:
+    issuer = FakeIssuer()
+    with pytest.raises(AuthenticationError):
+        result(authenticator(issuer).authenticate(issuer.token(**{name: value})))
+
+
+def test_whose_people_decide_is_the_issuers_table_of_now() -> None:
+    issuer, store, clock = FakeIssuer(), MemoryStore(), clock_at()
+    tokens = GatewayTokens(store, b"k" * 32, clock)
+    who = Authenticator([issuer.config], issuer.fetch, tokens, clock)
+    theirs = issuer.token()
+    found = result(who.authenticate(theirs))
+    ours, _ = result(tokens.issue(found, 60))
+    assert found.decides
+    assert result(who.authenticate(ours)).decides
+    who.reload([evolve(issuer.config, approves=False)])
+    assert not result(who.authenticate(theirs)).decides
+    assert not result(who.authenticate(ours)).decides
+
+
 def test_a_verified_token_is_remembered_for_a_minute_at_most() -> None:
     issuer, clock = FakeIssuer(keys_ttl=30.0), clock_at()
     who = authenticator(issuer, clock=clock)
