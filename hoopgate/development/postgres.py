@@ -175,6 +175,7 @@ class PostgresServer:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.stop()
+            shutil.rmtree(self.directory, ignore_errors=True)  # should the keeper have been killed before it could
 
     def dsn(self, database: str = SUPERUSER, user: str = SUPERUSER, password: str | None = None) -> str:
         """A libpq connection string over TCP; the superuser's password is filled in."""

@@ -97,6 +97,7 @@ def test_the_keepers_end_is_the_servers_end() -> None:
     os.kill(keeper, signal.SIGKILL)
     assert gone(pid)
     server.stop()
+    assert not server.directory.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
