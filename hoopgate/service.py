@@ -8,18 +8,21 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
+from twisted.python.components import Componentized
 from twisted.python.failure import Failure
+from twisted.python.logfile import LogFile
 
 from hoopgate.boot import Boot
 from hoopgate.config.load import load
 from hoopgate.config.mistakes import ConfigErrors
 from hoopgate.config.model import Config
+from hoopgate.logs import JsonObserver
 
 log = Logger()
 DEFAULT_CONFIG = "/etc/hoopgate/hoopgate.toml"
@@ -29,7 +32,7 @@ class Options(usage.Options):
     """The command line of ``twistd hoopgate``."""
 
     synopsis = "[-c FILE]"
-    longdesc = "A Layer 7 access gateway. Check a configuration first with: hoopgate check FILE"
+    longdesc = "A Layer 7 access gateway. Check a configuration first with: hoopgate check -c FILE"
     optParameters = [["config", "c", DEFAULT_CONFIG, "The configuration (TOML)."]]  # noqa: N815 - Twisted's name
 
 
@@ -38,8 +41,10 @@ class GatewayService(Service):
 
     name = "hoopgate"
 
-    def __init__(self, config: Config, reactor: Any = None) -> None:
+    def __init__(self, config: Config, reactor: Any = None, *, log_to: TextIO | LogFile | None = None) -> None:
+        """``log_to`` gets structured log lines; None: twistd's own choice stays."""
         self._config = config
+        self._log_to = log_to
         self._given_reactor = reactor
         self.boot: Boot | None = None
         self.started: Deferred[None] | None = None
@@ -51,6 +56,12 @@ class GatewayService(Service):
 
             self._given_reactor = reactor
         return self._given_reactor
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Become a part of twistd's application; its log is ours from the first line on."""
+        if self._log_to is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, JsonObserver(self._log_to))
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
@@ -108,7 +119,18 @@ def makeService(options: Any) -> GatewayService:
         raise usage.UsageError(f"{path} cannot be used:\n{lines}") from None
     except OSError as error:
         raise usage.UsageError(f"{path} cannot be read: {error.strerror}. Give one with -c FILE.") from None
-    return GatewayService(config)
+    return GatewayService(config, log_to=_log_to(getattr(options, "parent", None)))
+
+
+def _log_to(twistd: Any) -> TextIO | LogFile | None:
+    """Where twistd was told to log: its ``--logfile``, or standard output. ``--logger`` and ``--syslog`` stand."""
+    if twistd is None or twistd.get("logger") or twistd.get("syslog"):
+        return None
+    name = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
+    if name == "-":
+        return sys.stdout
+    # tokens and statements are kept out of it, addresses and names are not
+    return LogFile.fromFullPath(name, defaultMode=0o600)  # type: ignore[no-any-return]
 
 
 def notify(state: str) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, connectProtocol
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
 from hoopgate.config.model import Host, Role, Target
@@ -47,7 +48,7 @@ class Upstream:
 
     async def _cancel(self, connection: TargetConnection, request: bytes) -> None:
         canceller = CancelConnection(request, tls=connection.tls)
-        await connectProtocol(connection.endpoint, canceller)
+        await connection.endpoint.connect(Once(canceller))
         canceller.done.addTimeout(10.0, self._reactor)
         await canceller.done
 
@@ -86,7 +87,7 @@ class Upstream:
         tls = await self._tls(target, host, role)
         connection = TargetConnection({**parameters, "user": role.user}, tls=tls, credential=credential)
         connection.endpoint = self._endpoint(target, host)
-        await connectProtocol(connection.endpoint, connection)
+        await connection.endpoint.connect(Once(connection))
         connection.ready.addTimeout(target.connect_timeout, self._reactor, _timed_out)
         return await connection.ready
 
@@ -110,6 +111,18 @@ class Upstream:
             path = f"{host.name}/.s.PGSQL.{host.port}"
             return UNIXClientEndpoint(self._reactor, path, timeout=target.connect_timeout)
         return HostnameEndpoint(self._reactor, host.name, host.port, timeout=target.connect_timeout)
+
+
+class Once(Factory):
+    """Gives out one protocol that is there already, and says nothing in the log."""
+
+    noisy = False
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: object) -> Protocol:
+        return self._protocol
 
 
 def _timed_out(result: object, timeout: float) -> TargetConnection:
