@@ -16,7 +16,7 @@ BLOCKS = [match.strip() for match in re.findall(r"^```[a-z]*\n(.*?)^```$", READM
 
 
 def test_the_first_two_blocks_are_single_commands() -> None:
-    assert BLOCKS[:2] == ["python3 etc/bootstrap.py demo --tour", "python3 etc/bootstrap.py test"]
+    assert BLOCKS[:2] == ["python3 etc/bootstrap.py demo", "python3 etc/bootstrap.py test"]
 
 
 def test_ci_runs_the_readmes_command() -> None:
