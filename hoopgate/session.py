@@ -88,6 +88,7 @@ class Session:
         self.target = target
         self.role = role
         self.database = target.database
+        self.replication = False  # a replication connection, which has commands that are no SQL
         self.client = client
         self.application = ""
         self.state = State.OPENING

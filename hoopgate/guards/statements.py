@@ -13,6 +13,7 @@ from zope.interface import implementer
 from hoopgate.errors import QuestionError
 from hoopgate.frames import Frame, Phase, Statement
 from hoopgate.interfaces import IGuard, IGuardFactory
+from hoopgate.policy import replication
 from hoopgate.policy.engine import Decision, Subject
 from hoopgate.policy.globs import SCHEMALESS
 from hoopgate.policy.sql.effects import effects
@@ -58,6 +59,8 @@ class StatementsGuard:
         self._session.decision = None
         if frame.phase is Phase.CALL:
             return self._verdict(frame, self._session.engine.decide_call(self._subject(())))
+        if self._session.replication and (operation := replication.command(frame.text)) is not None:
+            return self._verdict(frame, self._session.engine.decide_operation(self._subject(()), operation))
         if self._tentative:
             self._tentative, self._schemas = False, None
         if self._schemas is None and self._asks_for_names(frame.text):

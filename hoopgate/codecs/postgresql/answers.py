@@ -13,7 +13,7 @@ from hoopgate.errors import RemoteProtocolError
 from hoopgate.frames import Columns, Frame, Notice, Opaque, Reply, Rows
 
 _ERROR, _NOTICE, _STATUS = ord("E"), ord("N"), ord("S")
-_ROW, _COPY_ROW, _COPY_IN, _READY = ord("D"), ord("d"), ord("G"), ord("Z")
+_ROW, _COPY_ROW, _COPY_IN, _COPY_BOTH, _READY = (ord(letter) for letter in "DdGWZ")
 
 
 class RowSplicer(Protocol):
@@ -131,7 +131,7 @@ class Answers:
         held_back = self._end_result(kind) if kind in b"CcIsE" else b""
         if kind == _READY:
             conversation.ready(messages.parse_ready_for_query(raw), head.batch)
-        elif kind == _COPY_IN:
+        elif kind in (_COPY_IN, _COPY_BOTH):
             conversation.begin_copy()
         if step is not Step.KEEP or kind in b"CcIsE":
             head.opened = False

@@ -47,7 +47,7 @@ def _table() -> dict[tuple[Kind, int], Step]:
         for letters, step in ((keep, Step.KEEP), (done, Step.DONE), (fail, Step.FAIL)):
             steps.update({(kind, ord(letter)): step for letter in letters})
 
-    on(Kind.QUERY, keep="TDCIGHcdE", done="Z")
+    on(Kind.QUERY, keep="TDCIGHWcdE", done="Z")
     on(Kind.CALL, keep="VE", done="Z")
     on(Kind.SYNC, keep="E", done="Z")  # an implicit transaction may fail as it commits
     on(Kind.PARSE, done="1", fail="E")

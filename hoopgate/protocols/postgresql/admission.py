@@ -15,6 +15,8 @@ from hoopgate.codecs.postgresql.startup import Startup
 from hoopgate.config.model import Listener, Role, Target
 from hoopgate.errors import HoopgateError, PolicyError, RecordingError, SecretError, UpstreamError
 from hoopgate.interfaces import Identity
+from hoopgate.policy import replication
+from hoopgate.policy.engine import Subject
 from hoopgate.protocols.postgresql.relay import Relay
 from hoopgate.protocols.postgresql.target import TargetConnection
 from hoopgate.session import Session
@@ -104,6 +106,12 @@ class Admission:
         settings = self._settings(target)
         if isinstance(settings, Refusal):
             return settings
+        mode = self._startup.parameters.get("replication", "false")
+        if replication.asked(mode):
+            refusal = self._may_replicate(identity, target, role)
+            if refusal is not None:
+                return refusal
+            settings["replication"] = mode
         session = Session(
             self._gateway,
             listener=self._listener,
@@ -113,6 +121,7 @@ class Admission:
             client=self._client,
         )
         session.database = database
+        session.replication = "replication" in settings
         session.application = settings.get("application_name", "")
         return await self._open(session, role, {**settings, "database": database})
 
@@ -149,10 +158,22 @@ class Admission:
             return Refusal(decision.reason, "42501", decision.rule, decision.hint)
         return None
 
+    def _may_replicate(self, identity: Identity, target: Target, role: Role) -> Refusal | None:
+        """A replication connection streams everything, so a rule must name it, and no mask may be in force."""
+        gateway = self._gateway
+        subject = Subject(identity, target, role.name, gateway.grants_of(identity))
+        decision = gateway.engine.decide_operation(subject, replication.CONNECTION)
+        if decision.then != "allow":
+            gateway.access_denied(identity, target, role, decision)
+            reason = decision.reason or "a replication connection cannot be held for approval"
+            return Refusal(reason, "42501", decision.rule, decision.hint)
+        masks = gateway.engine.masks(identity, target)
+        if masks:
+            return Refusal("replication would pass by the masks in force", "42501", masks[0].name)
+        return None
+
     def _settings(self, target: Target) -> dict[str, str] | Refusal:
         startup = self._startup
-        if startup.parameters.get("replication", "false").lower() not in ("false", "off", "no", "0"):
-            return Refusal("replication connections are not offered", "0A000", "protocol.replication")
         given = {name: value for name, value in startup.parameters.items() if name not in NOT_SETTINGS}
         given.update(startup.options)
         allowed = {name.lower() for name in target.startup_parameters}
