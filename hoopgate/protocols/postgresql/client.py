@@ -84,7 +84,8 @@ class ClientConnection(Protocol):
             self._advance(data)
 
     def handshakeCompleted(self) -> None:
-        if self._direct and self.transport.negotiatedProtocol != ALPN:  # type: ignore[union-attr]
+        tls: Any = self.transport.protocol  # type: ignore[union-attr]  # startTLS put it between the socket and us
+        if self._direct and tls.negotiatedProtocol != ALPN:
             self._refuse(Refusal("direct TLS needs ALPN protocol 'postgresql'", "08P01", "protocol"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
