@@ -3,6 +3,7 @@ make an oracle of it (a constraint, an index, an order of rows that tells how it
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, Final
 
 from attrs import define
@@ -37,8 +38,9 @@ _CODE_OBJECTS: Final = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE",
 class DefinitionWalk(QueryWalk):
     """Adds definitions."""
 
+    @abstractmethod
     def statement(self, node: Node) -> None:
-        raise NotImplementedError
+        """Judge a whole statement inside another."""
 
     def create_table(self, node: Node) -> None:
         """CREATE TABLE: a new relation has no rows yet; what it refers to may have."""

@@ -5,6 +5,7 @@ Iterative within a query, so that a long expression costs no stack; only nested 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -39,7 +40,7 @@ def refuse_mention(mention: Mention, where: str) -> NoReturn:
 
 
 @define(eq=False)
-class Walk:
+class Walk(ABC):
     """State of one message's walk. ``scrub``: it does something whose errors may quote stored values."""
 
     sources: Sources
@@ -94,9 +95,9 @@ class Walk:
         if mention is not None:
             refuse_mention(mention, at.where)
 
+    @abstractmethod
     def query(self, node: Node, at: At) -> None:
         """Judge a nested query, none of whose columns come out as they are."""
-        raise NotImplementedError
 
     def _column(self, node: Node, at: At) -> Iterable[Any]:
         self.reference(node, at)
@@ -107,8 +108,9 @@ class Walk:
         self.sublink(node, at)
         return (node.get("testexpr"),)
 
+    @abstractmethod
     def sublink(self, node: Node, at: At) -> None:
-        raise NotImplementedError
+        """Judge the query of a sub-select in an expression."""
 
     def _nested(self, node: Node, at: At) -> Iterable[Any]:
         self.query({"SelectStmt": node}, at)
