@@ -44,7 +44,7 @@ SCRUBBED: Final = frozenset(
 """Read nothing that comes out, but errors and notices may quote rows."""
 
 CODE_STATEMENTS: Final = {
-    "DoStmt": "DO", "CallStmt": "CALL", "LoadStmt": "LOAD", "ListenStmt": "LISTEN",
+    "DoStmt": "DO", "CallStmt": "CALL", "LoadStmt": "LOAD",
     "CreateFunctionStmt": "CREATE FUNCTION", "AlterFunctionStmt": "ALTER FUNCTION", "CreateTrigStmt": "CREATE TRIGGER",
     "CreateEventTrigStmt": "CREATE EVENT TRIGGER", "AlterEventTrigStmt": "ALTER EVENT TRIGGER",
     "RuleStmt": "CREATE RULE", "CreatePolicyStmt": "CREATE POLICY", "AlterPolicyStmt": "ALTER POLICY",
@@ -95,6 +95,9 @@ class StatementWalk(DefinitionWalk):
             if judge is None:
                 raise refuse(f"the gateway does not know the statement {kind}, and masks are in force", "unknown")
             judge(self, value)
+
+    def _listen(self, node: Node) -> None:
+        raise refuse("LISTEN would bring what triggers tell of rows, and masks are in force", CODE)
 
     def _transaction(self, node: Node) -> None:
         # Deferred constraints and triggers report at the end.
@@ -184,6 +187,7 @@ class StatementWalk(DefinitionWalk):
 
 _STATEMENTS: dict[str, Callable[[Any, Node], None]] = {
     "TransactionStmt": StatementWalk._transaction,
+    "ListenStmt": StatementWalk._listen,
     "VariableSetStmt": StatementWalk._set,
     "AlterRoleSetStmt": StatementWalk._set_elsewhere,
     "AlterDatabaseSetStmt": StatementWalk._set_elsewhere,

@@ -14,7 +14,7 @@ from attrs import define, evolve, field, frozen
 from hoopgate.policy.touch_calls import Calls, strings
 from hoopgate.policy.touch_results import refuse
 from hoopgate.policy.touch_scope import Ctes, Item, Level, Mention, Node, names_in
-from hoopgate.policy.touch_sources import HINT, Sources, name_of
+from hoopgate.policy.touch_sources import HINT, UNSEEN, Sources, name_of
 
 
 @frozen(eq=False)
@@ -31,12 +31,12 @@ class At:
 
 def refuse_mention(mention: Mention, where: str) -> NoReturn:
     reason = f'{mention} is masked (mask "{mention.mask.name}"): it cannot be {where}'
-    sqlstate = "42501"
-    if mention.mask.name == "unseen-relation":
+    sqlstate, hint = "42501", HINT
+    if mention.mask is UNSEEN:
         relation = mention.label.rsplit(" of ", 1)[-1]
         reason = f"relation {relation} does not exist, or the gateway cannot see it: its columns cannot be {where}"
-        sqlstate = "42P01"
-    raise refuse(reason, mention.mask.name, HINT, sqlstate)
+        sqlstate, hint = "42P01", "Check its name, its schema and the search_path."
+    raise refuse(reason, mention.mask.name, hint, sqlstate)
 
 
 @define(eq=False)
