@@ -10,6 +10,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as LateError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -35,6 +36,7 @@ from hoopgate.voting import (
 
 _ID_DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: people read ids out to each other
 _ID_LENGTH: Final = 10
+_STORE_ANSWERS: Final = 10.0  # seconds that the end of a hold waits for a store's word on it
 
 
 @frozen
@@ -277,6 +279,7 @@ class Approvals:
         finished = self._store.finish(
             request_id, "expired", self._clock.seconds(), reason=late.reason, by="", only=("pending",)
         )
+        finished.addTimeout(_STORE_ANSWERS, self._clock)
         finished.addCallbacks(self._conclude, self._unkept)
         finished.addBoth(lambda _: self._settle(request_id, late))
 
@@ -288,7 +291,7 @@ class Approvals:
 
     def _unkept(self, failure: Failure) -> None:
         """The hold has ended here, which is what matters; the store's sweep ends it there."""
-        _expect(failure, StoreError)
+        _expect(failure, StoreError, LateError)
         self.log.error("the end of a request was not stored: {error}", error=failure.value)
 
     def _changed(self, change: Change) -> None:
@@ -306,7 +309,7 @@ class Approvals:
 
     def _unread(self, failure: Failure) -> None:
         """Not knowing is not an approval: the ticket's own timer still ends it."""
-        _expect(failure, StoreError)
+        _expect(failure, StoreError, LateError)
         self.log.error("a request could not be read: {error}", error=failure.value)
 
     def _conclude(self, known: Request) -> None:
@@ -343,7 +346,7 @@ def _failed() -> Deferred[Ticket]:
     return broken
 
 
-def _expect(failure: Failure, kind: type[Exception]) -> None:
+def _expect(failure: Failure, *kinds: type[Exception]) -> None:
     """Let any failure of another kind go on."""
-    if not isinstance(failure.value, kind):
+    if not isinstance(failure.value, kinds):
         raise failure.value or AssertionError("a failure without an exception")

@@ -11,11 +11,13 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from hoopgate import plugins
 from hoopgate.admin import Health, admin_site
 from hoopgate.approvals import Approvals
+from hoopgate.certificates import Presented
 from hoopgate.config.load import load
 from hoopgate.config.model import Config, Listener, Rule, Target
 from hoopgate.config.status import PidFile, Reload, Status, write_status
@@ -23,7 +25,7 @@ from hoopgate.console.api import Api
 from hoopgate.console.site import listen as listen_api
 from hoopgate.console.views import Rooms
 from hoopgate.console.watch import Watch
-from hoopgate.errors import HoopgateError
+from hoopgate.errors import HoopgateError, SecretError
 from hoopgate.gateway import Gateway
 from hoopgate.grants import Grants
 from hoopgate.guards.mask import Masks
@@ -33,6 +35,7 @@ from hoopgate.identity.authenticator import Authenticator
 from hoopgate.identity.fetch import Fetcher
 from hoopgate.identity.tokens import GatewayTokens
 from hoopgate.interfaces import Identity
+from hoopgate.kept_keys import kept_key, private_directory
 from hoopgate.metrics import Metrics
 from hoopgate.policy.engine import Engine
 from hoopgate.policy.rules import issuer_names, place_mismatch, who_mismatch
@@ -46,6 +49,8 @@ from hoopgate.upstream import Upstream
 
 log = Logger()
 KEY_FILE = "token-key"  # in the state directory, where the configuration names none
+KEY_SIZE = 32  # bytes, at least
+RENEW_EVERY = 60.0  # seconds between two looks at listeners' certificates; a secret is cached no longer either
 BACKLOG = 1024
 
 
@@ -53,14 +58,23 @@ class Boot:
     """Starts and stops one gateway process. ``reactor`` is its clock and network."""
 
     def __init__(self, config: Config, reactor: Any) -> None:
-        self.config = config
+        self._first = config
         self._reactor = reactor
         self._downs: list[Callable[[], Any]] = []  # how to take down what is up, last first
         self._reloads: list[Callable[[Config], None]] = []
         self.gateway: Gateway | None = None
-        self.ports: dict[str, Any] = {}
+        self.ports: dict[str, Any] = {}  # of clients, by listener
+        self._inner_ports: list[Any] = []  # of the API and of the admin listener
+        self._presented: list[Presented] = []
+        self._renewal = LoopingCall(self._renew)
+        self._renewal.clock = reactor
         self.health = Health()
         self._last_reload: Reload | None = None
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force: one for all parts, and another for all parts at once."""
+        return self._first if self.gateway is None else self.gateway.config
 
     async def up(self) -> Gateway:
         """Build and start everything. What fails leaves nothing listening; the caller stops the process."""
@@ -114,10 +128,12 @@ class Boot:
         """Close doors, drain, and take down part by part."""
         self.health.ready = False
         if self.gateway is not None:
-            for port in self.ports.values():
-                await _waited(port.stopListening())
-            self.ports.clear()
+            await self._stop_listening(list(self.ports.values()))
+            # the API and the admin listener stay: what is held can still be decided, and somebody may watch
             await self.gateway.drain()
+        if self._renewal.running:
+            self._renewal.stop()
+        await self._stop_listening(self._inner_ports)
         while self._downs:
             try:
                 await _waited(self._downs.pop()())
@@ -131,7 +147,6 @@ class Boot:
             if self.gateway is None:
                 raise HoopgateError("the gateway is not up yet")
             self.gateway.reload(changed)
-            self.config = changed
             for take in self._reloads:
                 take(changed)
             result = Reload(self._reactor.seconds(), True)
@@ -140,14 +155,23 @@ class Boot:
             errors = tuple(str(each) for each in getattr(error, "errors", ())) or (str(error),)
             result = Reload(self._reactor.seconds(), False, errors)
             log.error("the configuration was not reloaded: {errors}", errors="; ".join(errors))
+        except Exception as error:
+            result = Reload(
+                self._reactor.seconds(), False, (f"the gateway failed: {type(error).__name__}; see its log",)
+            )
+            log.failure("a reload failed by a fault of the gateway")
         self._last_reload = result
-        self._write_status()
+        self._renew()
+        try:
+            self._write_status()
+        except OSError as error:
+            log.error("status.json cannot be written: {error}", error=error.strerror)
         return result
 
     # --- parts
 
     def _state_directory(self, state: Path) -> None:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_directory(state)
         pid = PidFile(state)
         pid.acquire()
         self._downs.append(pid.release)
@@ -178,19 +202,39 @@ class Boot:
 
     async def _listen(self, gateway: Gateway, secrets: Secrets, rooms: Rooms, metrics: Metrics) -> None:
         for listener in self.config.listeners:
-            tls = await _tls(listener, secrets)
-            factory = ClientFactory(gateway, listener, tls)
+            factory = ClientFactory(gateway, listener, await self._present(listener, secrets))
             port = self._reactor.listenTCP(listener.port, factory, BACKLOG, listener.address)
             self.ports[listener.name] = port
             log.info("listener {name} on {address}:{port}", name=listener.name, address=listener.address,
                      port=port.getHost().port)  # fmt: skip
-        self.ports["api"] = await listen_api(self._reactor, lambda: self.config, secrets.get, Api(rooms))
+        api = await listen_api(self._reactor, lambda: self.config, secrets.get, Api(rooms), keep=self._presented.append)
+        self._inner_ports.append(api)
         if self.config.admin.enabled:
             self.health.checks["store"] = lambda: "the store does not answer" if gateway.feed.blind else ""
             site = admin_site(metrics, self.health)
             admin = self.config.admin
-            self.ports["admin"] = self._reactor.listenTCP(admin.port, site, interface=admin.address)
+            self._inner_ports.append(self._reactor.listenTCP(admin.port, site, interface=admin.address))
+        self._renewal.start(RENEW_EVERY, now=False)
         self.health.ready = True
+
+    async def _present(self, listener: Listener, secrets: Secrets) -> Presented | None:
+        if listener.tls is None:
+            return None
+        presented = Presented(listener.name, listener.tls, secrets.get, server_options)
+        await presented.load()
+        self._presented.append(presented)
+        return presented
+
+    def _renew(self) -> None:
+        """Look for new certificates of listeners, each on its own."""
+        for presented in self._presented:
+            renewing = Deferred.fromCoroutine(presented.renew())
+            renewing.addErrback(lambda failure: log.failure("a certificate could not be renewed", failure))
+
+    async def _stop_listening(self, ports: list[Any]) -> None:
+        for port in ports:
+            await _waited(port.stopListening())
+        ports.clear()
 
     def _concerns(self, rule: Rule, identity: Identity, target: Target) -> bool:
         """Whether a rule is about this identity on this target, whatever the role and the statement."""
@@ -206,22 +250,14 @@ class ClientFactory(Factory):
 
     noisy = False
 
-    def __init__(self, gateway: Gateway, listener: Listener, tls: Any) -> None:
+    def __init__(self, gateway: Gateway, listener: Listener, presented: Presented | None) -> None:
         self._gateway = gateway
         self._listener = listener
-        self._tls = tls
+        self._presented = presented
 
     def buildProtocol(self, addr: Any) -> ClientConnection:
-        return ClientConnection(self._gateway, self._listener, self._tls)
-
-
-async def _tls(listener: Listener, secrets: Secrets) -> Any:
-    if listener.tls is None:
-        return None
-    certificate = await secrets.get(listener.tls.certificate)
-    key = await secrets.get(listener.tls.key)
-    client_ca = await secrets.get(listener.tls.client_ca) if listener.tls.client_ca else None
-    return server_options(certificate, key, client_ca)
+        tls = None if self._presented is None else self._presented.current
+        return ClientConnection(self._gateway, self._listener, tls)
 
 
 def _guards(config: Config, secrets: Secrets) -> tuple[Any, ...]:
@@ -235,15 +271,12 @@ def _guards(config: Config, secrets: Secrets) -> tuple[Any, ...]:
 async def _token_key(config: Config, secrets: Secrets) -> bytes:
     """The key of the gateway's own tokens: the configured one, or one made once and kept in the state directory."""
     if config.gateway.token_key is not None:
-        return await secrets.get(config.gateway.token_key)
-    path = config.gateway.state / KEY_FILE
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        key = chance.token_bytes(32)
-        file.write(key)
+        key, where = await secrets.get(config.gateway.token_key), str(config.gateway.token_key)
+    else:
+        path = config.gateway.state / KEY_FILE
+        key, where = kept_key(path, lambda: chance.token_bytes(KEY_SIZE)), str(path)
+    if len(key) < KEY_SIZE:
+        raise SecretError(f"{where} has {len(key)} bytes, a key of tokens has {KEY_SIZE}: restore or replace it")
     return key
 
 

@@ -89,7 +89,9 @@ class Grants:
         return frozenset(
             known.scope
             for known in self._in_force()
-            if known.requester.key == identity.key and known.requester.chain == identity.chain
+            if known.requester.key == identity.key
+            and known.requester.chain == identity.chain
+            and self._still_given(known, identity)
         )
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
@@ -171,6 +173,8 @@ class Grants:
 
     def _record(self, identity: Identity, scope: str, seconds: float, reason: str) -> Request:
         config = self._config()
+        if identity.targets and scope not in {f"{_TARGET}{name}" for name in identity.targets}:
+            raise ScopeError("the token presented is bound to other targets")
         rules = self._offered(config, identity, scope)
         if not math.isfinite(seconds) or seconds < 1:
             raise ScopeError("a grant lasts one second or more")
@@ -196,8 +200,6 @@ class Grants:
 
     def _offered(self, config: Config, identity: Identity, scope: str) -> tuple[Rule, ...]:
         """The rules that the scope would open to this identity. Raises ScopeError for none."""
-        if identity.targets and scope not in {f"{_TARGET}{name}" for name in identity.targets}:
-            raise ScopeError("the token presented is bound to other targets")
         rules = [rule for rule in config.rules if rule.grant and rule.then in ("allow", "hold")]
         if scope.startswith(_TARGET):
             targets = [target for target in config.targets if target.name == scope.removeprefix(_TARGET)]
@@ -210,6 +212,18 @@ class Grants:
         if not decidable(rule.approvers for rule in offered):
             raise ScopeError(f"nobody is named who could approve {scope!r}: its rules need approvers")
         return offered
+
+    def _still_given(self, known: Request, identity: Identity) -> bool:
+        """Whether those who gave it are those who would have to give it now: a reload may have added a rule that the
+        target's grant would open, or changed who gives it."""
+        config = self._config()
+        if known.policy_version == config.version:
+            return True
+        try:
+            offered = self._offered(config, identity, known.scope)
+        except ScopeError:
+            return False
+        return {rule.approvers for rule in offered} <= set(known.requirements)
 
     def _in_force(self) -> tuple[Request, ...]:
         if self._feed.blind:
@@ -275,11 +289,12 @@ class Grants:
 
     def _unread(self, failure: Failure) -> None:
         """What could not be read is not in force; the next tick reads everything again."""
-        if not isinstance(failure.value, StoreError):
-            raise failure.value or AssertionError("a failure without an exception")
         self._known.clear()
         self._reload = True
-        self.log.error("grants could not be read: {error}", error=failure.value)
+        if isinstance(failure.value, StoreError):
+            self.log.error("grants could not be read: {error}", error=failure.value)
+        else:  # of a record that makes no sense, too: whatever it is, nothing of it is in force
+            self.log.failure("grants could not be read", failure)
 
     def _visible(self, known: Request, viewer: Identity) -> bool:
         return owns(known, viewer) or concerned(known, viewer) or is_operator(self._config(), viewer)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner
+from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
 from hoopgate.recorders.fields import SECRET_NAMES, STATEMENT_NAMES
@@ -70,7 +71,7 @@ class JsonObserver:
     traceback without values of variables.
     """
 
-    def __init__(self, out: TextIO, level: LogLevel = LogLevel.info) -> None:
+    def __init__(self, out: TextIO | LogFile, level: LogLevel = LogLevel.info) -> None:
         self._out = out
         self._level = level
 

@@ -113,6 +113,25 @@ async def test_a_target_needs_the_approvers_of_every_rule_it_opens(gate: Gate) -
 
 
 @pytest_twisted.ensureDeferred
+async def test_after_a_reload_a_grant_opens_nothing_that_its_givers_did_not_give(gate: Gate) -> None:
+    await gate.grants.decide(CAROL, (await gate.grants.request(ALICE, "target:shop", 600, "ticket 7")).id, True)
+    await granted(gate)
+    both = {"target:shop", "fix-data"}
+    assert gate.grants.active(ALICE) == both
+    rules = gate.config.rules
+    gate.config = evolve(gate.config, version="v2")  # other rules, the same givers
+    assert gate.grants.active(ALICE) == both
+    owner = Rule("owner", "allow", DEV, What(target=("shop",)), approvers=Approvers(("owners",)), grant=True)
+    gate.config = evolve(gate.config, version="v3", rules=(*rules, owner))
+    assert gate.grants.active(ALICE) == {"fix-data"}  # nobody of the owners was asked
+    stricter = tuple(evolve(rule, approvers=Approvers(("dba",), 2)) for rule in rules)
+    gate.config = evolve(gate.config, version="v4", rules=stricter)
+    assert gate.grants.active(ALICE) == frozenset()
+    gate.config = evolve(gate.config, version="v5", rules=rules[1:])
+    assert gate.grants.active(ALICE) == {"target:shop"}  # less than what was given
+
+
+@pytest_twisted.ensureDeferred
 async def test_one_person_of_both_groups_is_one_for_each_rule(gate: Gate) -> None:
     asked = await gate.grants.request(ALICE, "target:shop", 600, "ticket 7")
     assert (await gate.grants.decide(CAROL, asked.id, True)).state == "approved"
@@ -130,6 +149,7 @@ async def test_one_person_of_both_groups_is_one_for_each_rule(gate: Gate) -> Non
         (BOB, "fix-data"),
         (BOB, "target:shop"),
         (evolve(ALICE, targets=("ledger",)), "target:shop"),
+        (evolve(ALICE, targets=("fix-data",)), "fix-data"),  # a target's name is no rule's
     ],
 )
 @pytest_twisted.ensureDeferred

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
@@ -133,7 +133,9 @@ class Api(Resource):
             raise unauthorized("send Authorization: Bearer and one token")
         if len(token) > self._rooms.config().limits.token:
             raise unauthorized("the token is too long")
-        return await self._rooms.authenticator.authenticate(token)
+        identity = await self._rooms.authenticator.authenticate(token)
+        cast(Any, request).trusted()
+        return identity
 
     def _broken(self, failure: Failure) -> Problem | None:
         if isinstance(failure.value, CancelledError):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
@@ -18,6 +19,7 @@ from twisted.web.http import Request as HttpRequest
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from hoopgate.certificates import Presented
 from hoopgate.config.model import Config, SecretRef
 from hoopgate.console.api import send
 from hoopgate.console.problems import Problem
@@ -66,6 +68,12 @@ class BoundedRequest(Request):
         self._stop_clock()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
+    def trusted(self) -> None:
+        """This call came with a good token: its connection counts as somebody's."""
+        if self.channel is not None:
+            wrapper: Any = self.channel.transport
+            wrapper.factory.known(wrapper)
+
     def _late(self) -> None:
         self._deadline = None
         self._cut()
@@ -111,56 +119,101 @@ class ApiSite(Site):
 
 
 class BoundedFactory(WrappingFactory):
-    """At most ``CONNECTIONS`` at once; further ones are closed as they come."""
+    """At most ``CONNECTIONS`` at once. A further one takes the place of the oldest that has shown no good token (yet):
+    whoever opens connections and says nothing, or nothing of worth, keeps nobody out. With none such it is closed.
+    """
 
     noisy = False
 
+    def __init__(self, wrapped: Site) -> None:
+        super().__init__(wrapped)  # type: ignore[no-untyped-call]
+        self._strangers: dict[ProtocolWrapper, None] = {}  # oldest first
+
     def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
-        return super().buildProtocol(addr) if len(self.protocols) < CONNECTIONS else None
+        if len(self.protocols) < CONNECTIONS:
+            return super().buildProtocol(addr)
+        oldest = next(iter(self._strangers), None)
+        if oldest is None:
+            return None
+        del self._strangers[oldest]
+        oldest.abortConnection()
+        return super().buildProtocol(addr)
+
+    def registerProtocol(self, p: ProtocolWrapper) -> None:
+        super().registerProtocol(p)  # type: ignore[no-untyped-call]
+        self._strangers[p] = None
+
+    def unregisterProtocol(self, p: ProtocolWrapper) -> None:
+        self._strangers.pop(p, None)
+        super().unregisterProtocol(p)  # type: ignore[no-untyped-call]
+
+    def known(self, p: ProtocolWrapper) -> None:
+        """A good token came over this connection."""
+        self._strangers.pop(p, None)
 
 
-def tls_context(certificate: bytes, key: bytes) -> ssl.CertificateOptions:
-    """TLS 1.2 or newer with this chain (PEM, the server's own certificate first). Raises ValueError."""
+def tls_context(certificate: bytes, key: bytes, client_ca: bytes | None = None) -> ssl.CertificateOptions:
+    """TLS 1.2 or newer with this chain (PEM, the server's own certificate first); with ``client_ca`` only for clients
+    that show a certificate of it. Raises ConfigError."""
     try:
         # pyOpenSSL takes both as they are; Twisted's types still name its older wrappers.
         chain: list[Any] = [*x509.load_pem_x509_certificates(certificate)]
         private: Any = serialization.load_pem_private_key(key, None)
-    except (ValueError, TypeError) as error:
-        raise ValueError("the certificate and its key must be PEM, the key without a passphrase") from error
-    return ssl.CertificateOptions(
-        privateKey=private, certificate=chain[0], extraCertChain=chain[1:],
-        raiseMinimumTo=ssl.TLSVersion.TLSv1_2, acceptableProtocols=[b"http/1.1"],
-    )  # fmt: skip
+        trust = ssl.trustRootFromCertificates(certificates(client_ca)) if client_ca else None
+        options = ssl.CertificateOptions(
+            privateKey=private, certificate=chain[0], extraCertChain=chain[1:], trustRoot=trust,
+            raiseMinimumTo=ssl.TLSVersion.TLSv1_2, acceptableProtocols=[b"http/1.1"],
+        )  # fmt: skip
+        options.getContext()  # now, not at the first connection, is when to learn that the two do not belong together
+    except (ValueError, TypeError, SSL.Error) as error:
+        raise ConfigError(
+            f"certificate or key cannot be used ({type(error).__name__})",
+            where="api.tls",
+            remedy="Name a PEM certificate and its own PEM key, which has no passphrase",
+        ) from error
+    return options
+
+
+def certificates(pem: bytes) -> list[Any]:
+    """Every certificate in ``pem``, as Twisted wants authorities. Raises ValueError."""
+    return [ssl.Certificate(crypto.X509.from_cryptography(each)) for each in x509.load_pem_x509_certificates(pem)]
 
 
 def listen(
-    reactor: Any, config: Callable[[], Config], secret: Callable[[SecretRef], Deferred[bytes]], resource: IResource
+    reactor: Any,
+    config: Callable[[], Config],
+    secret: Callable[[SecretRef], Deferred[bytes]],
+    resource: IResource,
+    keep: Callable[[Presented], object] = id,
 ) -> Deferred[IListeningPort]:
     """Listen where ``config().api`` says. Fails with ConfigError, SecretError, or the error of listening.
 
-    Without TLS only on loopback, and only where the configuration says ``plaintext``.
+    Without TLS only on loopback, and only where the configuration says ``plaintext``. ``keep`` is given what the
+    listener shows, to be renewed.
     """
-    return Deferred.fromCoroutine(_listen(reactor, config, secret, resource))
+    return Deferred.fromCoroutine(_listen(reactor, config, secret, resource, keep))
 
 
 async def _listen(
-    reactor: Any, config: Callable[[], Config], secret: Callable[[SecretRef], Deferred[bytes]], resource: IResource
+    reactor: Any,
+    config: Callable[[], Config],
+    secret: Callable[[SecretRef], Deferred[bytes]],
+    resource: IResource,
+    keep: Callable[[Presented], object],
 ) -> IListeningPort:
     api = config().api
     site = ApiSite(resource, reactor, lambda: config().limits.api_body)
-    factory = BoundedFactory(site)  # type: ignore[no-untyped-call]
+    factory = BoundedFactory(site)
     if api.tls is None:
         if not (api.plaintext and ipaddress.ip_address(api.address).is_loopback):
             raise ConfigError(
                 "the API needs TLS", where="api", remedy="Write [api.tls], or plaintext = true with a loopback address"
             )
         return _port(reactor.listenTCP(api.port, factory, interface=api.address))
-    certificate, key = await secret(api.tls.certificate), await secret(api.tls.key)
-    try:
-        context = tls_context(certificate, key)
-    except ValueError as error:
-        raise ConfigError(str(error), where="api.tls", remedy="Name a PEM certificate and its PEM key") from error
-    return _port(reactor.listenSSL(api.port, factory, context, interface=api.address))
+    shown = Presented("api", api.tls, secret, tls_context)
+    await shown.load()
+    keep(shown)
+    return _port(reactor.listenSSL(api.port, factory, shown, interface=api.address))
 
 
 def _port(port: Any) -> IListeningPort:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -48,6 +48,7 @@ class Watch:
         self._store = store
         self._clock = clock
         self._callers: list[_Caller] = []
+        self._reading = DeferredLock()
         feed.subscribe("approval", self._changed)
 
     async def news(self, viewer: Identity, since: int, seconds: float) -> News:
@@ -95,7 +96,9 @@ class Watch:
             for caller in tuple(self._callers):
                 self._tell(caller, News(change.sequence, None))
             return
-        self._store.request(change.subject).addCallbacks(self._spread, self._unread, (change.sequence,))
+        # One after the other: a caller that is told of a change will never ask for earlier ones again.
+        reading: Deferred[Request | None] = self._reading.run(self._store.request, change.subject)
+        reading.addCallbacks(self._spread, self._unread, (change.sequence,))
 
     def _spread(self, known: Request | None, sequence: int) -> None:
         for caller in tuple(self._callers):

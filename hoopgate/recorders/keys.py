@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hoopgate.errors import RecordingError, SecretError
+from hoopgate.kept_keys import kept_key
 from hoopgate.recorders.format import KEY_ID_SIZE
 
 
@@ -54,34 +54,17 @@ def key_id(key: Ed25519PublicKey) -> bytes:
 
 
 def own_key(path: Path) -> Ed25519PrivateKey:
-    """The key kept at ``path`` (mode 0600), made on first use. Raises SecretError or RecordingError.
-
-    Two processes that start together get the same key: the loser of the race reads the winner's.
-    """
-    try:
-        return load_private_key(path.read_bytes())
-    except FileNotFoundError:
-        pass  # first start
-    except OSError as error:
-        raise RecordingError(f"cannot read the recorder's key {path}: {error.strerror}") from error
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """The key kept at ``path`` (mode 0600), made on first use. Raises SecretError or RecordingError."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-        return _publish(draft, path, key)
+        pem = kept_key(path, _new_pem)
     except OSError as error:
         raise RecordingError(f"cannot keep the recorder's key at {path}: {error.strerror}") from error
-
-
-def _publish(draft: Path, path: Path, key: Ed25519PrivateKey) -> Ed25519PrivateKey:
     try:
-        os.link(draft, path)  # unlike rename, fails if somebody was first
-    except FileExistsError:
-        return load_private_key(path.read_bytes())
-    finally:
-        draft.unlink()
-    return key
+        return load_private_key(pem)
+    except SecretError as error:
+        raise SecretError(f"{path}: {error}; restore it, or remove it to have a new one made") from error
+
+
+def _new_pem() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

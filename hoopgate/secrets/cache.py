@@ -74,7 +74,7 @@ class Secrets:
         self._values.clear()
 
     def _fresh(self, fetched: float) -> bool:
-        return self.clock.seconds() - fetched < self.ttl
+        return 0 <= self.clock.seconds() - fetched < self.ttl  # a clock that was set back lengthens nothing
 
     def _forget_old(self) -> None:
         for ref in [ref for ref, (fetched, _) in self._values.items() if not self._fresh(fetched)]:

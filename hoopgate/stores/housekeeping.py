@@ -66,6 +66,8 @@ class Housekeeping:
             await work()
         except StoreError as error:
             self.log.error("housekeeping failed: {error}", error=error)
+        except Exception:  # of a store of another maker, or of a record that makes no sense
+            self.log.failure("housekeeping failed")
 
     def _tidy(self) -> Deferred[None]:
         async def tidy() -> None:

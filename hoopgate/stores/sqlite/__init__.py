@@ -72,7 +72,8 @@ class SqliteStore:
         return self._write(schema.migrate).addErrback(self._not_started)
 
     def _not_started(self, failure: Failure) -> Deferred[None]:
-        return self.close().addCallback(lambda _: failure)
+        told = StoreError(f"{self._path} cannot be used: {failure.getErrorMessage()}")
+        return self.close().addCallback(lambda _: Failure(told) if failure.check(StoreError) else failure)
 
     def close(self) -> Deferred[None]:
         pool, self._pool = self._pool, None
@@ -210,5 +211,7 @@ def _private_file(path: Path) -> None:
         known = path.lstat()
         if not stat.S_ISREG(known.st_mode):
             raise StoreError(f"the store {path} is not a regular file") from None
+        if known.st_uid != os.geteuid():
+            raise StoreError(f"the store {path} belongs to somebody else: give it to the gateway's user") from None
         if stat.S_IMODE(known.st_mode) & 0o077:
             raise StoreError(f"the store {path} is open to others: run chmod 600 {path}") from None
