@@ -102,6 +102,7 @@ def make_gate(world: World, home: Path, request: pytest.FixtureRequest) -> Itera
     for gate in made:
         gate.stop()
     for gate in made:
+        assert not gate.faults()
         gate.check_recordings()
         gate.remove()
 
@@ -118,5 +119,5 @@ def gate(shared_gate: Gate) -> Iterator[Gate]:
     """The gateway that most tests share. After each test every recording verifies, and the gateway lives."""
     yield shared_gate
     assert shared_gate.alive(), shared_gate.log()[-4000:]
-    assert "Traceback" not in shared_gate.log(), shared_gate.log()[-4000:]
+    assert not shared_gate.faults()
     shared_gate.check_recordings()

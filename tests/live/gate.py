@@ -141,6 +141,7 @@ class Gate:
     kept: Kept | None = None
     _verified: set[Path] = field(factory=set)
     _tokens: dict[str, str] = field(factory=dict)
+    _looked: int = 0
 
     # --- life
 
@@ -246,6 +247,13 @@ class Gate:
 
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
+
+    def faults(self) -> list[str]:
+        """What the log says, since the last look, of faults of the gateway itself."""
+        text = self.log()
+        lines = text[self._looked :].splitlines()
+        self._looked = len(text)
+        return [line[:3000] for line in lines if "Traceback" in line or '"level": "critical"' in line]
 
     def status(self) -> Status:
         status = read_status(self.directory / "state")

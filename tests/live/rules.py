@@ -14,6 +14,7 @@ hint = "Ask the owner of the table."
 
 [[rule]]
 name = "brief-holds"
+who = { groups = ["analysts", "agents", "approvers"] }
 what = { target = ["ruled"], object = ["public.brief"], effect = ["write", "delete"], bounded = false }
 then = "hold"
 approvers = { groups = ["approvers"] }
@@ -22,6 +23,7 @@ reason = "Changes to brief wait a second."
 
 [[rule]]
 name = "two-must-agree"
+who = { groups = ["analysts", "agents", "approvers"] }
 what = { target = ["ruled"], object = ["public.two"], effect = ["write", "delete"] }
 then = "hold"
 approvers = { groups = ["approvers"], count = 2 }
@@ -30,6 +32,7 @@ reason = "Two people must agree."
 
 [[rule]]
 name = "unbounded"
+who = { groups = ["analysts", "agents", "approvers"] }
 what = { target = ["ruled"], object = ["public.held"], effect = ["write", "delete"], bounded = false }
 then = "hold"
 approvers = { groups = ["approvers"] }
@@ -38,6 +41,7 @@ reason = "A change without WHERE waits."
 
 [[rule]]
 name = "notes-wait"
+who = { groups = ["analysts", "agents", "approvers"] }
 what = { target = ["ruled"], object = ["public.ledger"], effect = ["write"] }
 then = "hold"
 approvers = { groups = ["approvers"] }

@@ -204,12 +204,16 @@ def test_psycopg_sees_an_ordinary_error(gate: Gate, world: World) -> None:
         assert connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
         connection.rollback()
         assert connection.execute("SELECT count(*) FROM wide WHERE a = 4").fetchone() == (0,)
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.pipeline():
-            connection.execute("INSERT INTO wide VALUES (4, 'x')")
-            connection.execute(DROP)
-            connection.execute("INSERT INTO wide VALUES (4, 'x')")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            pipeline(connection, "INSERT INTO wide VALUES (4, 'x')", DROP, "INSERT INTO wide VALUES (4, 'x')")
         connection.rollback()
         assert connection.execute("SELECT count(*) FROM wide WHERE a = 4").fetchone() == (0,)
+
+
+def pipeline(connection: psycopg.Connection, *statements: str) -> None:
+    with connection.pipeline():
+        for statement in statements:
+            connection.execute(statement)
 
 
 def test_refusals_are_recorded(gate: Gate) -> None:
