@@ -1,7 +1,7 @@
 """PostgreSQL's replication protocol as operations (manual, "Streaming Replication Protocol").
 
-A replication connection streams the whole database past every mask and every rule about objects, so it is an effect of
-its own kind: ``transfer`` by the command ``REPLICATION``. Its commands are no SQL, and PostgreSQL's SQL parser does not
+A replication connection streams the whole server past every mask and every rule about objects, so that a rule which
+lets people COPY must not open it by the way: it is the effect ``admin``, by the command ``REPLICATION``. Its commands are no SQL, and PostgreSQL's SQL parser does not
 know them; they are told by their first word, which must be spelled whole.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 
 from hoopgate.policy.operations import Effect, Operation
 
-CONNECTION: Final = Operation("transfer", "REPLICATION", why="a replication connection")
+CONNECTION: Final = Operation("admin", "REPLICATION", why="a replication connection")
 
 _EFFECTS: Final[dict[str, Effect]] = {
     "IDENTIFY_SYSTEM": "read", "TIMELINE_HISTORY": "read", "READ_REPLICATION_SLOT": "read",
