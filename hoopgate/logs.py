@@ -115,7 +115,8 @@ _LEGACY: Final = frozenset({"time", "system", "isError", "message", "format", "f
 def _message(event: LogEvent, cleaned: dict[str, Any]) -> str:
     """The event's text, made of the cleaned fields, so that a format cannot bring back what was taken out."""
     if isinstance(event.get("log_format"), str):
-        text = formatEvent({"log_format": event["log_format"], **cleaned})
+        legacy = {"log_text": str(event["log_text"])} if "log_text" in event else {}  # twisted.python.log.msg
+        text = formatEvent({"log_format": event["log_format"], **cleaned, **legacy})
     else:
         text = formatEvent(event)
     return _cut(text)

@@ -110,15 +110,18 @@ class GatewayService(Service):
 
 
 def makeService(options: Any) -> GatewayService:
-    """Load the configuration and make the service; a mistake in it is a usage error that names every one."""
+    """Load the configuration and make the service; a mistake in it ends the process with 1 and names every one.
+
+    Not by a UsageError: twistd catches none here, and after one in the options it would end with 0.
+    """
     path = Path(options["config"]).resolve()
     try:
         config = load(path)
     except ConfigErrors as errors:
         lines = "\n".join(f"  {error}" for error in errors.errors)
-        raise usage.UsageError(f"{path} cannot be used:\n{lines}") from None
+        raise SystemExit(f"hoopgate: {path} cannot be used:\n{lines}") from None
     except OSError as error:
-        raise usage.UsageError(f"{path} cannot be read: {error.strerror}. Give one with -c FILE.") from None
+        raise SystemExit(f"hoopgate: {path} cannot be read: {error.strerror}. Give one with -c FILE.") from None
     return GatewayService(config, log_to=_log_to(getattr(options, "parent", None)))
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 import pytest_twisted
 from attrs import evolve
+from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.task import deferLater
@@ -16,6 +17,7 @@ from twisted.web.client import ResponseNeverReceived
 
 from hoopgate.config import model
 from hoopgate.console.site import listen
+from hoopgate.development.certificates import Authority
 from hoopgate.errors import ConfigError
 from hoopgate.stores.records import SessionRecord
 from hoopgate.voting import person_of
@@ -402,6 +404,79 @@ async def test_more_connections_than_the_limit_are_closed(server: Server, monkey
     monkeypatch.setattr("hoopgate.console.site.CONNECTIONS", 0)
     with pytest.raises(ResponseNeverReceived):
         await server.get(ALICE, "/v1/whoami")
+
+
+async def idle(server: Server, ca: bytes) -> Any:
+    """A connection over TLS that says nothing."""
+    from twisted.internet import ssl
+    from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
+    from twisted.internet.protocol import Protocol
+
+    class Idle(Protocol):
+        lost = False
+
+        def connectionLost(self, reason: Any = None) -> None:
+            self.lost = True
+
+    trust = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(ca)])
+    endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", server.port)
+    return await connectProtocol(wrapClientTLS(ssl.optionsForClientTLS("localhost", trust), endpoint), Idle())
+
+
+@pytest_twisted.ensureDeferred
+async def test_connections_that_say_nothing_keep_nobody_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hoopgate.console.site.CONNECTIONS", 5)
+    watching = server.get(BOB, "/v1/approvals/watch?since=0&seconds=2")  # a connection with a good token stays
+    watch = Deferred.fromCoroutine(watching)
+    await deferLater(reactor, 0.3)
+    strangers = [await idle(server, server.ca) for _ in range(8)]
+    assert (await server.get(ALICE, "/v1/whoami")).status == 200
+    assert (await watch).status == 200
+    assert sum(not each.lost for each in strangers) <= 5
+    for each in strangers:
+        if not each.lost:
+            each.transport.abortConnection()
+
+
+@pytest_twisted.ensureDeferred
+async def test_clients_show_a_certificate_where_one_is_asked_for(tmp_path: Path) -> None:
+    from hoopgate.console.site import tls_context
+
+    pair, other = Authority("api").server(), Authority("clients")
+    context = tls_context(pair.certificate, pair.key, other.pem).getContext()
+    must = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+    assert context.get_verify_mode() & must == must
+    assert tls_context(pair.certificate, pair.key).getContext().get_verify_mode() == SSL.VERIFY_NONE
+    for bad in (b"junk", pair.key):
+        with pytest.raises(ConfigError):
+            tls_context(pair.certificate, pair.key, bad)
+    with pytest.raises(ConfigError):
+        tls_context(pair.certificate, Authority("api").server().key)
+
+
+@pytest_twisted.ensureDeferred
+async def test_changes_are_told_in_their_order_however_slowly_they_are_read(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told of the later one first never hears of the earlier."""
+    first = await server.node.approvals.open(held())
+    second = await server.node.approvals.open(held(session="s2"))
+    await server.node.feed.poll()
+    since = await server.node.store.latest()
+    read = server.node.store.request
+
+    def slow(request_id: str) -> Any:
+        late = 0.3 if request_id == first.id else 0.0
+        return deferLater(reactor, late, read, request_id)
+
+    monkeypatch.setattr(server.node.store, "request", slow)
+    waiting = Deferred.fromCoroutine(server.get(BOB, f"/v1/approvals/watch?since={since}&seconds=10"))
+    await deferLater(reactor, 0.3)
+    for each in (first, second):
+        await server.node.approvals.withdraw(each.id, "left")
+    await server.node.feed.poll()
+    told = [each["id"] for each in (await waiting).json["approvals"]]
+    assert told[0] == first.id
 
 
 @pytest.mark.parametrize(
