@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -99,7 +100,9 @@ class Gateway:
             known[2].close()
         role = _catalogue_role(target)
         queries = Queries(lambda: self.upstream.connect(target, role, {**CATALOGUE_SETTINGS, "database": database}))
-        catalogue = Catalogue(queries.query, self.clock)
+        catalogue = Catalogue(
+            queries.query, self.clock, refreshed=partial(self.metrics.catalogue_refreshed, target.name)
+        )
         self._catalogues[key] = (target, catalogue, queries)
         return catalogue
 
