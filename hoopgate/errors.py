@@ -81,8 +81,12 @@ class QuestionError(HoopgateError):
 
 
 class UpstreamError(HoopgateError):
-    """The target could not be reached or refused our login; the text is fit for the client."""
+    """The target could not be reached or refused our login; the text is fit for the client.
 
-    def __init__(self, message: str, *, credential_refused: bool = False) -> None:
+    ``unavailable``: this host cannot serve now, another of the target's may.
+    """
+
+    def __init__(self, message: str, *, credential_refused: bool = False, unavailable: bool = False) -> None:
         super().__init__(message)
         self.credential_refused = credential_refused
+        self.unavailable = unavailable

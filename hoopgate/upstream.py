@@ -1,7 +1,9 @@
 """The only place that holds a target's credentials: connecting and logging in to targets.
 
 Hosts are tried in order. A credential is read at each connect (cached a short while by the secrets); when the target
-refuses it, it is read afresh and tried once more, so that a rotation is never noticed by a client.
+refuses it, it is read afresh and tried once more, so that a rotation is never noticed by a client. Who rotates changes
+the secret and the server one after the other, in whatever order: what was refused between the two is tried once more
+after a moment.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from hoopgate.config.model import Host, Role, Target
@@ -21,6 +24,7 @@ from hoopgate.protocols.postgresql.tls import target_options
 from hoopgate.secrets import Secrets
 
 log = Logger()
+MOMENT = 0.5  # seconds that may lie between the two halves of a rotation
 
 
 class Upstream:
@@ -57,17 +61,26 @@ class Upstream:
         for host in target.hosts:
             try:
                 return await self._log_in(target, host, role, parameters)
-            except (HoopgateError, CancelledError):
+            except CancelledError:
                 raise
+            except HoopgateError as error:
+                if not (isinstance(error, UpstreamError) and error.unavailable) or host is target.hosts[-1]:
+                    raise
+                self._passed_over(target, host, error)
+                problems.append(str(error))
             except Exception as error:  # every way in which a socket, a resolver or an endpoint can fail
-                log.warn(
-                    "target {target}: host {host} cannot be reached: {error}",
-                    target=target.name, host=host.name, error=str(error),
-                )  # fmt: skip
+                self._passed_over(target, host, error)
                 problems.append(type(error).__name__)
         raise UpstreamError(f"no host of target {target.name} can be reached ({', '.join(problems)})")
 
+    def _passed_over(self, target: Target, host: Host, error: Exception) -> None:
+        log.warn(
+            "target {target}: host {host} cannot be reached: {error}",
+            target=target.name, host=host.name, error=str(error),
+        )  # fmt: skip
+
     async def _log_in(self, target: Target, host: Host, role: Role, parameters: Mapping[str, str]) -> TargetConnection:
+        used = await self._credential(role)
         try:
             return await self._attempt(target, host, role, parameters)
         except UpstreamError as error:
@@ -75,12 +88,26 @@ class Upstream:
                 raise
         log.info("target {target} refused the credential of {role}: reading it afresh", target=target.name,
                  role=role.name)  # fmt: skip
+        refused, used = used, await self._credential(role, refused=used)
+        if used != refused:
+            try:
+                return await self._attempt(target, host, role, parameters)
+            except UpstreamError as error:
+                if not error.credential_refused:
+                    raise
+        await deferLater(self._reactor, MOMENT)
+        await self._credential(role, refused=used)
+        return await self._attempt(target, host, role, parameters)
+
+    async def _credential(self, role: Role, *, refused: tuple[bytes, ...] | None = None) -> tuple[bytes, ...]:
+        """All secrets of the role, read afresh where they were ``refused``."""
         references = [role.password] if role.password else []
         if role.certificate is not None:
             references += [role.certificate.certificate, role.certificate.key]
-        for reference in references:
-            await self._secrets.refresh(reference)
-        return await self._attempt(target, host, role, parameters)
+        if refused is None:
+            return tuple([await self._secrets.get(reference) for reference in references])
+        pairs = zip(references, refused, strict=True)
+        return tuple([await self._secrets.refresh(reference, old) for reference, old in pairs])
 
     async def _attempt(self, target: Target, host: Host, role: Role, parameters: Mapping[str, str]) -> TargetConnection:
         credential = await self._secrets.get(role.password) if role.password else None
@@ -126,4 +153,4 @@ class Once(Factory):
 
 
 def _timed_out(result: object, timeout: float) -> TargetConnection:
-    raise UpstreamError(f"the target did not finish the login within {timeout:g} s")
+    raise UpstreamError(f"the target did not finish the login within {timeout:g} s", unavailable=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -17,6 +17,7 @@ from hoopgate.codecs.postgresql.startup import ClientStartup, Encryption, Failed
 from hoopgate.errors import HoopgateError, RemoteProtocolError, UpstreamError
 from hoopgate.protocols.postgresql.tls import failure_text, peer_certificate
 
+CANNOT_CONNECT_NOW = "57P03"  # it starts, stops or recovers
 FAREWELL = 10.0  # seconds that a target has to take what it was sent last
 
 
@@ -124,7 +125,8 @@ class TargetConnection(Protocol):
                 self._write(event.data)
             elif isinstance(event, Failed):
                 text = f"the target refused the gateway's login: {event.message} (SQLSTATE {event.sqlstate})"
-                self._fail(UpstreamError(text, credential_refused=event.credential_refused))
+                unavailable = event.sqlstate == CANNOT_CONNECT_NOW
+                self._fail(UpstreamError(text, credential_refused=event.credential_refused, unavailable=unavailable))
                 return
             else:
                 self._succeed(event, startup)
@@ -146,7 +148,8 @@ class TargetConnection(Protocol):
 
     def _login_lost(self, reason: Failure) -> None:
         text = "it closed the connection" if reason.check(ConnectionDone) else failure_text(reason)
-        self._fail(UpstreamError(f"the connection to the target failed during login: {text}"))
+        gone = reason.check(ConnectionDone, ConnectionLost) is not None
+        self._fail(UpstreamError(f"the connection to the target failed during login: {text}", unavailable=gone))
 
     def _write(self, data: bytes) -> None:
         if self.transport is not None:
