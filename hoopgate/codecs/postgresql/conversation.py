@@ -56,7 +56,7 @@ class Conversation:
         self.prepared: Names[Prepared] = Names()
         self.portals: Names[Portal] = Names()
         self.batch = 0  # counts what ends with ReadyForQuery
-        self.unsynced = False  # something was sent since the last Sync...
+        self.unsynced = False  # something that a failure before it makes void was sent since the last Sync...
         self.executed = False  # ...and ran...
         self.acted = False  # ...or left a portal, so that it matters when the batch ends
         self.copy_in = False
@@ -71,6 +71,12 @@ class Conversation:
         return not self.replies.queue
 
     @property
+    def aborted(self) -> bool:
+        """The transaction has failed, and nothing that may end it is under way but in this very batch."""
+        head = self.replies.head
+        return self.transaction == b"E" and (head is None or head.batch == self.batch)
+
+    @property
     def encoding(self) -> str:
         """The Python codec of client_encoding; UTF-8 where there is none."""
         return codec(self.parameters.get("client_encoding", "UTF8")) or "utf-8"
@@ -83,8 +89,9 @@ class Conversation:
         self.replies.expect(entry)
         if entry.kind in (Kind.SYNC, Kind.QUERY, Kind.CALL):
             self.batch += 1
+        if entry.kind is Kind.SYNC:
             self.unsynced = self.executed = self.acted = False
-        elif entry.kind is not Kind.COPY_END:
+        elif entry.kind not in (Kind.COPY_END, Kind.QUERY, Kind.CALL):
             self.unsynced = True
             self.executed = self.executed or entry.kind is Kind.EXECUTE
             self.acted = self.acted or entry.kind in (Kind.EXECUTE, Kind.BIND)
@@ -107,6 +114,8 @@ class Conversation:
         """ReadyForQuery: outside a transaction the portals bound before it are gone."""
         self.transaction = transaction
         self.copy_in = False
+        if self.idle:
+            self.unsynced = self.executed = self.acted = False  # a Query amid a batch was not skipped, so it ended it
         if transaction == b"I":
             self.portals.forget_until(batch)
 

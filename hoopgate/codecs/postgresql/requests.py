@@ -110,11 +110,11 @@ class Requests:
             self._framer.drop_rest()
         poison = b"hoopgate refused this statement by rule " + re.sub(rb"[^A-Za-z0-9_-]", b"_", rule.encode())
         if frame.phase in (Phase.SIMPLE, Phase.CALL):
-            conversation.expect(Owed(Kind.QUERY, frame, refusal=refusal, undo=self._drop_unnamed()))
+            conversation.expect(self._dropping_unnamed(Owed(Kind.QUERY, frame, refusal=refusal)))
             return messages.query(poison)
         unnamed = frame.phase is Phase.PREPARE and not frame.name  # PostgreSQL drops the old one before it parses
-        undo = self._drop_unnamed() if unnamed else None
-        conversation.expect(Owed(Kind.PARSE, frame, refusal=refusal, undo=undo))
+        entry = Owed(Kind.PARSE, frame, refusal=refusal)
+        conversation.expect(self._dropping_unnamed(entry) if unnamed else entry)
         return messages.parse_message(b"" if unnamed else REFUSED_NAME, poison)
 
     def unsure(self, frame: Statement) -> bool:
@@ -213,18 +213,17 @@ class Requests:
             return self.conversation.prepared.find(wire_name(frame.name))
         return None
 
-    def _drop_unnamed(self) -> Callable[[], None] | None:
-        """PostgreSQL drops the unnamed statement when a Query begins (exec_simple_query)."""
+    def _dropping_unnamed(self, entry: Owed) -> Owed:
+        """PostgreSQL drops the unnamed statement when a Query or its own Parse begins (exec_simple_query)."""
         names = self.conversation.prepared
-        if names.find(b"") is None:
-            return None
-        dropped = names.put(b"", None, self.conversation.batch)
-        return lambda: names.undo(dropped)
+        if names.find(b"") is not None:
+            entry.undo, entry.settle = _closing(names, b"", self.conversation.batch)
+        return entry
 
     def _forward_statement(self, frame: Statement) -> bytes:
         conversation = self.conversation
         if frame.phase is Phase.SIMPLE:
-            conversation.expect(Owed(Kind.QUERY, frame, undo=self._drop_unnamed()))
+            conversation.expect(self._dropping_unnamed(Owed(Kind.QUERY, frame)))
             return frame.raw
         if frame.phase is Phase.CALL:
             conversation.expect(Owed(Kind.CALL, frame))

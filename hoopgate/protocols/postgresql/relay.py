@@ -127,7 +127,7 @@ class Relay:
     def ask(self, sql: str) -> Deferred[Rows]:
         """A question of the gateway's on this session. Fails with QuestionError."""
         conversation = self.conversation
-        aborted = conversation.skipping or (conversation.idle and conversation.transaction == b"E")
+        aborted = conversation.skipping or conversation.aborted
         if self.requests.dead or conversation.copy_in or aborted:
             return fail(QuestionError("the session cannot be asked in its present state", aborted=aborted))
         answer: Deferred[Rows] = Deferred()
@@ -333,7 +333,7 @@ class Relay:
             partial(self.holding.withdraw, reason),
             partial(self._chain.closed, reason),
             partial(self._target.terminate, self._session.gateway.clock),
-            self._client.unregisterProducer,
+            self._unregister,
             last_words,
             self._leave,
         ):
@@ -341,6 +341,11 @@ class Relay:
                 step()
             except Exception:
                 log.failure("session {session} did not end cleanly", session=self._session.id)
+
+    def _unregister(self) -> None:
+        """Of a connection that is lost, nothing is left to do so with (where it had TLS, Twisted would raise)."""
+        if getattr(self._client, "connected", True):
+            self._client.unregisterProducer()
 
     def _say(self, reason: str, sqlstate: str, rule: str) -> None:
         if not self._client.disconnecting:
