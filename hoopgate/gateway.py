@@ -10,6 +10,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from hoopgate.cancel import CancelKeys
 from hoopgate.catalogue import Catalogue
@@ -21,7 +22,7 @@ from hoopgate.interfaces import Identity
 from hoopgate.policy.engine import Decision, Engine
 from hoopgate.protocols.postgresql.query import Queries
 from hoopgate.session import Session
-from hoopgate.stores.records import RESET, Change, SessionRecord
+from hoopgate.stores.records import RESET, Change, SessionRecord, StoreError
 
 if TYPE_CHECKING:
     from hoopgate.protocols.postgresql.target import TargetConnection
@@ -33,6 +34,7 @@ CATALOGUE_SETTINGS = {
     "client_encoding": "UTF8",
 }
 _TICK = 0.5  # seconds: how late a session may end after its time
+_AGAIN = 5.0  # seconds until a session's end that the store did not take is brought again
 
 
 @define(eq=False)
@@ -149,11 +151,24 @@ class Gateway:
         self._targets.pop(session.id, None)
         self.metrics.session_ended(session.target.name, session.reason, session.ended_by)
         log.info("session {session} ended: {reason}", session=session.id, reason=session.reason)
-        closed = self.store.close_session(session.id, self.clock.seconds(), session.reason)
-        closed.addErrback(lambda f: log.failure("the end of {session} is not stored", f, session=session.id))
+        self._keep_end(session.id, self.clock.seconds(), session.reason)
         if self._drained is not None and not self.sessions:
             drained, self._drained = self._drained, None
             drained.callback(None)
+
+    def _keep_end(self, session_id: str, at: float, reason: str) -> None:
+        """Store a session's end, again and again while the store fails: else it would be listed as live for ever."""
+        self.store.close_session(session_id, at, reason).addErrback(self._end_unkept, session_id, at, reason)
+
+    def _end_unkept(self, failure: Failure, session_id: str, at: float, reason: str) -> None:
+        if not failure.check(StoreError):
+            log.failure("the end of {session} is not stored", failure, session=session_id)
+            return
+        log.error(
+            "the end of {session} is not stored yet: {error}", session=session_id, error=failure.getErrorMessage()
+        )
+        if self._loop.running:
+            self.clock.callLater(_AGAIN, self._keep_end, session_id, at, reason)
 
     def issue_cancel_key(self, session: Session, target: TargetConnection, *, long: bool) -> tuple[int, bytes]:
         """A cancel key of our own for the client; the target's stays here."""
