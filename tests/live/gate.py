@@ -61,6 +61,7 @@ name = "oauth"
 protocol = "postgresql"
 port = $oauth
 login = "oauthbearer"
+issuer = "people"
 tls = { certificate = "file:$directory/gateway.crt", key = "file:$directory/gateway.key" }
 
 [recorder]
