@@ -10,7 +10,7 @@ import pytest_twisted
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from twisted.internet.defer import CancelledError, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 
 from hoopgate.approvals import Outcome, binding
 from hoopgate.errors import LimitError, PolicyError
@@ -132,6 +132,16 @@ async def test_it_expires_although_the_store_has_failed(node: Node, monkeypatch:
     ticket = await node.approvals.open(held())
     monkeypatch.setattr(node.store, "finish", lambda *a, **k: fail(StoreError("disk full")))
     node.clock.advance(60)
+    assert (await ticket.outcome).status == "expired"
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_expires_although_the_store_never_answers(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticket = await node.approvals.open(held(timeout=30.0))
+    monkeypatch.setattr(node.store, "finish", lambda *args, **more: Deferred())
+    node.clock.advance(30.0)
+    assert not ticket.outcome.called  # a vote may have come in time
+    node.clock.advance(10.0)
     assert (await ticket.outcome).status == "expired"
 
 

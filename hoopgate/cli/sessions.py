@@ -195,9 +195,13 @@ def replay(
 @click.pass_obj
 @_reading
 def export(recordings: Recordings, session: str, format_: Format, output: Any) -> None:
-    """Export a session: its SQL, every item as JSON lines, or the replay's text."""
+    """Export a session: its SQL, every item as JSON lines, or the replay's text.
+
+    A file gets what was recorded, byte for byte; on a terminal control characters are shown as escapes.
+    """
+    shown = safe_lines if output.isatty() else str
     for line in exported(recordings.find(session), format_):
-        click.echo(line, file=output)
+        click.echo(shown(line), file=output)
 
 
 @sessions.command("verify")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +203,16 @@ def test_a_recording_cannot_drive_the_auditors_terminal(tmp_path: Path) -> None:
         result = CliRunner().invoke(main, ["sessions", command[0], str(recording.path), *command[1:]])
         assert result.exit_code == 0
         assert "\x1b" not in result.stdout, command
+    written = CliRunner().invoke(main, ["sessions", "export", str(recording.path), "--format", "sql"])
+    assert "SELECT '\x1b]0;owned\x07';" in written.stdout  # what runs again is what ran
+    assert "SELECT '\\x1b]0;owned\\x07';" in on_terminal("sessions", "export", str(recording.path), "--format", "sql")
+
+
+def on_terminal(*arguments: str) -> str:
+    """What the command writes where its output is a terminal."""
+    ours, theirs = os.openpty()
+    done = subprocess.run([sys.executable, "-m", "hoopgate.cli", *arguments], stdout=theirs, check=False, timeout=60)
+    os.close(theirs)
+    assert done.returncode == 0
+    with open(ours, "rb", buffering=0) as file:
+        return file.read(65536).decode()

@@ -156,7 +156,8 @@ async def test_housekeeping_buries_the_dead_and_lives_itself(node: Node, other: 
     assert (await node.store.session("mine-2")).ended is None
 
 
-def test_housekeeping_outlives_a_store_that_fails() -> None:
+@pytest.mark.parametrize("error", [StoreError("disk full"), ValueError("a record that makes no sense")])
+def test_housekeeping_outlives_a_store_that_fails(error: Exception) -> None:
     class Failing:
         beats = 0
 
@@ -165,10 +166,10 @@ def test_housekeeping_outlives_a_store_that_fails() -> None:
 
         def heartbeat(self, node: str, at: float) -> Deferred[None]:
             self.beats += 1
-            return succeed(None) if self.beats == 1 else fail(StoreError("disk full"))
+            return succeed(None) if self.beats == 1 else fail(error)
 
         def prune(self, *args: object) -> Deferred[None]:
-            return fail(StoreError("disk full"))
+            return fail(error)
 
     store, clock = Failing(), clock_at(NOW)
     Housekeeping(store, clock, "n").start()
