@@ -181,8 +181,11 @@ class Gateway:
         if session is None:
             log.warn("a cancel request with a wrong key")
             return
-        if session.cancel_held():
-            return
+        if not session.cancel_held():
+            self.cancel_running(session)
+
+    def cancel_running(self, session: Session) -> None:
+        """Ask the target to cancel what the session runs there."""
         connection = self._targets.get(session.id)
         if connection is not None and connection.login is not None:
             login = connection.login

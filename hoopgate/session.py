@@ -206,6 +206,8 @@ class Session:
         recording, self.recording = self.recording, None
         live, self._live = self._live, None
         if live is not None:
+            if sqlstate and not live.at_rest:
+                self.gateway.cancel_running(self)  # or it would run on, to its end, for somebody who may no longer
             live.close(reason, sqlstate, rule)
         try:
             if recording is not None:
