@@ -224,8 +224,8 @@ class Approvals:
     def _record(self, request: ApprovalRequest) -> Request:
         if not decidable((request.approvers,)):
             raise PolicyError(f"rule {request.rule!r} names nobody who could approve", rule=request.rule)
-        shown = len(request.statement.encode()) + sum(len(each.encode()) for each in request.parameters)
-        if shown > self._limits().hold_statement:
+        texts = (request.statement, *request.parameters, request.search_path, *request.locks)
+        if sum(len(text.encode("utf-8", "replace")) for text in texts) > self._limits().hold_statement:
             raise LimitError("nobody can judge so long a statement", limit="limits.hold_statement")
         now = self._clock.seconds()
         return Request(

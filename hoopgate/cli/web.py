@@ -16,7 +16,7 @@ from hoopgate.identity.strict import json_object
 from hoopgate.identity.urls import is_loopback
 
 _TIMEOUT = 15.0  # seconds
-_LONGEST = 1024 * 1024  # bytes of an answer
+_LONGEST = 8 * 1024 * 1024  # bytes of an answer: the longest statement that can be held, all of it escaped, fits
 
 
 class _NoRedirect(HTTPRedirectHandler):

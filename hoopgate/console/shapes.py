@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from hoopgate.interfaces import Identity
 from hoopgate.stores.records import Request, SessionRecord
 from hoopgate.voting import owns, refusal
+
+LISTED: Final = 4000  # characters of one approval in a list
+_ITEMS: Final = 50  # of one array in it
 
 
 def approval(request: Request, viewer: Identity) -> dict[str, Any]:
@@ -18,7 +21,33 @@ def approval(request: Request, viewer: Identity) -> dict[str, Any]:
         "digest": request.digest,
         "policy_version": request.policy_version,
         **request.details,
+        "cut": False,
     }
+
+
+def approval_in_list(request: Request, viewer: Identity) -> dict[str, Any]:
+    """The same as one of many: what is long is cut, and then there is no digest, for nobody may approve unread text.
+
+    Else whoever has a few long statements held would make every list too long to be fetched.
+    """
+    whole = approval(request, viewer)
+    left = [LISTED]
+    listed = {name: _cut(value, left) for name, value in whole.items()}
+    cut = listed != whole
+    return {**listed, "cut": cut, **({"digest": ""} if cut else {})}
+
+
+def _cut(value: Any, left: list[int]) -> Any:
+    """The value, or as much of it as is ``left``, in characters; a sign of cutting stands at its end."""
+    if isinstance(value, list):
+        return [_cut(each, left) for each in value[:_ITEMS]]
+    if isinstance(value, dict):
+        return {name: _cut(each, left) for name, each in value.items()}
+    if not isinstance(value, str):
+        return value
+    room = max(0, left[0])
+    left[0] -= len(value)
+    return value if len(value) <= room else value[:room] + "…"
 
 
 def grant(request: Request, viewer: Identity) -> dict[str, Any]:

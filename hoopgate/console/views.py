@@ -103,7 +103,7 @@ class Views:
         found = await self._rooms.approvals.list(call.identity, states, limit + 1)
         return Answer(
             {
-                "approvals": [shapes.approval(each, call.identity) for each in found[:limit]],
+                "approvals": [shapes.approval_in_list(each, call.identity) for each in found[:limit]],
                 "more": len(found) > limit,
                 "sequence": await self._rooms.store.latest(),
             }
@@ -135,14 +135,14 @@ class Views:
         news = await self._rooms.watch.news(call.identity, since, seconds)
         if news.requests is None:
             return await self._pending(call.identity, news.sequence)
-        shown = [shapes.approval(each, call.identity) for each in news.requests]
+        shown = [shapes.approval_in_list(each, call.identity) for each in news.requests]
         return Answer({"sequence": news.sequence, "approvals": shown})
 
     async def _pending(self, viewer: Identity, sequence: int) -> Answer:
         """Where a watcher begins: what waits now. Read after ``sequence``, so that nothing falls between."""
         most = self._rooms.config().limits.request_rows
         found = await self._rooms.approvals.list(viewer, ("pending",), most)
-        return Answer({"sequence": sequence, "approvals": [shapes.approval(each, viewer) for each in found]})
+        return Answer({"sequence": sequence, "approvals": [shapes.approval_in_list(each, viewer) for each in found]})
 
     # --- grants
 

@@ -18,7 +18,7 @@ from twisted.web.client import ResponseNeverReceived
 from hoopgate.config import model
 from hoopgate.console.site import listen
 from hoopgate.development.certificates import Authority
-from hoopgate.errors import ConfigError
+from hoopgate.errors import ConfigError, LimitError
 from hoopgate.stores.records import SessionRecord
 from hoopgate.voting import person_of
 from tests.console.api import CONFIG, DIGEST, OPERATOR, Reply, Server, server
@@ -421,6 +421,27 @@ async def idle(server: Server, ca: bytes) -> Any:
     trust = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(ca)])
     endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", server.port)
     return await connectProtocol(wrapClientTLS(ssl.optionsForClientTLS("localhost", trust), endpoint), Idle())
+
+
+@pytest_twisted.ensureDeferred
+async def test_long_statements_keep_nobody_from_the_list(server: Server) -> None:
+    long = "DELETE FROM a -- " + "\u0001" * 200_000
+    for number in range(19):
+        await hold(server, session=f"s{number}", statement=long)
+    short = await hold(server, session="short")
+    listed = await server.get(BOB, "/v1/approvals")
+    assert len(listed.raw) < 20 * 40_000
+    cut, whole = [[each for each in listed.json["approvals"] if each["cut"] is is_cut] for is_cut in (True, False)]
+    assert (len(cut), [each["id"] for each in whole]) == (19, [short.id])
+    assert all(each["digest"] == "" and each["statement"].endswith("…") for each in cut)
+    assert whole[0]["digest"] == DIGEST
+    watched = await server.get(BOB, "/v1/approvals/watch")
+    assert watched.json["approvals"] == listed.json["approvals"]
+    one = await server.get(BOB, f"/v1/approvals/{cut[0]['id']}")
+    assert (one.json["statement"], one.json["digest"]) == (long, DIGEST)
+    assert len(one.raw) < 8 * 1024 * 1024  # what the command line reads
+    with pytest.raises(LimitError):  # nobody can judge what else would be shown either
+        await hold(server, session="path", search_path="x" * 300_000)
 
 
 @pytest_twisted.ensureDeferred
