@@ -85,6 +85,7 @@ class Boot:
         store, feed, node = await self._store(config)
         tokens = GatewayTokens(store, await _token_key(config, secrets), reactor, longest=config.api.token_lifetime)
         self._reloads.append(lambda changed: setattr(secrets, "ttl", changed.limits.secret_ttl))
+        self._reloads.append(lambda changed: secrets.clear())
         self._reloads.append(lambda changed: setattr(tokens, "longest", changed.api.token_lifetime))
         fetcher = Fetcher(reactor, secrets.get)
         authenticator = Authenticator(config.issuers, fetcher, tokens, reactor, limit_token=config.limits.token)

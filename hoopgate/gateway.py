@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -296,8 +296,11 @@ def _catalogue_role(target: Target) -> Role:
 
 
 def _only_reloadable(old: Config, new: Config) -> None:
+    # of the API everything but where and how it listens is read at each use
+    new_api = evolve(new.api, operators=old.api.operators, token_lifetime=old.api.token_lifetime, url=old.api.url)
+    compared = evolve(new, api=new_api)
     for name in ("gateway", "listeners", "recorder", "store", "api", "admin", "guards", "guard_options"):
-        if getattr(old, name) != getattr(new, name):
+        if getattr(old, name) != getattr(compared, name):
             raise ConfigError(
                 f"[{name}] has changed, which a reload cannot do", where=f"{new.path}: {name}",
                 remedy="Restart the service for it, or put the table back",
