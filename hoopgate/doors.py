@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from hoopgate.config.model import Limits
 
 
 class Doors:
-    """Lets at most ``limits.half_open`` connections wait, ``limits.half_open_per_address`` of one address."""
+    """Lets at most ``limits.half_open`` connections wait, ``limits.half_open_per_address`` of one address.
+
+    Where there is no room, the one that has waited longest makes it: of the same address if that has too many, else
+    of the address that has the most. Who logs in does so at once; who only holds a place, loses it first.
+    """
 
     def __init__(self, limits: Callable[[], Limits]) -> None:
         self._limits = limits
-        self._waiting: Counter[str] = Counter()
+        self._waiting: dict[str, dict[object, Callable[[str], None]]] = {}  # by address, in order of arrival
         self.open = 0
 
-    def enter(self, address: str) -> bool:
-        """One more waits; False: no room, and it is not counted."""
+    def enter(self, address: str, who: object, drop: Callable[[str], None]) -> None:
+        """``who`` waits from now on; ``drop(limit)`` is called should it have to go, and must call ``leave``."""
         limits = self._limits()
-        if self.open >= limits.half_open or self._waiting[address] >= limits.half_open_per_address:
-            return False
+        mine = self._waiting.get(address, {})
+        if len(mine) >= limits.half_open_per_address:
+            _first(mine)("limits.half_open_per_address")
+        elif self.open >= limits.half_open:
+            _first(max(self._waiting.values(), key=len))("limits.half_open")
+        self._waiting.setdefault(address, {})[who] = drop
         self.open += 1
-        self._waiting[address] += 1
-        return True
 
-    def leave(self, address: str) -> None:
-        """One has logged in or gone."""
+    def leave(self, address: str, who: object) -> None:
+        """``who`` has logged in or gone."""
+        mine = self._waiting[address]
+        del mine[who]
         self.open -= 1
-        self._waiting[address] -= 1
-        if not self._waiting[address]:
+        if not mine:
             del self._waiting[address]
+
+
+def _first(waiting: dict[object, Callable[[str], None]]) -> Callable[[str], None]:
+    return next(iter(waiting.values()))

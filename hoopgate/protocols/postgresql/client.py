@@ -67,9 +67,7 @@ class ClientConnection(Protocol):
     def connectionMade(self) -> None:
         peer = self.transport.getPeer()  # type: ignore[union-attr]
         self._address = getattr(peer, "host", "local")
-        if not self._gateway.doors.enter(self._address):
-            self._refuse(Refusal("too many connections are waiting to log in", "53300", "limits.half_open"))
-            return
+        self._gateway.doors.enter(self._address, self, self._crowded_out)
         self._at_door = True
         self._timer = self._gateway.clock.callLater(self._gateway.config.limits.handshake, self._too_slow)
 
@@ -219,6 +217,13 @@ class ClientConnection(Protocol):
 
     # --- the end
 
+    def _crowded_out(self, limit: str) -> None:
+        if self._work is not None:
+            self._work.cancel()
+        self._refuse(Refusal("too many connections are waiting to log in", "53300", limit))
+        if self._encrypted:
+            self._abort()  # there may be no TLS yet to say goodbye over
+
     def _too_slow(self) -> None:
         self._timer = None
         if self._work is not None:
@@ -253,7 +258,7 @@ class ClientConnection(Protocol):
             timer.cancel()
         if self._at_door:
             self._at_door = False
-            self._gateway.doors.leave(self._address)
+            self._gateway.doors.leave(self._address, self)
 
 
 def _cut_hint(token: str) -> str:
