@@ -185,9 +185,7 @@ def test_a_listener_shows_a_renewed_certificate_after_a_reload(make_gate: Any, w
     with gate.connect("shop", listener="tls") as session:
         assert gate.world.authority.server().write(gate.directory, "gateway")
         assert gate.reload().reload.ok  # type: ignore[union-attr]
-        # what was read last may be used for limits.secret_ttl
-        gate.reload(gate.text + '[limits]\nsecret_ttl = "0s"\n')
-        wait_for(lambda: gate.reload() and fingerprint(gate, "api") != seen["api"], "the new certificate")
+        wait_for(lambda: fingerprint(gate, "api") != seen["api"], "the new certificate")
         wait_for(lambda: "listener tls shows a new certificate" in gate.log(), "the listener's")
         assert session.execute("SELECT 1").fetchone() == (1,)  # open ones keep theirs
     with gate.connect("shop", listener="tls") as session:
@@ -206,6 +204,30 @@ def fingerprint(gate: Gate, port: str) -> bytes:
         found = wrapped.getpeercert(binary_form=True)
         assert found
         return found
+
+
+def test_operators_change_with_a_reload_and_listeners_do_not(make_gate: Any, world: World) -> None:
+    gate: Gate = make_gate(world.target("shop"))
+    with gate.connect("shop") as session:
+        assert len(live_sessions(gate)) == 1
+        text = gate.config.read_text()
+        gate.config.write_text(text.replace('operators = ["operators"]', "operators = []"))
+        gate.signal(signal.SIGHUP)
+        wait_for(lambda: live_sessions(gate) == [], "the reload")
+        gate.config.write_text(text.replace(f"port = {gate.ports['oauth']}", "port = 1"))
+        assert "listeners" in str(refused(gate))
+        assert live_sessions(gate) == []  # all of a file or nothing
+        assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+def refused(gate: Gate) -> tuple[str, ...]:
+    before = gate.status().reload
+    gate.signal(signal.SIGHUP)
+    wait_for(lambda: gate.status().reload != before, "the reload")
+    found = gate.status().reload
+    assert found is not None
+    assert not found.ok
+    return found.errors
 
 
 # --- grants and tokens, from the file to the live session
