@@ -60,8 +60,9 @@ class Conversation:
         self.executed = False  # ...and ran...
         self.acted = False  # ...or left a portal, so that it matters when the batch ends
         self.copy_in = False
-        self.copy_synced = False  # the client sent a Sync amid COPY IN, which the target would ignore
-        self.sync_due = False  # ...but the COPY failed, so that the target now waits for one
+        self.copy_fed = False  # data was sent since the last request
+        self.copy_synced = False  # a Sync behind it, which the target ignores...
+        self.sync_due = False  # ...but the COPY failed, perhaps before that, so that the target now waits for one
         self.skipping = False  # the batch failed: as the target would, take no notice of anything up to a Sync
         self.retarget: Callable[[], None] = lambda: None  # the answers' framer aims at the new head
 
@@ -94,6 +95,7 @@ class Conversation:
         elif entry.kind not in (Kind.COPY_END, Kind.QUERY, Kind.CALL):
             self.unsynced = True
             self.executed = self.executed or entry.kind is Kind.EXECUTE
+            self.copy_fed = False
             self.acted = self.acted or entry.kind in (Kind.EXECUTE, Kind.BIND)
         if first:
             self.retarget()

@@ -13,13 +13,14 @@ _CODECS: Final = {
     "WIN1251": "cp1251", "WIN1252": "cp1252", "WIN1253": "cp1253", "WIN1254": "cp1254", "WIN1255": "cp1255",
     "WIN1256": "cp1256", "WIN1257": "cp1257", "WIN1258": "cp1258", "EUCJP": "euc_jp", "EUCKR": "euc_kr",
     "EUCCN": "gb2312", "SJIS": "cp932", "BIG5": "cp950", "GBK": "cp936", "GB18030": "gb18030", "UHC": "cp949",
-    "JOHAB": "johab", "EUCJIS2004": "euc_jis_2004", "SHIFTJIS2004": "shift_jis_2004",
+    "JOHAB": "johab", "EUCJIS2004": "euc_jis_2004",
 }  # fmt: skip
 
 
 def codec(client_encoding: str) -> str | None:
     """The Python codec of a PostgreSQL encoding name; None where there is none (then nothing can be judged).
 
-    SQL_ASCII is no encoding: its text is taken as UTF-8, and text that is not is refused by the caller.
+    SQL_ASCII is no encoding: its text is taken as UTF-8, and text that is not is refused by the caller. SHIFT_JIS_2004
+    is left out: Python reads its bytes 5C and 7E as a yen sign and an overline, the server as backslash and tilde.
     """
     return _CODECS.get("".join(c for c in client_encoding.upper() if c.isalnum()))

@@ -99,6 +99,7 @@ class Requests:
         if isinstance(frame, Control):
             return self._account(frame.raw)
         self._begun = not self._framer.boundary
+        self.conversation.copy_fed = True
         return frame.raw
 
     def refuse(self, frame: Statement, refusal: bytes, rule: str) -> bytes:
@@ -274,7 +275,7 @@ class Requests:
         kind = raw[:1]
         if kind == b"S":
             if conversation.copy_in:
-                conversation.copy_synced = True  # the target would take no notice, unless the COPY fails first
+                conversation.copy_synced = conversation.copy_fed
                 return b""
             conversation.expect(Owed(Kind.SYNC))
         elif kind == b"D":
