@@ -244,6 +244,8 @@ class Gateway:
                 log.failure("session {session} could not be ended", session=session.id)
 
     def _look_at(self, session: Session, now: float, limits: Limits) -> None:
+        if session.running:
+            session.last_activity = now
         expires = session.identity.expires
         if expires is not None and now >= expires:
             session.end("the gateway's token has expired", rule="token")
@@ -253,7 +255,7 @@ class Gateway:
             session.end("the session has reached its time limit", rule="limits.session")
         elif now - session.last_activity >= limits.idle and not session.holding:
             session.end("the session was idle for too long", rule="limits.idle")
-        elif self.closing and session.at_rest:
+        elif self.closing and (session.at_rest or session.holding):  # nobody can approve any more
             session.end("the gateway is shutting down", rule="shutdown")
 
     def _token_changed(self, change: Change) -> None:

@@ -40,6 +40,9 @@ class Live(Protocol):
     def at_rest(self) -> bool: ...
 
     @property
+    def running(self) -> bool: ...
+
+    @property
     def transaction(self) -> str: ...
 
     @property
@@ -171,6 +174,11 @@ class Session:
     def at_rest(self) -> bool:
         """No transaction is open and nothing is under way."""
         return self._live is None or self._live.at_rest
+
+    @property
+    def running(self) -> bool:
+        """The target works on something, or its answers are on their way."""
+        return self._live is not None and self._live.running
 
     def cancel_held(self) -> bool:
         """Withdraw what is held. False: nothing is."""

@@ -172,6 +172,11 @@ class Relay:
         return settled
 
     @property
+    def running(self) -> bool:
+        """Answers are awaited."""
+        return not self.conversation.idle
+
+    @property
     def at_rest(self) -> bool:
         """No transaction is open and nothing is under way."""
         conversation = self.conversation
