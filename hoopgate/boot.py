@@ -132,6 +132,7 @@ class Boot:
             await self._stop_listening(list(self.ports.values()))
             # the API and the admin listener stay: what is held can still be decided, and somebody may watch
             await self.gateway.drain()
+            await self.gateway.upstream.settled()
         if self._renewal.running:
             self._renewal.stop()
         await self._stop_listening(self._inner_ports)

@@ -255,7 +255,7 @@ class Gateway:
             session.end("the session has reached its time limit", rule="limits.session")
         elif now - session.last_activity >= limits.idle and not session.holding:
             session.end("the session was idle for too long", rule="limits.idle")
-        elif self.closing and (session.at_rest or session.holding):  # nobody can approve any more
+        elif self.closing and session.at_rest:
             session.end("the gateway is shutting down", rule="shutdown")
 
     def _token_changed(self, change: Change) -> None:

@@ -33,6 +33,7 @@ class Upstream:
     def __init__(self, reactor: Any, secrets: Secrets) -> None:
         self._reactor = reactor
         self._secrets = secrets
+        self._cancelling: set[Deferred[None]] = set()
 
     def connect(self, target: Target, role: Role, parameters: Mapping[str, str]) -> Deferred[TargetConnection]:
         """A logged-in connection. ``parameters`` are StartupMessage's, ``database`` among them.
@@ -49,6 +50,13 @@ class Upstream:
         """
         sent = Deferred.fromCoroutine(self._cancel(connection, request))
         sent.addErrback(lambda failure: log.warn("a cancel request was not sent: {why}", why=failure.getErrorMessage()))
+        self._cancelling.add(sent)
+        sent.addBoth(lambda _: self._cancelling.discard(sent))
+
+    async def settled(self) -> None:
+        """Wait until the cancel requests that are on their way have arrived, or failed."""
+        for sent in tuple(self._cancelling):
+            await sent
 
     async def _cancel(self, connection: TargetConnection, request: bytes) -> None:
         canceller = CancelConnection(request, tls=connection.tls)

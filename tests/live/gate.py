@@ -247,7 +247,8 @@ class Gate:
     # --- what it says
 
     def log(self) -> str:
-        return (self.directory / "log").read_text(errors="replace")
+        path = self.directory / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def faults(self) -> list[str]:
         """What the log says, since the last look, of faults of the gateway itself."""
