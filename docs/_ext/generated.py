@@ -1,4 +1,4 @@
-"""Reference pages out of the code itself: ``hoopgate-configuration`` and ``hoopgate-commands``."""
+"""Reference pages out of the code itself: ``hoopgate-configuration``, ``hoopgate-commands``, ``hoopgate-metrics``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ from typing import Any
 
 import click
 from docutils import nodes
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from hoopgate.cli.main import main
 from hoopgate.config.reference import reference
+from hoopgate.metrics import DIRECTIONS, ENDS, LOGIN_FAILURES, OTHER, VERDICTS, Metrics
+from hoopgate.policy.operations import EFFECTS
+
+VALUES = {
+    "direction": DIRECTIONS,
+    "effect": tuple(EFFECTS),
+    "end": ENDS,
+    "outcome": ("ok", "failed"),
+    "reason": LOGIN_FAILURES,
+    "verdict": (*VERDICTS, OTHER),
+}
 
 
 class ConfigurationReference(SphinxDirective):
@@ -28,6 +41,34 @@ class CommandReference(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         self.env.note_reread()
         return self.parse_text_to_nodes("\n".join(lines(main, "hoopgate", None)), allow_section_headings=True)
+
+
+class MetricsReference(SphinxDirective):
+    """Every metric with its type, its labels and what it counts; and the values of labels that come from lists."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_reread()
+        return self.parse_text_to_nodes("\n".join(metric_lines(Metrics().registry)))
+
+
+def metric_lines(registry: CollectorRegistry) -> Iterator[str]:
+    """reStructuredText of a registry's metrics, by the names under which Prometheus finds them."""
+    labels = {}
+    for collector in list(registry._collector_to_names):  # no public way leads to a metric's labels
+        for family in collector.collect():
+            own = isinstance(collector, MetricWrapperBase)
+            found = collector._labelnames if own else {name for sample in family.samples for name in sample.labels}
+            labels[family.name] = sorted(set(found) - {"le"})
+            name = family.name + ("_total" if family.type == "counter" else "")
+            yield f"``{name}``"
+            given = ", ".join(f"``{label}``" for label in labels[family.name])
+            yield f"    {escape(family.documentation)}. A {family.type}{f', by {given}' if given else ''}."
+    yield ""
+    for label in sorted({label for each in labels.values() for label in each}):
+        if label in VALUES:
+            yield f"``{label}``"
+            yield "    One of " + ", ".join(f"``{value}``" for value in VALUES[label]) + "."
+    yield ""
 
 
 def lines(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
@@ -73,4 +114,5 @@ def escape(text: str) -> str:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("hoopgate-configuration", ConfigurationReference)
     app.add_directive("hoopgate-commands", CommandReference)
+    app.add_directive("hoopgate-metrics", MetricsReference)
     return {"parallel_read_safe": True}
