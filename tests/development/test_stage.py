@@ -31,7 +31,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> stage.Stage:
 def test_its_configuration_has_no_mistake(made: stage.Stage) -> None:
     made._write_config()
     config = load(made.config)
-    assert [rule.name for rule in config.rules][:2] == ["no-schema-changes", "unbounded-changes-wait"]
+    assert [rule.name for rule in config.rules][:2] == ["no-schema-changes", "spring-cleaning"]
     assert {listener.address for listener in config.listeners} == {"127.0.0.1"}
     assert [listener.name for listener in config.listeners if listener.plaintext] == ["plaintext"]
     assert config.issuers[0].development
