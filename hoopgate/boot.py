@@ -130,7 +130,7 @@ class Boot:
         self.health.ready = False
         if self.gateway is not None:
             await self._stop_listening(list(self.ports.values()))
-            # the API and the admin listener stay meanwhile: people see what goes on, and operators may end sessions
+            # the API and the admin listener stay: what is held can still be decided, and somebody may watch
             await self.gateway.drain()
             await self.gateway.upstream.settled()
         if self._renewal.running:

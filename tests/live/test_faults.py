@@ -146,25 +146,29 @@ def live_sessions(gate: Gate) -> list[Any]:
 # --- the end
 
 
-def test_a_drain_ends_what_is_held_and_waits_for_transactions_while_the_api_answers(
-    make_gate: Any, world: World, filled: None
+@pytest.mark.parametrize("decide", [True, False])
+def test_what_is_held_can_still_be_decided_while_the_gateway_drains(
+    make_gate: Any, world: World, filled: None, decide: bool
 ) -> None:
     gate: Gate = make_gate(shop(world) + '[limits]\ndrain = "4s"\n')
     wire = gate.wire("shop")
     wire.send(m.query(b"DELETE FROM held"))
     request = held(wire)
-    with gate.connect("shop", autocommit=False) as busy:
-        busy.execute("INSERT INTO held VALUES (6, 'in time')")
-        gate.signal(signal.SIGTERM)
-        wait_for(lambda: refuses(gate), "closed doors")
-        last = error(wire.closed())
-        assert (last["C"], last["M"]) == ("57P01", "terminating connection: the gateway is shutting down")
-        wait_for(lambda: gate.request(request)["state"] == "withdrawn", "the request's end")
-        assert gate.http("/healthz")[0] == 503
-        assert len(live_sessions(gate)) == 1
-        busy.commit()
+    gate.signal(signal.SIGTERM)
+    wait_for(lambda: refuses(gate), "closed doors")
+    time.sleep(1.2)  # the watch over sessions looks twice a second
+    assert gate.alive()
+    assert gate.http("/healthz")[0] == 503
+    if decide:
+        gate.approve(request)
+        got = wire.until("Z")
+        assert got[0] == m.command_complete(b"DELETE 5")
+    last = error(wire.closed())
+    assert (last["C"], last["M"]) == ("57P01", "terminating connection: the gateway is shutting down")
     gate.ended()
-    assert world.behind("SELECT count(*) FROM held").strip() == "6"
+    assert world.behind("SELECT count(*) FROM held").strip() == ("0" if decide else "5")
+    gate.start()
+    assert gate.request(request)["state"] == ("approved" if decide else "withdrawn")
     for path in gate.recordings():
         assert gate.verify(path).ok
 
