@@ -225,7 +225,7 @@ class Server:
         word, _, rest = text.partition(" ")
         tag = word.upper()
         if word == "fail":
-            raise Refused("22012")
+            raise Refused("42P01")
         if word == "begin":
             self.status = b"T"
         elif word in ENDS:
@@ -255,7 +255,7 @@ class Server:
             if kind == b"c":
                 return
             if kind == b"f" or (kind == b"d" and b"bad" in raw):
-                raise Refused("57014" if kind == b"f" else "22P04")
+                raise Refused("57014" if kind == b"f" else "22P02")
             if kind not in b"dHS":
                 raise Fatal(kind)
 
