@@ -64,7 +64,9 @@ class ServerTls:
 class Gateway:
     """The gateway itself."""
 
-    name: Name = field(default="hoopgate", metadata=about("The name in logs, metrics and recordings."))
+    name: Name = field(
+        default="hoopgate", metadata=about("Its name in the store: what a process left behind is found by it.")
+    )
     state: Path = field(
         default=Path("/var/lib/hoopgate"), metadata=about("Directory of what the gateway keeps; mode 0700.")
     )
@@ -80,7 +82,9 @@ class Issuer:
     name: Name = field(metadata=about("The name by which listeners and rules know it."))
     url: Url = field(metadata=about("The issuer exactly as tokens say it in `iss`."))
     audience: tuple[Text, ...] = field(metadata=about("Accepted `aud` values; one must be in the token."))
-    client_id: str = field(default="", metadata=about("Public client of `hoopgate login` and of libpq's device flow."))
+    client_id: str = field(
+        default="", metadata=about("Public client of `hoopgate login`; hints of failed logins name it.")
+    )
     authorized_parties: tuple[Text, ...] = field(default=(), metadata=about("Accepted `azp`; empty: not checked."))
     algorithms: tuple[Text, ...] = field(
         default=("RS256", "PS256", "ES256", "EdDSA"), metadata=about("Accepted signature algorithms.")
@@ -94,7 +98,9 @@ class Issuer:
     approves: bool = field(
         default=True, metadata=about("Whether its people may approve holds, give grants and be operators.")
     )
-    login_scopes: tuple[Text, ...] = field(default=("openid",), metadata=about("Scopes that `hoopgate login` asks."))
+    login_scopes: tuple[Text, ...] = field(
+        default=("openid",), metadata=about("Scopes that OAUTHBEARER's discovery names.")
+    )
     skew: Seconds = field(default=60.0, metadata=about("Tolerated difference of clocks.", least=0, most=600))
     keys_ttl: Seconds = field(default=3600.0, metadata=about("How long the issuer's keys (JWKS) are cached."))
     keys_outage: Seconds = field(
@@ -123,7 +129,8 @@ class Listener:
         default=False, metadata=about("Allow connections without TLS; only where `address` is loopback.")
     )
     issuer: str = field(
-        default="", metadata=about("The issuer that OAUTHBEARER's discovery names.", shows="the only one")
+        default="",
+        metadata=about("The issuer that OAUTHBEARER's discovery and hints name.", shows="the only one"),
     )
 
 
@@ -311,9 +318,7 @@ class Api:
     port: ListenPort = field(default=8443, metadata=about("The port."))
     tls: ServerTls | None = field(default=None, metadata=about("Its certificate; required unless `plaintext`."))
     plaintext: bool = field(default=False, metadata=about("Plain HTTP; only where `address` is loopback."))
-    url: str = field(
-        default="", metadata=about("What hints and notices show.", shows="made of address and port", url=True)
-    )
+    url: str = field(default="", metadata=about("Where people reach it, for hints.", shows="hints name none", url=True))
     token_lifetime: Seconds = field(default=900.0, metadata=about("Of tokens that the gateway issues, at most."))
     operators: tuple[Text, ...] = field(
         default=(),

@@ -112,7 +112,7 @@ class Holding:
         self._live.notice(
             f"held for approval as {ticket.id} (rule {hold.rule}): {hold.reason}",
             f"{_who(hold)} can run: hoopgate approvals approve {ticket.id}. "
-            f"It expires in {request.timeout:.0f} s; Ctrl-C withdraws it.",
+            f"It expires in {request.timeout:.0f} s; Ctrl-C withdraws it.{_where(session.config.api.url)}",
         )
         outcome: Outcome = await ticket.outcome
         self._ticket = None
@@ -195,3 +195,8 @@ def _aborted(hold: Hold) -> Block:
 def _who(hold: Hold) -> str:
     count, groups = hold.approvers.count, ", ".join(hold.approvers.groups)
     return f"{count} of {groups}" if count > 1 else f"A member of {groups}"
+
+
+def _where(url: str) -> str:
+    """The rest of a hint: what ``hoopgate`` needs to find this gateway's API."""
+    return f" The gateway's API is {url} (HOOPGATE_API)." if url else ""

@@ -200,7 +200,9 @@ class Admission:
             await gateway.sessions_store_opened(session)
             session.event("login", **self._login())
             guards = gateway.open_guards(session)
+            began = gateway.clock.seconds()
             target = await gateway.upstream.connect(session.target, role, parameters)
+            gateway.metrics.connected(session.target.name, gateway.clock.seconds() - began)
         except BaseException as error:
             refusal = _why(error)
             session.end(f"{refusal.reason} ({type(error).__name__})", sqlstate="")
