@@ -193,6 +193,7 @@ class Gate:
                 self.stop()
                 if attempt == 2 or "in use" not in str(error):
                     raise
+                self._looked = len(self.log())
             else:
                 return self
         raise AssertionError

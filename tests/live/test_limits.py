@@ -294,7 +294,7 @@ def test_a_slow_target_does_not_grow_memory(make_gate: Any, world: World) -> Non
 def test_a_held_statement_does_not_let_the_client_pile_up_data(make_gate: Any, world: World) -> None:
     hold = ('[[rule]]\nname = "wait"\nwhat = { effect = ["delete"] }\nthen = "hold"\n'
             'approvers = { groups = ["approvers"] }\n')  # fmt: skip
-    gate = make_gate(hold + world.target("open"))
+    gate = make_gate('[limits]\ndrain = "1s"\n' + hold + world.target("open"))
     with gate.wire("open") as wire:
         wire.query("SELECT 1")
         wire.send(m.query(b"DELETE FROM wide"))
