@@ -1,9 +1,10 @@
 """Which columns of a snapshot the masks cover, where the masked values can come out, and which code is trusted.
 
 A mask reaches further than its globs: to inheritance parents, children and partitions by the column's name, to
-generated columns, and to the columns of views and materialized views that show a masked column unchanged. A view or
-rule that uses a masked column in any other way is refused, unless a mask names that very view (no wildcard in the
-table's part of the glob): then its author has said which of its columns to mask.
+generated columns, to columns of a composite type (or of another table's rows) with a masked field, and to the columns
+of views and materialized views that show a masked column unchanged. A view or rule that uses a masked column in any
+other way is refused, unless a mask names that very view (no wildcard in the table's part of the glob): then its author
+has said which of its columns to mask.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from attrs import define, field, frozen
 
 from hoopgate.catalogue.globs import Selectors, matcher, names_table
 from hoopgate.catalogue.server_values import SERVER_VALUES
-from hoopgate.catalogue.snapshot import WHOLE_ROW, ColumnKey, Function, Reads, Relation, Snapshot
+from hoopgate.catalogue.snapshot import FIRST_USER_OID, WHOLE_ROW, ColumnKey, Function, Reads, Relation, Snapshot
 from hoopgate.config.model import Mask
 
 SAFE_EXTENSIONS: Final = frozenset(
@@ -150,8 +151,11 @@ class _Propagation:
         if not self.masks:
             return
         changed = True
+        holders = self._holders()
         while changed:
             changed = False
+            for holder, attnum, relation in holders:
+                changed |= self._add(holder, {attnum: next(iter(self.masked.get(relation, {}).values()), None)})
             for parent, child in self.snapshot.inherits:
                 changed |= self._by_name(parent, child) | self._by_name(child, parent)
             for relation, column, base in self.snapshot.generated:
@@ -163,6 +167,16 @@ class _Propagation:
                 taint = self._taint(relation, "a rule on it", reads, reads.every)
                 if taint is not None:
                     self.write_tainted[relation] = taint
+
+    def _holders(self) -> list[tuple[int, int, int]]:
+        """Columns that hold whole rows of a relation: their relation, attribute number, and the rows' relation."""
+        return [
+            (relation.oid, column.attnum, row)
+            for relation in self.snapshot.relations.values()
+            if not relation.system
+            for column in relation.columns
+            if column.type_oid >= FIRST_USER_OID and (row := self.snapshot.row_of(column.type_oid))
+        ]
 
     def _by_name(self, origin: int, heir: int) -> bool:
         masks, source, sink = self.masked.get(origin), self._relation(origin), self._relation(heir)

@@ -50,7 +50,7 @@ SELECT 'relation', pg_catalog.json_build_array(c.oid::int8, n.nspname, c.relname
    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('i', 'I')),
   (SELECT i.indkey::text FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary LIMIT 1))::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind NOT IN ('t', 'c')
+WHERE c.relkind <> 't'
 UNION ALL
 SELECT 'inherits', pg_catalog.json_build_array(h.inhparent::int8, h.inhrelid::int8)::text
 FROM pg_catalog.pg_inherits h
@@ -95,12 +95,13 @@ SELECT 'cast', pg_catalog.json_build_array(t.typname, p.oid::int8)::text
 FROM pg_catalog.pg_cast k
 JOIN pg_catalog.pg_type t ON t.oid = k.casttarget
 JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc
-WHERE p.oid >= 16384 AND t.oid >= 16384 AND p.prolang NOT IN (12, 13)
+WHERE p.oid >= 16384 AND p.prolang NOT IN (12, 13)
 UNION ALL
-SELECT 'type', pg_catalog.json_build_array(t.oid::int8, t.typtype, t.typcategory, t.typelem::int8,
+SELECT 'type', pg_catalog.json_build_array(t.oid::int8, t.typtype, t.typcategory,
+  CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END::int8, t.typrelid::int8,
   (SELECT e.enumlabel FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder LIMIT 1))::text
 FROM pg_catalog.pg_type t
-WHERE t.oid >= 16384 AND (t.typtype = 'e' OR t.typtype = 'b' AND t.typcategory IN ('A', 'S'))
+WHERE t.oid >= 16384 AND (t.typtype IN ('c', 'd', 'e') OR t.typtype = 'b' AND t.typcategory IN ('A', 'S'))
 """
 """Everything but the rules' trees, in one statement and so at one moment. Rows of (what, JSON array).
 
@@ -169,9 +170,13 @@ class State:
         self.casts[values[0]] = (*self.casts.get(values[0], ()), values[1])
 
     def _type(self, values: list[Any]) -> None:
-        oid, kind, category, element, label = values
+        oid, kind, category, element, relation, label = values
         if kind == "e":
             self.types[oid] = UserType("enum", label=label or "")
+        elif kind == "c":
+            self.types[oid] = UserType("row", relation=relation)
+        elif kind == "d":
+            self.types[oid] = UserType("domain", element=element)
         else:
             self.types[oid] = UserType("array", element=element) if category == "A" else UserType("text")
 

@@ -25,7 +25,6 @@ _COLUMNS: Final = {
     "pg_subscription": ("subconninfo",),
     "pg_user_mapping": ("umoptions",),
     "pg_user_mappings": ("umoptions",),
-    "pg_foreign_server": ("srvoptions",),
 }
 
 SERVER_VALUES: Final = Mask(
@@ -34,6 +33,8 @@ SERVER_VALUES: Final = Mask(
     columns=(
         "*.pg_stat_statements.query",
         "*.pg_store_plans.plan",
+        "information_schema._pg_user_mappings.umoptions",
+        "information_schema.user_mapping_options.option_value",
         *(f"pg_catalog.{relation}.{column}" for relation, columns in _COLUMNS.items() for column in columns),
     ),
 )

@@ -26,7 +26,8 @@ class ColumnInfo:
 
 @frozen
 class Relation:
-    """A table, view, materialized view, foreign table, partitioned table, sequence or index (``kind``: relkind).
+    """A table, view, materialized view, foreign table, partitioned table, sequence, index or composite type (``kind``:
+    relkind). A composite type is no relation that a statement could name.
 
     ``primary_key`` holds attribute numbers. Indexes have no ``columns``.
     """
@@ -83,13 +84,14 @@ class Reads:
 class UserType:
     """A type that did not come with the server.
 
-    ``kind``: ``text`` (text by another name, such as citext), ``enum`` (``label`` is its first) or ``array`` (of
-    ``element``).
+    ``kind``: ``text`` (text by another name, such as citext), ``enum`` (``label`` is its first), ``array`` or
+    ``domain`` (of ``element``), or ``row`` (of ``relation``, a table or a composite type).
     """
 
     kind: str
     element: int = 0
     label: str = ""
+    relation: int = 0
 
 
 @frozen(eq=False)
@@ -106,7 +108,7 @@ class Snapshot:
     functions: Mapping[int, Function] = field(factory=dict)
     builtins: frozenset[str] = frozenset()  # names of the functions that came with the server
     operators: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name -> functions not in C behind it
-    casts: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name of a user's type -> functions not in C
+    casts: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name of a type -> functions not in C
     types: Mapping[int, UserType] = field(factory=dict)
     names: Mapping[str, tuple[Relation, ...]] = field(init=False, repr=False)
     function_names: Mapping[str, tuple[Function, ...]] = field(init=False, repr=False)
@@ -115,8 +117,16 @@ class Snapshot:
     def _names(self) -> Mapping[str, tuple[Relation, ...]]:
         found: dict[str, tuple[Relation, ...]] = {}
         for relation in self.relations.values():
-            found[relation.name] = (*found.get(relation.name, ()), relation)
+            if relation.kind != "c":
+                found[relation.name] = (*found.get(relation.name, ()), relation)
         return found
+
+    def row_of(self, type_oid: int) -> int:
+        """The relation of whose rows values of this type are made (also as an array or a domain), or 0."""
+        found = self.types.get(type_oid)
+        while found is not None and found.kind in ("array", "domain"):
+            found = self.types.get(found.element)
+        return 0 if found is None else found.relation
 
     @function_names.default
     def _function_names(self) -> Mapping[str, tuple[Function, ...]]:

@@ -21,7 +21,7 @@ from hoopgate.errors import HoopgateError
 from hoopgate.frames import Columns, Frame, Notice, Phase, Statement
 from hoopgate.guards.mask_judge import Indexes, Judge, Step
 from hoopgate.guards.mask_memory import Memory
-from hoopgate.guards.mask_notices import scrub
+from hoopgate.guards.mask_notices import said_by_code, scrub
 from hoopgate.guards.mask_plans import Keys, copy_plan, copy_problem, origins, row_plan
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.sql.parser import Unparsable
@@ -221,7 +221,8 @@ class MaskGuard:
         self._session.event("masked", masks=met, columns=columns)
 
     def _notice(self, frame: Notice) -> Verdict:
-        if frame.statement is not None and self._memory.is_clear(frame.statement.text):
+        quiet = frame.statement is not None and self._memory.is_clear(frame.statement.text)
+        if quiet and not said_by_code(frame.fields):
             return ALLOW
         snapshot = self._session.catalogue.snapshot
         clean = scrub(frame.fields, None if snapshot is None else self._compiled(snapshot))

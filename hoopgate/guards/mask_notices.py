@@ -15,8 +15,8 @@ from hoopgate.catalogue.index import MaskIndex
 KEPT: Final = frozenset("SVCMPstcdnFLRH")
 _OF_CODE: Final = frozenset("SVCMFLR")
 _SPEAKING: Final = frozenset(
-    {"00", "01", "02", "03", "08", "0A", "21", "23", "25", "26", "28", "2B", "34", "3B", "3D", "3F", "40", "42", "53"}
-    | {"54", "55", "57", "58"}
+    {"00", "01", "02", "03", "08", "0A", "21", "23", "25", "26", "28", "2B", "34", "3B", "3D", "3F", "40", "42", "44"}
+    | {"53", "54", "55", "57", "58"}
 )
 """Classes of SQLSTATE whose messages, from the server itself, name things of the statement and no values."""
 
@@ -43,6 +43,7 @@ _CONDITIONS: Final = {
     "P0001": "code of the database raised an error",
     "P0004": "an assertion in code of the database failed",
 }
+_FUNCTION: Final = re2.compile(r"\bfunction\b|\bPL/|code block")
 _COPY_LINE: Final = re2.compile(r"^COPY ([^\s,]+), line (\d+)(?:, column ([^\s:]+))?")
 
 
@@ -65,12 +66,21 @@ def scrub(fields: dict[str, str], index: MaskIndex | None) -> dict[str, str]:
     return fields if clean == fields else clean
 
 
+def said_by_code(fields: dict[str, str]) -> bool:
+    """Said by a function or block of the database, such as that of a row's policy, and not by the server itself."""
+    return _in_language(fields) or _FUNCTION.search(fields.get("W", "")) is not None
+
+
+def _in_language(fields: dict[str, str]) -> bool:
+    return fields.get("F", "").startswith(("pl_", "plpy", "plperl", "pltcl")) or fields.get("C", "")[:2] == "P0"
+
+
 def _by_code(fields: dict[str, str]) -> bool:
     """Raised inside a function of the database, or while one ran: such messages may hold anything."""
     context = fields.get("W", "")
     if context and _COPY_LINE.match(context) is None:
         return True
-    return fields.get("F", "").startswith(("pl_", "plpy", "plperl", "pltcl")) or fields.get("C", "")[:2] == "P0"
+    return _in_language(fields)
 
 
 def _speaks(fields: dict[str, str]) -> bool:

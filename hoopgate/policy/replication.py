@@ -1,8 +1,9 @@
 """PostgreSQL's replication protocol as operations (manual, "Streaming Replication Protocol").
 
 A replication connection streams the whole server past every mask and every rule about objects, so that a rule which
-lets people COPY must not open it by the way: it is the effect ``admin``, by the command ``REPLICATION``. Its commands are no SQL, and PostgreSQL's SQL parser does not
-know them; they are told by their first word, which must be spelled whole.
+lets people COPY must not open it by the way: it is the effect ``admin``, by the command ``REPLICATION``. Its commands
+are no SQL, and PostgreSQL's SQL parser does not know them; they are told by their first word, which must be spelled
+whole.
 """
 
 from __future__ import annotations

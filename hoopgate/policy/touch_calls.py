@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from hoopgate.catalogue.index import MaskIndex
+from hoopgate.policy.sql.expressions import literal
 from hoopgate.policy.touch_results import refuse
 
 Node = dict[str, Any]
@@ -78,8 +79,10 @@ class Calls:
         if names and self._index.unsafe_operator(names[-1]):
             raise refuse(f"operator {names[-1]} calls code whose reads the gateway cannot see", CODE, HINT)
 
-    def cast(self, type_name: Node) -> None:
-        """Judge a cast by its target type. Raises Refusal."""
+    def cast(self, type_name: Node, value: Node) -> None:
+        """Judge a cast by its target type. Raises Refusal. A string is not cast but read by the type's input."""
+        if "sval" in value.get("A_Const", {}):
+            return
         names = strings(type_name.get("names", ()))
         if names and self._index.unsafe_cast(names[-1]):
             raise refuse(f"a cast to {names[-1]} calls code whose reads the gateway cannot see", CODE, HINT)
@@ -93,12 +96,9 @@ def check_setting(name: str) -> None:
 
 def _check_set_config(node: Node) -> None:
     """A name that is computed (pg_dump does that) is let pass: the codec looks at what the setting has become."""
-    first = (node.get("args") or [{}])[0]
-    while "TypeCast" in first:
-        first = first["TypeCast"].get("arg", {})
-    constant = first.get("A_Const", {}).get("sval")
-    if constant is not None:
-        check_setting(constant.get("sval", ""))
+    name = literal((node.get("args") or [{}])[0])
+    if name is not None:
+        check_setting(name)
 
 
 def strings(nodes: Any) -> list[str]:

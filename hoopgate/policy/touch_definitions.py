@@ -57,6 +57,14 @@ class DefinitionWalk(QueryWalk):
 
     def domain(self, node: Node) -> None:
         self.scrub = True
+        added = node.get("def", {}).get("Constraint", {}) if node.get("subtype") == "C" else {}
+        checked = added.get("contype") == "CONSTR_CHECK" and not added.get("skip_validation")
+        if checked or node.get("subtype") == "V":
+            raise refuse(
+                "a domain's new constraint is held against stored values, and masks are in force",
+                "unknown",
+                "Add it NOT VALID.",
+            )
         self._elements([node.get("constraints", []), node.get("def")], At(where=_DEFINED))
 
     def index(self, node: Node) -> None:

@@ -129,7 +129,7 @@ class Walk(ABC):
         return (node.get("node"),)
 
     def _cast(self, node: Node, at: At) -> Iterable[Any]:
-        self.calls.cast(node.get("typeName", {}))
+        self.calls.cast(node.get("typeName", {}), node.get("arg", {}))
         return (node.get("arg"),)
 
     def _indirection(self, node: Node, at: At) -> Iterable[Any]:

@@ -119,3 +119,26 @@ CREATE TABLE renamed_later (id int, secret_to_be text);
 CREATE TABLE docs (id int, embedding vector(3), body text);
 INSERT INTO docs VALUES (1, '[1,2,3]', '<a>1</a>');
 ANALYZE;
+
+CREATE TYPE contact AS (tel text, email text);
+CREATE DOMAIN contacts AS contact[];
+CREATE TABLE cards (id int, info contact, more contacts, plain point);
+INSERT INTO cards VALUES (1, ROW('1', 'SECRETfield'), ARRAY[ROW('2', 'SECRETelement')::contact], '(1,2)');
+CREATE TABLE customers_history (id int, was customers);
+INSERT INTO customers_history SELECT id, c FROM customers c;
+CREATE VIEW cards_view AS SELECT id, (info).email AS e FROM cards;
+CREATE DOMAIN address AS text;
+CREATE TABLE addressed (id int, email address);
+INSERT INTO addressed VALUES (1, 'SECRETaddress');
+CREATE FUNCTION order_bytes(orders) RETURNS bytea LANGUAGE sql AS
+    'SELECT convert_to(email, ''UTF8'') FROM customers LIMIT 1';
+CREATE CAST (orders AS bytea) WITH FUNCTION order_bytes(orders);
+CREATE TABLE watched (id int, v text);
+INSERT INTO watched VALUES (1, 'x');
+CREATE FUNCTION tell_row(int) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE NOTICE 'saw %', (SELECT email FROM customers LIMIT 1);
+    RETURN true;
+END $$;
+CREATE POLICY told ON watched USING (tell_row(id));
+ALTER TABLE watched ENABLE ROW LEVEL SECURITY;

@@ -44,6 +44,16 @@ def test_notices_of_triggers(gate: Gate) -> None:
     assert not any(mark in output.everything() for mark in MARKS), output
 
 
+def test_code_behind_a_plain_read_says_nothing(gate: Gate) -> None:
+    """Row security runs functions of the database in statements that touch no masked column."""
+    gate.connection.exec_(b"BEGIN; CREATE ROLE masks_reader; GRANT SELECT ON watched TO masks_reader")
+    gate.connection.exec_(b"ALTER FUNCTION tell_row(int) SECURITY DEFINER; SET LOCAL ROLE masks_reader")
+    output = gate.run("SELECT v FROM watched")
+    assert output.rows == [(b"x",)]
+    assert [notice["V"] for notice in output.notices] == ["NOTICE"]
+    assert not any(mark in output.everything() for mark in MARKS), output
+
+
 def test_deferred_constraints_speak_at_commit(gate: Gate) -> None:
     gate.run("BEGIN")
     gate.run("ALTER TABLE orders ALTER CONSTRAINT orders_customer_id_fkey DEFERRABLE INITIALLY DEFERRED")

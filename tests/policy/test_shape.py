@@ -180,6 +180,23 @@ def test_rows_and_strings_are_condensed() -> None:
     assert len(condense("SELECT 1 WHERE 1 IN (" + ",".join(["5"] * 9999) + ")")) < 200
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1, email FROM a ORDER BY {ones}, 2, {ones}",
+        "SELECT 1, email FROM a GROUP BY ROLLUP ({ones}, 2, {ones})",
+        "SELECT 1, email FROM a GROUP BY {rows}, (2), {rows}",
+        "SELECT 1, email FROM a GROUP BY GROUPING SETS ({rows}, (2), {rows})",
+        "SET search_path TO {names}, 'secret', {names}",
+    ],
+)
+def test_constants_that_are_more_than_values_are_kept(sql: str) -> None:
+    """A run of positions or settings hides none of them."""
+    runs = {"ones": ",".join("1" * 99), "rows": ",".join(["(1)"] * 99), "names": ",".join(["'public'"] * 99)}
+    text = sql.format(**runs)
+    assert condense(text) is text
+
+
 def test_a_long_string_is_the_worst() -> None:
     """No literal may become harmless by being long."""
     wildcards = "%" * 2000

@@ -22,6 +22,10 @@ ARITHMETIC: Final = frozenset({
 _TRUTH_VALUES: Final = frozenset({"BoolExpr", "NullTest", "BooleanTest", "CaseExpr", "JsonIsPredicate"})
 
 
+# functions that say much the same of all rows
+_ALIKE: Final = (["pg_typeof"], ["num_nulls"], ["num_nonnulls"], ["pg_column_size"])
+
+
 @frozen
 class Column:
     """``origin`` is the alias or table before the dot, or empty; ``name`` is ``*`` for a whole row."""
@@ -47,9 +51,15 @@ def side(expression: Any) -> Side:
             found.columns.append(column(body))
         elif kind == "SubLink":
             found.sublinks.append(body)
-        elif kind in _TRUTH_VALUES or (kind == "A_Expr" and not _is_arithmetic(body)):
+        elif _is_doubtful(kind, body):
             found.doubtful = True
     return found
+
+
+def _is_doubtful(kind: str, body: Node) -> bool:
+    if kind == "FuncCall":
+        return strings(body.get("funcname"))[-1:] in _ALIKE
+    return kind in _TRUTH_VALUES or (kind == "A_Expr" and not _is_arithmetic(body))
 
 
 def column(body: Node) -> Column:

@@ -125,6 +125,8 @@ class Judge:
     # -- whose column is it
 
     def is_target(self, column: Column) -> bool:
+        if column.name == "tableoid":
+            return False  # the same for all rows, but where there are children
         if not column.origin:
             return self.sole
         return column.origin == self.alias and column.origin not in self.origins
@@ -169,15 +171,17 @@ class Judge:
     # -- sub-selects
 
     def correlated(self, query: Node) -> list[Column]:
-        """Columns in ``query`` that are surely this scope's: qualified ones, and all where there is no FROM."""
-        body = query.get("SelectStmt", {})
-        alone = not body.get("fromClause") and "larg" not in body
-        found = []
+        """Columns in ``query`` that are surely this scope's: qualified ones, and all that no FROM of its own gives."""
+        found, given, alone = [], set[str](), True
         for kind, fields in nodes(query):
             self.trail.spend()
             if kind == "ColumnRef":
                 found.append(column_of(fields))
-        return [column for column in found if alone or (column.origin and self.is_target(column))]
+            elif kind in _GIVING:
+                given |= _given(fields)
+                alone = alone and kind in _OPEN and (kind != "RangeFunction" or _is_plain(fields))
+        ours = [column for column in found if column.origin and self.is_target(column)]
+        return ours + [column for column in found if alone and not column.origin and column.name not in given]
 
     def reads_whole(self, query: Node, seen: frozenset[str] = frozenset()) -> bool:
         """True if ``query`` may yield all of the target's rows: it reads the table with no restriction of its own."""
@@ -207,6 +211,25 @@ class Judge:
         """Does the sub-select's own WHERE restrict ``member`` of its FROM?"""
         others = [item for item in items if member not in item.values()]
         return restriction(body.get("whereClause"), member, others, trail=self.trail).effective
+
+
+_OPEN: Final = frozenset({"RangeSubselect", "RangeFunction", "JoinExpr"})
+_GIVING: Final = _OPEN | {"RangeVar", "RangeTableFunc", "JsonTable", "RangeTableSample"}
+
+
+def _given(item: Node) -> set[str]:
+    """The names that a FROM item says it gives."""
+    alias = item.get("alias", {})
+    defined = [column.get("ColumnDef", {}).get("colname", "") for column in item.get("coldeflist", ())]
+    return {alias.get("aliasname", ""), *strings(alias.get("colnames")), *defined}
+
+
+def _is_plain(item: Node) -> bool:
+    """A function in FROM whose columns are all named there, so that it gives no others."""
+    if item.get("coldeflist") or item.get("alias", {}).get("colnames"):
+        return True
+    names = [strings(fields.get("funcname"))[-1:] for kind, fields in nodes(item) if kind == "FuncCall"]
+    return names[:1] in ([["unnest"]], [["generate_series"]])
 
 
 def _limits(body: Node) -> bool:

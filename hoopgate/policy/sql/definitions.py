@@ -13,7 +13,7 @@ from attrs import frozen
 
 from hoopgate.policy.operations import Effect, Object
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
-from hoopgate.policy.sql.names import ADMINISTRATIVE, named, qualified, relation, role, strings, words
+from hoopgate.policy.sql.names import ADMINISTRATIVE, SCHEMALESS, named, qualified, relation, role, strings, words
 from hoopgate.policy.sql.session import TRUSTED_LANGUAGES
 from hoopgate.policy.sql.tree import Node
 
@@ -194,6 +194,24 @@ def by_object_type(verb: str, field: str, effect: Effect | None = None, column_l
     return visit
 
 
+def rename(x: Extraction, body: Node, scope: Scope) -> None:
+    """What a thing is called afterwards counts like what it is called now: rules know things by their names."""
+    object_type = words(body.get("renameType", ""))
+    kind = "table" if object_type.lower() in _RELATIONS else object_type.lower()
+    name: Any = body.get("relation") or body.get("object") or body.get("subname")
+    things = [named(name, kind)] if name else []
+    if things and body.get("renameType") not in _PARTS:
+        new = body.get("newname", "")
+        things.append(Object("" if kind in SCHEMALESS else things[0].schema, new, things[0].kind))
+    x.add(_effect(object_type), f"ALTER {object_type}", things)
+
+
+_PARTS: Final = frozenset({
+    "OBJECT_ATTRIBUTE", "OBJECT_COLUMN", "OBJECT_DOMCONSTRAINT", "OBJECT_POLICY", "OBJECT_RULE", "OBJECT_TABCONSTRAINT",
+    "OBJECT_TRIGGER",
+})  # fmt: skip
+
+
 def set_schema(x: Extraction, body: Node, scope: Scope) -> None:
     """The thing leaves one schema and appears in another: both names count."""
     object_type = words(body.get("objectType", ""))
@@ -308,7 +326,7 @@ VISITORS: Final[dict[str, Visitor]] = {
     "GrantRoleStmt": grant_role,
     "GrantStmt": grant,
     "ReassignOwnedStmt": roles("REASSIGN OWNED", "roles", False),
-    "RenameStmt": by_object_type("ALTER", "renameType"),
+    "RenameStmt": rename,
     "SecLabelStmt": by_object_type("SECURITY LABEL", "objtype", "admin", column_last=True),
     "VacuumStmt": vacuum,
 }

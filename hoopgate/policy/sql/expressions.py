@@ -43,8 +43,13 @@ def _set_config(x: Extraction, body: Node) -> None:
 
 
 def literal(argument: Node) -> str | None:
-    """The text of a constant, through casts and names (``name := 'x'`` stays unknown); None where it is computed."""
+    """The text of a constant, through casts that leave it as it is; None where it is computed.
+
+    ``'role.x'::varchar(4)`` is computed: it is ``role``.
+    """
     while "TypeCast" in argument:
+        if not _keeps_text(argument["TypeCast"].get("typeName", {})):
+            return None
         argument = argument["TypeCast"].get("arg", {})
     constant: dict[str, Any] = argument.get("A_Const", {})
     if "sval" in constant:
@@ -56,6 +61,14 @@ def literal(argument: Node) -> str | None:
     if "boolval" in constant:
         return "true" if constant["boolval"].get("boolval") else "false"
     return None
+
+
+def _keeps_text(type_name: Node) -> bool:
+    """A cast to plain text. Of intervals too, which SET TIME ZONE writes: their text is no name of anything."""
+    names = strings(type_name.get("names"))
+    if names[:-1] not in ([], ["pg_catalog"]):
+        return False
+    return names[-1:] == ["interval"] or (names[-1:] in (["text"], ["varchar"]) and not type_name.get("typmods"))
 
 
 def _operator(field: str) -> Visitor:

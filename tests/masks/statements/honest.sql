@@ -167,3 +167,7 @@ SELECT relname, n_live_tup FROM pg_stat_user_tables ORDER BY 2
 SELECT plain FROM computed WHERE plain = 2
 COPY computed (id) TO STDOUT
 SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'
+SELECT id, plain FROM cards WHERE plain IS NOT NULL
+ALTER DOMAIN address ADD CHECK (VALUE <> '') NOT VALID
+ALTER DOMAIN address SET DEFAULT 'x'
+SELECT 'x'::bytea, '5'::int, now()::text

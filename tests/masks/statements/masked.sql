@@ -91,3 +91,9 @@ SELECT o.id, c.email FROM orders o LEFT JOIN customers c ON c.id = o.customer_id
 SELECT o.id, c.email FROM customers c RIGHT JOIN orders o ON c.id = o.customer_id
 SELECT o.id, c.email FROM customers c FULL JOIN orders o ON c.id = o.customer_id
 SELECT email FROM customers c CROSS JOIN LATERAL (SELECT max(total) FROM orders o WHERE o.customer_id = c.id) x
+SELECT * FROM cards
+SELECT info, more FROM cards
+SELECT id, was FROM customers_history
+TABLE customers_history
+COPY cards TO STDOUT
+COPY customers_history TO STDOUT (FORMAT binary)

@@ -275,3 +275,18 @@ SELECT upper(folded) FROM computed
 SELECT * FROM computed ORDER BY 3
 SELECT c.*, o.* FROM customers c JOIN orders o USING (id) ORDER BY 2
 SELECT * FROM customers c JOIN orders o USING (id) ORDER BY 1
+-- fields of composite types, and rows kept in columns
+SELECT (info).email FROM cards
+SELECT (info).* FROM cards
+SELECT (more[1]).email FROM cards
+SELECT info::text FROM cards
+SELECT (was).email FROM customers_history
+SELECT h.was::text FROM customers_history h
+SELECT e FROM cards_view
+SELECT * FROM cards WHERE info > ROW('1', 'S')::contact
+-- casts that are code, whatever they make
+SELECT o::bytea FROM orders o
+SELECT CAST(o AS pg_catalog.bytea) FROM orders o
+-- constraints of domains are oracles
+ALTER DOMAIN address ADD CHECK (VALUE NOT LIKE 'SECRET%')
+ALTER DOMAIN address VALIDATE CONSTRAINT c
