@@ -13,7 +13,7 @@ from hoopgate.errors import RemoteProtocolError
 from hoopgate.frames import Columns, Frame, Notice, Opaque, Reply, Rows
 
 _ERROR, _NOTICE, _STATUS = ord("E"), ord("N"), ord("S")
-_ROW, _COPY_ROW, _COPY_IN, _COPY_BOTH, _READY = (ord(letter) for letter in "DdGWZ")
+_ROW, _COPY_ROW, _COPY_IN, _COPY_BOTH, _READY, _COLUMNS = (ord(letter) for letter in "DdGWZT")
 
 
 class RowSplicer(Protocol):
@@ -93,8 +93,10 @@ class Answers:
         elif head.opened:
             kind = ROWS if self._splicer is not None else PASS
         else:
-            kind = WHOLE if head.watched else PASS
+            kind = WHOLE if head.watched or head.refusal is not None else PASS
         self._kinds[_ROW] = self._kinds[_COPY_ROW] = kind
+        plain = kind == PASS and head is not None and head.kind is Kind.QUERY and not head.watched
+        self._kinds[_COLUMNS] = PASS if plain else WHOLE
 
     def _message(self, message: Message) -> Frame | None:
         kind, raw = message.type, message.raw
