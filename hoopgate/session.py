@@ -11,6 +11,8 @@ from __future__ import annotations
 import enum
 import secrets
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, fail
@@ -213,14 +215,19 @@ class Session:
         self.ended_by = rule
         recording, self.recording = self.recording, None
         live, self._live = self._live, None
+        steps: list[Callable[[], object]] = []
         if live is not None:
             if sqlstate and not live.at_rest:
-                self.gateway.cancel_running(self)  # or it would run on, to its end, for somebody who may no longer
-            live.close(reason, sqlstate, rule)
-        try:
-            if recording is not None:
-                recording.close(reason)
-        except RecordingError as error:
-            log.error("the end of session {session} is not recorded: {error}", session=self.id, error=str(error))
-        finally:
-            self.gateway.ended(self)
+                # or it would run on, to its end, for somebody who may no longer
+                steps.append(partial(self.gateway.cancel_running, self))
+            steps.append(partial(live.close, reason, sqlstate, rule))
+        if recording is not None:
+            steps.append(partial(recording.close, reason))
+        steps.append(partial(self.gateway.ended, self))
+        for step in steps:
+            try:
+                step()
+            except RecordingError as error:
+                log.error("the end of session {session} is not recorded: {error}", session=self.id, error=str(error))
+            except Exception:  # what is left to be done is done all the same
+                log.failure("session {session} did not end cleanly", session=self.id)
