@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 
-import psycopg
 import pytest
 
 from hoopgate.codecs.postgresql import messages as m
@@ -505,4 +504,23 @@ def test_a_person_may_hold_only_so_many(make_gate, world: World) -> None:
         first.until("Z")
 
 
-assert psycopg
+@pytest.mark.parametrize("protocol", ["simple", "extended"])
+def test_copy_in_waits_with_its_data(gate: Gate, world: World, wire: Wire, protocol: str) -> None:
+    """The data may follow at once: they wait too, and reach the target, or go where refused statements go."""
+    sql = "COPY ledger (note) FROM STDIN"
+    copy = m.query(sql.encode()) if protocol == "simple" else extended(sql, sync=False, describe=False)
+    data = b"".join(m.copy_data(b"line %d\n" % number) for number in range(1000)) + m.copy_done()
+    for approved in (True, False):
+        wire.send(copy + data + (b"" if protocol == "simple" else SYNC))
+        while (raw := wire.message())[:1] != b"N":
+            assert raw[:1] == b"1"
+        request = re.search(r"held for approval as (\S+)", notice([raw])["M"])
+        assert request
+        if approved:
+            gate.approve(request[1])
+            assert types(wire.until("Z")) == ("GCZ" if protocol == "simple" else "2GCZ")
+        else:
+            gate.deny(request[1], "enough")
+            assert types(wire.until("Z")) == "EZ"
+        alive(wire)
+    assert count(world, "ledger") == 1000

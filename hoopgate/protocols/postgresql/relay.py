@@ -18,7 +18,7 @@ from hoopgate.codecs.postgresql.question import ABORTED, Question
 from hoopgate.codecs.postgresql.requests import Control, Requests
 from hoopgate.codecs.postgresql.rows import splicer
 from hoopgate.errors import HoopgateError, LimitError, QuestionError, RecordingError, RemoteProtocolError
-from hoopgate.frames import Columns, Frame, Phase, Statement
+from hoopgate.frames import Columns, Frame, Notice, Phase, Statement
 from hoopgate.guards.approval import Holding
 from hoopgate.lane import Lane
 from hoopgate.pauser import Pauser
@@ -31,6 +31,8 @@ log = Logger()
 READING = (
     "SELECT pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('standard_conforming_strings')"
 )
+FATAL = ("FATAL", "PANIC")  # severities after which the target closes
+GOODBYE = "the client ended the session"
 CLIENT, TARGET = 0, 1  # directions in a recording: from the client, from the target
 
 
@@ -88,6 +90,8 @@ class Relay:
         client.registerProducer(_Throttle(target_pauser, "client is slow"), True)
         transport.registerProducer(_Throttle(client_pauser, "target is slow"), True)
         self._idle_waiters: list[Callable[[], None]] = []
+        self._leaving = False  # the client has said goodbye; the target answers what came before
+        self._fatal = ""  # the SQLSTATE with which the target has ended the session
         self.holding = Holding(session, self)
         session.attach(self)
 
@@ -101,8 +105,8 @@ class Relay:
         self._session.last_activity = self._session.gateway.clock.seconds()
         self.requests.receive(data)
 
-    def client_lost(self, reason: str = "the client disconnected") -> None:
-        self._session.end(reason, sqlstate="")
+    def client_lost(self) -> None:
+        self._session.end(GOODBYE if self._leaving else "the client disconnected", sqlstate="")
 
     def notice(self, text: str, hint: str) -> None:
         """Tell the client something, between two of the target's messages."""
@@ -222,10 +226,7 @@ class Relay:
     def _apply_request(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
         if verdict is ALLOW:
             data = self._requests_wire.forward(frame)
-            if data[:1] == b"X" and isinstance(frame, Control):
-                self._session.gateway.clock.callLater(0, self._session.end, "the client ended the session", sqlstate="")
-                return b""
-            return data
+            return self._goodbye(data) if data[:1] == b"X" and isinstance(frame, Control) else data
         if isinstance(verdict, Rewrite):
             return self._requests_wire.forward(verdict.frame)
         if not isinstance(frame, Statement):
@@ -235,6 +236,14 @@ class Relay:
         if isinstance(verdict, Block):
             return self._refuse(frame, verdict)
         raise HoopgateError(f"{verdict!r} for a statement")
+
+    def _goodbye(self, data: bytes) -> bytes:
+        """Terminate. What the client sent before it is still answered; the target closes after that."""
+        self._leaving = True
+        if not self.conversation.idle:
+            return data
+        self._session.gateway.clock.callLater(0, self._session.end, GOODBYE, sqlstate="")
+        return b""
 
     def _hold(self, frame: Statement, hold: Hold) -> Deferred[bytes]:
         rewritten = hold.frame if isinstance(hold.frame, Statement) else frame
@@ -275,6 +284,8 @@ class Relay:
                 self._answers_wire.judged(splicer(verdict.plan, frame, self._session.config.limits.row))
             elif verdict is ALLOW:
                 self._answers_wire.judged(None)
+        elif isinstance(frame, Notice) and frame.error and frame.fields.get("V") in FATAL:
+            self._fatal = frame.fields.get("C", "?")
         if verdict is ALLOW or isinstance(verdict, Mask):
             return frame.raw
         if isinstance(verdict, Rewrite):
@@ -326,7 +337,12 @@ class Relay:
             self._session.end("the gateway failed", sqlstate="XX000", rule="internal")
 
     def _target_lost(self, reason: Failure) -> None:
-        self._session.end("the target closed the connection", sqlstate="08006")
+        if self._leaving:
+            self._session.end(GOODBYE, sqlstate="")
+        elif self._fatal:  # its own words have reached the client
+            self._session.end(f"the target ended the session (SQLSTATE {self._fatal})", sqlstate="")
+        else:
+            self._session.end("the target closed the connection", sqlstate="08006")
 
     def close(self, reason: str, sqlstate: str, rule: str) -> None:
         """Let go of everything; no step's fault keeps the others from being done."""
