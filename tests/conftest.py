@@ -6,6 +6,7 @@ Under pytest-xdist each worker has servers of its own, so nothing is shared betw
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from hoopgate.development import postgres, sample
 from hoopgate.development.certificates import Authority
 from hoopgate.development.processes import free_port
 from tests.installs import MissingError, apt, npm_postgres
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores Ctrl-C, and so would every program that a test starts and ends by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -43,8 +43,8 @@ def demo(tour: bool) -> None:
         from hoopgate.development.tour import play
     except ModuleNotFoundError as error:
         raise click.ClickException(f"the demo needs {error.name}: pip install 'hoopgate[demo]'") from error
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGHUP, _leave)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the first too: a background job ignores it
+        signal.signal(number, _leave)
     try:
         running = stage.start(BASE.absolute(), lambda text: console.print(f"[dim]· {escape(text)}[/dim]"))
     except (stage.StartError, AccountError) as error:

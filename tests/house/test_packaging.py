@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
-from tests.house.places import ROOT
+from tests.house.places import ROOT, imports
 
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "build", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", ".hoopgate", "docs", "dist"
@@ -110,3 +112,20 @@ def test_a_fresh_environment_from_the_registry(python: str, tmp_path: Path) -> N
         [str(inside / "twistd"), "--help"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert " hoopgate  " in listed.stdout
+
+
+def test_what_tests_import_is_declared() -> None:
+    """A fresh environment of the extra ``test`` has every distribution that the tests import."""
+    declared = {
+        re.split(r"[^\w.-]", line.strip())[0].lower()
+        for line in (ROOT / "setup.cfg").read_text().splitlines()
+        if line.startswith("    ")
+    }
+    ours = {"hoopgate", "tests", "generated", "bootstrap"}
+    owners = packages_distributions()
+    missing = set()
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for top in {name.partition(".")[0] for name in imports(path)} - sys.stdlib_module_names - ours:
+            if not any(owner.lower().replace("_", "-") in declared for owner in owners.get(top, [top])):
+                missing.add(f"{path.relative_to(ROOT)}: {top}")
+    assert missing == set()
