@@ -12,11 +12,13 @@ from zope.interface import implementer
 
 from hoopgate.errors import QuestionError
 from hoopgate.frames import Frame, Phase, Statement
+from hoopgate.guards.mask_memory import Bodies
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy import replication
 from hoopgate.policy.engine import Decision, Subject
 from hoopgate.policy.globs import SCHEMALESS
 from hoopgate.policy.sql.effects import effects
+from hoopgate.policy.sql.moving import EVERYWHERE, moved_names
 from hoopgate.policy.sql.parser import Parsed, Unparsable
 from hoopgate.recorders.redact import redact_statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
@@ -52,6 +54,8 @@ class StatementsGuard:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._schemas: tuple[str, ...] | None = None
+        self._bodies = Bodies()
+        self._seen: set[str] = set()  # schemas in which it ever looked
         self._tentative = False  # the schemas were asked for where a failure would undo what they are
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
@@ -63,12 +67,42 @@ class StatementsGuard:
             return self._verdict(frame, self._session.engine.decide_operation(self._subject(()), operation))
         if self._tentative:
             self._tentative, self._schemas = False, None
+        if frame.phase is Phase.SIMPLE and ";" in frame.text.rstrip().rstrip(";"):
+            return self._several(frame)
+        return self._one(frame)
+
+    def closed(self, reason: str) -> None:
+        """Nothing is kept."""
+
+    def _one(self, frame: Statement) -> Verdict | Deferred[Verdict]:
         if self._schemas is None and self._asks_for_names(frame.text):
             return self._asked(lambda: self._decide(frame))
         return self._decide(frame)
 
-    def closed(self, reason: str) -> None:
-        """Nothing is kept."""
+    def _several(self, frame: Statement) -> Verdict | Deferred[Verdict]:
+        """A message that may turn names elsewhere in its course is judged in all places where they may then be."""
+
+        def read(parsed: Parsed) -> Verdict | Deferred[Verdict]:
+            made = moved_names(parsed)
+            if made is None:
+                return self._one(frame)
+
+            def located(rows: Rows) -> Verdict | Deferred[Verdict]:
+                self._schemas = None
+                places = made.union(self._seen, (name for (name,) in rows if name is not None))
+                return self._decide(frame, tuple(sorted(places)))
+
+            return self._session.ask(EVERYWHERE).addCallbacks(located, _unlocated)
+
+        def unread(failure: Failure) -> Verdict | Deferred[Verdict]:
+            failure.trap(Unparsable)
+            return self._one(frame)
+
+        try:
+            parsed = self._session.parser.parse(frame.text)
+        except Unparsable:
+            return self._one(frame)
+        return parsed.addCallbacks(read, unread) if isinstance(parsed, Deferred) else read(parsed)
 
     def _asks_for_names(self, text: str) -> bool:
         """Whether the statement names anything without its schema.
@@ -102,13 +136,15 @@ class StatementsGuard:
 
         def located(rows: Rows) -> Verdict | Deferred[Verdict]:
             self._schemas = tuple(name for (name,) in rows if name is not None)
+            self._seen.update(self._schemas)
             self._tentative = self._session.tentative
             return then()
 
         return self._session.ask(SCHEMAS).addCallbacks(located, _unlocated)
 
-    def _decide(self, frame: Statement) -> Verdict | Deferred[Verdict]:
-        decision = self._session.engine.decide(self._subject(self._schemas or ()), frame.text)
+    def _decide(self, frame: Statement, schemas: tuple[str, ...] | None = None) -> Verdict | Deferred[Verdict]:
+        places = (self._schemas or ()) if schemas is None else schemas
+        decision = self._session.engine.decide(self._subject(places), frame.text)
         if isinstance(decision, Deferred):
             return decision.addCallback(lambda answer: self._decided(frame, answer))
         return self._decided(frame, decision)
@@ -126,6 +162,15 @@ class StatementsGuard:
         ]
         if self._schemas is None and any(self._asks_for_names(text) for text in runs):
             return self._asked(lambda: self._decided(frame, decision))
+        names = [thing.name for one in decision.operations if one.command == "EXECUTE" for thing in one.objects]
+        known = [text for name in names for text in self._bodies.of(name)]
+        if self._schemas is None and any(self._asks_for_names(text) for text in known):
+            return self._asked(lambda: self._decided(frame, decision))
+        for text in known:
+            # It was judged, and perhaps approved, as it was prepared; but its names may mean other tables by now.
+            inner = self._session.engine.decide(self._subject(self._schemas or ()), text)
+            if isinstance(inner, Deferred) or inner.then == "deny":
+                return self._not_by_sql(frame, decision, inner)
         for text in runs:
             inner = self._session.engine.decide(self._subject(self._schemas or ()), text)
             if isinstance(inner, Deferred) or inner.then != "allow":
@@ -204,9 +249,10 @@ class StatementsGuard:
             session.forget_statement(None)
             session.forget_portal(None)
             return
-        for statement in parsed.statements:
+        for index, statement in enumerate(parsed.statements):
             if "PrepareStmt" in statement:
                 session.forget_statement(statement["PrepareStmt"].get("name", ""))
+                self._bodies.add(statement["PrepareStmt"].get("name", ""), parsed.statement_text(index))
             elif "DeclareCursorStmt" in statement:
                 session.forget_portal(statement["DeclareCursorStmt"].get("portalname"))
             elif "ClosePortalStmt" in statement:
