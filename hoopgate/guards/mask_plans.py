@@ -20,7 +20,7 @@ from hoopgate.policy.touch import CopyShape
 from hoopgate.policy.touch_sources import UNSEEN, own_masks
 
 Keys = Mapping[str, bytes]  # mask's name -> its secret
-MULTIBYTE_WITH_ASCII = frozenset({"cp932", "cp936", "cp949", "cp950", "gb18030", "johab", "shift_jis_2004"})
+MULTIBYTE_WITH_ASCII = frozenset({"cp932", "cp936", "cp949", "cp950", "gb18030", "johab"})
 """Python's names of encodings whose characters may hold a delimiter's byte."""
 
 
