@@ -18,6 +18,7 @@ from tests.live.gate import Gate, World, wait_for
 from tests.live.wire import ClosedError, Wire, error, extended, rows, types
 
 MIB = 1024 * 1024
+LONG = pytest.mark.long
 
 
 @contextlib.contextmanager
@@ -51,7 +52,7 @@ FIRST = {
 }
 
 
-@pytest.mark.parametrize("first", FIRST)
+@pytest.mark.parametrize("first", ["silent", "asked for a password", pytest.param("half a packet", marks=LONG)])
 def test_a_thousand_half_open_connections_delay_nobody(make_gate: Any, world: World, first: str) -> None:
     gate = make_gate(world.target("open"))
     login_seconds(gate)  # what is cached from now on
@@ -88,20 +89,18 @@ def test_one_address_cannot_take_all_places(make_gate: Any, world: World) -> Non
 
 def test_the_handshake_has_a_time_limit(make_gate: Any, world: World) -> None:
     gate = make_gate('[limits]\nhandshake = "1s"\n' + world.target("open"))
-    for first in FIRST.values():
-        with half_open(gate, 1, first=first) as [connection]:
-            began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        began = time.monotonic()
+        opened = [stack.enter_context(half_open(gate, 1, first=first))[0] for first in FIRST.values()]
+        [silent] = stack.enter_context(half_open(gate, 1, "tls", m.ssl_request()))
+        for connection in (*opened, silent):
             connection.settimeout(5)
             data = b""
-            while piece := connection.recv(4096):
-                data += piece
-            assert 0.5 < time.monotonic() - began < 3
-            assert b"took too long" in data
-    with half_open(gate, 1, "tls", m.ssl_request()) as [connection]:
-        connection.settimeout(5)
-        with contextlib.suppress(ConnectionError):
-            while connection.recv(4096):
-                pass
+            with contextlib.suppress(ConnectionError):
+                while piece := connection.recv(4096):
+                    data += piece
+            assert 0.5 < time.monotonic() - began < 4
+            assert connection is silent or b"took too long" in data
 
 
 def test_session_and_idle_limits(make_gate: Any, world: World) -> None:
@@ -206,7 +205,7 @@ def test_a_value_of_64_mib_each_way(make_gate: Any, world: World) -> None:
     gate.stop()
 
 
-@pytest.mark.parametrize("target", ["open", "watched"])
+@pytest.mark.parametrize("target", ["open", pytest.param("watched", marks=LONG)])
 def test_copy_of_300_mb_each_way(make_gate: Any, world: World, target: str) -> None:
     """In and out; with a mask in force too, then the rows of a masked column at that."""
     megabytes = 300 if target == "open" else 60
@@ -243,7 +242,7 @@ def test_a_slow_reader_does_not_grow_memory(make_gate: Any, world: World) -> Non
     with gate.wire("open") as slow, gate.wire("open") as other:
         other.query("SELECT 1")
         before = gate.memory()
-        slow.send(m.query(b"SELECT repeat('x', 1000) FROM generate_series(1, 300000)"))
+        slow.send(m.query(b"SELECT repeat('x', 1000) FROM generate_series(1, 100000)"))
         time.sleep(2)  # it reads nothing meanwhile
         assert gate.memory() - before < 50 * MIB
         began = time.monotonic()
@@ -256,7 +255,7 @@ def test_a_slow_reader_does_not_grow_memory(make_gate: Any, world: World) -> Non
             received += raw[:1] == b"D"
             if raw[:1] == b"Z":
                 break
-        assert received == 300_000
+        assert received == 100_000
     gate.stop()
 
 
@@ -318,7 +317,7 @@ def test_a_flood_of_pipelined_statements(make_gate: Any, world: World) -> None:
     with gate.wire("open") as wire:
         wire.query("SELECT 1")
         before = gate.memory()
-        count = 5_000
+        count = 3_000
         batch = b"".join(extended("SELECT $1::int", str(number).encode(), describe=False) for number in range(count))
         wire.send(batch)
         got = wire.until("Z" * count)
