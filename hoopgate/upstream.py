@@ -24,7 +24,7 @@ from hoopgate.protocols.postgresql.tls import target_options
 from hoopgate.secrets import Secrets
 
 log = Logger()
-MOMENT = 0.5  # seconds that may lie between the two halves of a rotation
+MOMENT = 1.0  # seconds that may lie between the two halves of a rotation
 
 
 class Upstream:
