@@ -182,6 +182,8 @@ class Answers:
             return Notice(raw, fields, head.statement if head is not None else None, False)
         if kind == _STATUS:
             return Opaque(self._status(raw))
+        if self.conversation.watching:
+            return Opaque(b"")  # asked for before a mask came into force; nobody can tell what it carries
         return Opaque(raw)
 
     def _decoded(self, fields: dict[str, bytes]) -> dict[str, str]:

@@ -291,3 +291,10 @@ def test_our_mark_in_application_name_stays_ours() -> None:
     session.answers = Answers(session.conversation, Limits(), hint="hg:1 ")
     got = session.answer(m.parameter_status("application_name", "hg:1 psql"))
     assert got == m.parameter_status("application_name", "psql")
+
+
+def test_notifications_do_not_pass_while_masks_are_in_force() -> None:
+    """LISTEN is refused then; one from before the mask may carry what a trigger wrote of a masked row."""
+    notification = b"A" + (4 + 4 + 3 + 7).to_bytes(4, "big") + b"\0\0\0\1" + b"ch\0" + b"secret\0"
+    assert Session().answer(notification) == notification
+    assert Session(watching=True).answer(notification) == b""
