@@ -186,6 +186,12 @@ def test_what_is_pipelined_behind_a_goodbye_never_runs() -> None:
     rig.relay.client_received(m.query("select 1") + m.terminate() + m.query("select 2"))
     rig.clock.advance(0)
     assert rig.came()[0] == m.query("select 1") + m.terminate()
+    for _ in range(10):
+        rig.relay.client_received(m.query("select 3"))
+    assert rig.relay.requests.wire.buffered < 100
+    rig.target.dataReceived(COLUMNS + ROW + DONE)
+    assert rig.came() == (b"", COLUMNS + ROW + DONE)
+    rig.target.connectionLost()
     assert rig.over == [rig.session]
 
 

@@ -64,7 +64,8 @@ class Requests:
         return self._kept is not None or self.conversation.sync_due
 
     def receive(self, data: bytes) -> None:
-        self._framer.receive(data)
+        if not self._over:  # nobody will read what comes behind a goodbye, so nobody keeps it
+            self._framer.receive(data)
 
     def next_frame(self) -> Frame | None:
         """The next frame, or None: more bytes are needed, or (``waiting``) answers."""
