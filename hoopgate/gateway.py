@@ -297,13 +297,19 @@ def _catalogue_role(target: Target) -> Role:
     return next((role for role in target.roles if role.name == target.catalogue_role), target.roles[0])
 
 
+# Read once, by parts that are built at the start.
+FIXED_TABLES = ("gateway", "listeners", "recorder", "store", "api", "admin", "guards", "guard_options")
+FIXED_LIMITS = ("statement", "statement_inline", "parse_time", "parse_memory", "token", "recorder_write")
+
+
 def _only_reloadable(old: Config, new: Config) -> None:
     # of the API everything but where and how it listens is read at each use
     new_api = evolve(new.api, operators=old.api.operators, token_lifetime=old.api.token_lifetime, url=old.api.url)
     compared = evolve(new, api=new_api)
-    for name in ("gateway", "listeners", "recorder", "store", "api", "admin", "guards", "guard_options"):
-        if getattr(old, name) != getattr(compared, name):
-            raise ConfigError(
-                f"[{name}] has changed, which a reload cannot do", where=f"{new.path}: {name}",
-                remedy="Restart the service for it, or put the table back",
-            )  # fmt: skip
+    changed = [name for name in FIXED_TABLES if getattr(old, name) != getattr(compared, name)]
+    changed += [f"limits.{name}" for name in FIXED_LIMITS if getattr(old.limits, name) != getattr(new.limits, name)]
+    if changed:
+        raise ConfigError(
+            f"[{changed[0]}] has changed, which a reload cannot do", where=f"{new.path}: {changed[0]}",
+            remedy="Restart the service for it, or put it back",
+        )  # fmt: skip

@@ -119,11 +119,15 @@ def test_a_bad_file_changes_nothing(reader: Gate, fault: str) -> None:
     gate.check_recordings()
 
 
-def test_tables_that_cannot_be_reloaded_say_so(reader: Gate) -> None:
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [('[store]\npath = "/tmp/elsewhere.sqlite3"\n', "store"), ("[limits]\nparse_time = 9\n", "limits.parse_time")],
+)
+def test_what_cannot_be_reloaded_says_so(reader: Gate, table: str, name: str) -> None:
     good = reader.text
-    status = reader.reload('[store]\npath = "/tmp/elsewhere.sqlite3"\n' + good)
+    status = reader.reload(table + good)
     assert not status.reload.ok
-    assert "store" in status.reload.errors[0]
+    assert name in status.reload.errors[0]
     assert "estart" in status.reload.errors[0]
     assert reader.reload(good).reload.ok
 
