@@ -110,20 +110,25 @@ class Boot:
             guards=_guards(config, secrets),
             node=node,
         )
-        await feed.start()
-        self._downs.append(feed.stop)
-        await grants.start()
-        self._downs.append(grants.stop)
-        await approvals.stale(config.version)
-        metrics.half_open.set_function(lambda: gateway.doors.open)
-        metrics.holds_pending.set_function(lambda: sum(each.holding for each in gateway.sessions.values()))
-        gateway.start()
-        self._downs.append(gateway.stop)
+        await self._start(gateway)
         watch = Watch(store, feed, reactor)
         rooms = Rooms(store, approvals, grants, authenticator, tokens, watch, reactor, lambda: self.config)
         await self._listen(gateway, secrets, rooms, metrics)
         self._write_status()
         return gateway
+
+    async def _start(self, gateway: Gateway) -> None:
+        """Set in motion what watches: the feed first, so that what depends on it misses nothing."""
+        await gateway.feed.start()
+        self._downs.append(gateway.feed.stop)
+        await gateway.grants.start()
+        self._downs.append(gateway.grants.stop)
+        await gateway.approvals.stale(gateway.config.version)
+        metrics = gateway.metrics
+        metrics.half_open.set_function(lambda: gateway.doors.open)
+        metrics.holds_pending.set_function(lambda: sum(each.holding for each in gateway.sessions.values()))
+        gateway.start()
+        self._downs.append(gateway.stop)
 
     async def down(self) -> None:
         """Close doors, drain, and take down part by part."""

@@ -34,3 +34,20 @@ class Pauser:
             self._reasons.discard(reason)
             if not self._reasons:
                 self._producer.resumeProducing()
+
+
+class Throttle:
+    """A consumer's wish to be spared, as a reason of the other side's pauser."""
+
+    def __init__(self, pauser: Pauser, reason: str) -> None:
+        self._pauser = pauser
+        self._reason = reason
+
+    def pauseProducing(self) -> None:
+        self._pauser.pause(self._reason)
+
+    def resumeProducing(self) -> None:
+        self._pauser.resume(self._reason)
+
+    def stopProducing(self) -> None:
+        """The consumer is gone; its connectionLost says so too."""

@@ -21,7 +21,7 @@ from hoopgate.errors import HoopgateError, LimitError, QuestionError, RecordingE
 from hoopgate.frames import Columns, Frame, Notice, Phase, Statement
 from hoopgate.guards.approval import Holding
 from hoopgate.lane import Lane
-from hoopgate.pauser import Pauser
+from hoopgate.pauser import Pauser, Throttle
 from hoopgate.protocols.postgresql.target import TargetConnection
 from hoopgate.recorders.redact import recordable, redact_statement
 from hoopgate.session import Rows, Session
@@ -87,8 +87,8 @@ class Relay:
             limit=limits.buffer,
             moved=self._answers_moved,
         )
-        client.registerProducer(_Throttle(target_pauser, "client is slow"), True)
-        transport.registerProducer(_Throttle(client_pauser, "target is slow"), True)
+        client.registerProducer(Throttle(target_pauser, "client is slow"), True)
+        transport.registerProducer(Throttle(client_pauser, "target is slow"), True)
         self._idle_waiters: list[Callable[[], None]] = []
         self._leaving = False  # the client has said goodbye; the target answers what came before
         self._fatal = ""  # the SQLSTATE with which the target has ended the session
@@ -383,23 +383,6 @@ class Relay:
 
 def _nothing() -> None:
     """Nothing can be said in the middle of a message."""
-
-
-class _Throttle:
-    """A consumer's wish to be spared, as a reason of the other side's pauser."""
-
-    def __init__(self, pauser: Pauser, reason: str) -> None:
-        self._pauser = pauser
-        self._reason = reason
-
-    def pauseProducing(self) -> None:
-        self._pauser.pause(self._reason)
-
-    def resumeProducing(self) -> None:
-        self._pauser.resume(self._reason)
-
-    def stopProducing(self) -> None:
-        """The consumer is gone; its connectionLost says so too."""
 
 
 def _redact(frame: Frame, data: bytes) -> bytes:
