@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
@@ -18,7 +18,7 @@ from hoopgate.secrets.material import checked
 @implementer(ISecretSource)
 @frozen
 class EnvironmentSource:
-    environ: Mapping[bytes, bytes]
+    environ: Mapping[bytes, bytes] = field(repr=False)  # a log of this object would show every variable
 
     def fetch(self, rest: str) -> Deferred[bytes]:
         """The variable's bytes. Fails with SecretError where it is unset or empty."""

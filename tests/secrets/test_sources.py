@@ -12,6 +12,7 @@ from twisted.internet import reactor
 from hoopgate.config.model import SecretRef
 from hoopgate.errors import SecretError
 from hoopgate.secrets import Secrets, secret_sources
+from hoopgate.secrets.env import EnvironmentSource
 from hoopgate.secrets.material import permission_fault, read_file
 
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -132,3 +133,7 @@ async def test_no_credentials_directory(monkeypatch):
     secrets = Secrets(secret_sources(reactor), reactor)
     with pytest.raises(SecretError, match="LoadCredential="):
         await secrets.get(SecretRef("systemd", "shop"))
+
+
+def test_no_log_of_a_source_shows_the_environment() -> None:
+    assert "hunter2" not in repr(EnvironmentSource({b"PASSWORD": b"hunter2"}))
