@@ -34,9 +34,9 @@ _LETTER: Final = r"A-Za-z_\x80-\U0010ffff"
 _GRAMMAR: Final = rf"""
       (?P<space> [ \t\n\r\f\v]++ | --[^\n\r]*+ )
     | (?P<comment> /\* )
-    | (?P<escaped> ESCAPED'(?:[^'\\]++|\\.|'')*+' )
-    | (?P<literal> (?:[bBxXnN]|[uU]&)?'(?:[^']++|'')*+' )
-    | (?P<quoted> (?:[uU]&)?"(?:[^"]++|"")*+" )
+    | (?P<escaped> ESCAPED'(?:[^'\\]++|\\.|'')*'(?!') )
+    | (?P<literal> (?:[bBxXnN]|[uU]&)?'(?:[^']++|'')*'(?!') )
+    | (?P<quoted> (?:[uU]&)?"(?:[^"]++|"")*"(?!") )
     | (?P<word> [{_LETTER}][{_LETTER}0-9$]*+ )
     | (?P<dollar> \$(?:[{_LETTER}][{_LETTER}0-9]*+)?\$ )
     | (?P<number> \$?\.?[0-9][0-9A-Za-z_.]*+ )

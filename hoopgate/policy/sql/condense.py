@@ -20,12 +20,12 @@ _KEPT: Final = 32  # members of a run that are kept
 _CONSTANT: Final = r"(?:-?\0[0-9]++;|NULL|null|TRUE|true|FALSE|false|DEFAULT|default)"
 # Elsewhere constants are more than values: the 2 of ORDER BY 1, 2 is a column, those of SET are settings.
 _LIST: Final = re.compile(
-    rf"(\b(?:IN\s*+\(|ARRAY\s*+\[|VALUES\s*+\()\s*+(?:{_CONSTANT}\s*+,\s*+){{{_KEPT}}})(?:{_CONSTANT}\s*+,\s*+)++(?={_CONSTANT})",
+    rf"(\b(?:IN\s*+\(|ARRAY\s*+\[|VALUES\s*+\()\s*+(?:{_CONSTANT}\s*+,\s*+){{{_KEPT}}})(?:{_CONSTANT}\s*+,\s*+)+(?={_CONSTANT})",
     re.IGNORECASE,
 )
-_ROW: Final = rf"\(\s*+{_CONSTANT}(?:\s*+,\s*+{_CONSTANT})*+\s*+\)"
+_ROW: Final = rf"\(\s*+{_CONSTANT}(?:\s*+,\s*+{_CONSTANT})*\s*+\)"
 _ROWS: Final = re.compile(
-    rf"(\b(?:IN\s*+\(|VALUES)\s*+(?:{_ROW}\s*+,\s*+){{2}})(?:{_ROW}\s*+,\s*+)++(?={_ROW})", re.IGNORECASE
+    rf"(\b(?:IN\s*+\(|VALUES)\s*+(?:{_ROW}\s*+,\s*+){{2}})(?:{_ROW}\s*+,\s*+)+(?={_ROW})", re.IGNORECASE
 )
 
 

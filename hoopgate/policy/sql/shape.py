@@ -17,19 +17,20 @@ LONGEST: Final = 8192
 # a backslash means one thing or another by the session's settings; `$tag$` quotes; U& escapes; NUL ends a C string
 DOUBT: Final = re.compile(r"""[\\\0]|\$(?![0-9])|[uU]&['"]""")
 
+# No group repeats possessively: Python before 3.11.5 matches that wrongly (python/cpython#106052).
 # Begins with one class of characters, which lets the engine skip to them; the first alternative that fits decides.
 TOKEN: Final = re.compile(
     r"""
     ["'./0-9-] (?:
         (?<=[bBxX]') (?P<bits>)                                 # x'..', where two quotes are no escape
-      | (?<=') [^']*+(?:''[^']*+)*+' (?P<string>)
-      | (?<=") [^"]*+(?:""[^"]*+)*+"                            # a quoted name, with its doubled quotes
+      | (?<=') [^']*+(?:''[^']*+)*'(?!') (?P<string>)
+      | (?<=") [^"]*+(?:""[^"]*+)*"(?!")                        # a quoted name, with its doubled quotes
       | (?<=-) -[^\n\r]*+                                       # a comment to the end of the line
-      | (?<=/) \*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/               # a comment with no other inside
+      | (?<=/) \*(?:[^*/]++|\*(?!/)|/(?!\*))*\*/                # a comment with no other inside
       | (?<=['"]) (?P<open>)                                    # begun and not ended
       | (?<=/) \* (?P<nested>)
       | (?<=[A-Za-z0-9_$\u0080-\U0010ffff][0-9]) [0-9]*+        # a digit inside a name
-      | (?<=[0-9]) [0-9]*+(?:\.[0-9]*+)?+(?:[eE][+-]?[0-9]++)?+
+      | (?<=[0-9]) [0-9]*+(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?
         (?: (?P<number>) (?![A-Za-z0-9_$.\u0080-\U0010ffff]) | (?P<odd>) )
       | (?<=\.) [0-9]++ (?P<fraction>)                          # .5, or something that is no number
       |
