@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import secrets as chance
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,7 @@ class Boot:
     async def up(self) -> Gateway:
         """Build and start everything. What fails leaves nothing listening; the caller stops the process."""
         config, reactor = self.config, self._reactor
+        raise_file_limit()
         self._state_directory(config.gateway.state)
         secrets = Secrets(secret_sources(reactor), reactor, ttl=config.limits.secret_ttl)
         metrics = Metrics(target.name for target in config.targets)
@@ -265,6 +267,13 @@ class ClientFactory(Factory):
     def buildProtocol(self, addr: Any) -> ClientConnection:
         tls = None if self._presented is None else self._presented.current
         return ClientConnection(self._gateway, self._listener, tls)
+
+
+def raise_file_limit() -> None:
+    """Take as many file descriptors as the system allows: a session needs three, and shells give 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _guards(config: Config, secrets: Secrets) -> tuple[Any, ...]:

@@ -31,7 +31,8 @@ _LARGE: Final = 64 * 1024
 _DEPTH: Final = 8  # dollar-quoted bodies inside one another
 _LITERALS: Final = re.compile(
     r"""--[^\n\r]*+ | /\*.*?\*/ | "(?:[^"]++|"")*"(?!")
-    | (?P<literal> (?:[eE]'(?:[^'\\]++|\\.|'')*'(?!') | '(?:[^']++|'')*'(?!') | \$\$.*?\$\$ | (?P<tag>\$\w+\$).*?(?P=tag)) )""",
+    | (?P<literal> (?:[eE]'(?:[^'\\]++|\\.|'')*'(?!') | '(?:[^']++|'')*'(?!')
+                    | \$\$.*?\$\$ | (?P<tag>\$\w+\$).*?(?P=tag)) )""",
     re.VERBOSE | re.DOTALL,
 )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hoopgate.boot import raise_file_limit
 from hoopgate.development import stage as staging
 from hoopgate.development.certificates import Authority
 from hoopgate.development.processes import StartError
@@ -33,6 +34,12 @@ CREATE TABLE two (id int, note text);
 CREATE TABLE brief (id int, note text);
 CREATE TABLE ledger (id serial, note text);
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def many_files() -> None:
+    """Some tests hold a thousand connections themselves, and shells give 1024 descriptors."""
+    raise_file_limit()
 
 
 @pytest.fixture(scope="session")
