@@ -10,7 +10,7 @@ POSSESSIVE_GROUP = re.compile(r"\)(?:[*+?]|\{[0-9,]+\})\+(?=[\s\\()\[|*'\"$^]|$)
 
 
 def test_no_group_repeats_possessively() -> None:
-    """Python before 3.11.5 matches such groups wrongly (python/cpython#106052), and literals slipped through."""
+    """Python before 3.11.5 does not match such groups as it should (python/cpython#106052)."""
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in sorted(ROOT.rglob("*.py"))
