@@ -61,10 +61,11 @@ class Statement(Frame):
 
     ``fault``: what the codec itself found wrong with it; it is refused before any guard sees it. ``partial``: ``raw``
     is only its beginning. ``released``: the policy version under which an approval lets exactly
-    this frame run, or empty.
+    this frame run, or empty. ``number`` counts the session's statements from 1 on (0: not counted); what a Bind and
+    its Executes share.
     """
 
-    __slots__ = ("fault", "name", "parameters", "partial", "phase", "portal", "released", "text")
+    __slots__ = ("fault", "name", "number", "parameters", "partial", "phase", "portal", "released", "text")
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class Statement(Frame):
         self.parameters = parameters
         self.partial = False
         self.released = ""
+        self.number = 0
         self.fault: Block | None = None
 
 

@@ -109,6 +109,10 @@ class IRecording(Interface):
     def event(kind: str, fields: dict[str, Any]) -> None:
         """Append an event: login, statement, verdict, hold, approval, mask, notice... Raises RecordingError."""
 
+    def later(payload: bytes) -> None:
+        """Keep an event that is encoded already (``hoopgate.recorders.events``) until the next ``data``, ``event`` or
+        ``close``, which appends it before its own, or until two seconds are over. Raises RecordingError."""
+
     def close(reason: str) -> None:
         """Append the end with its reason, sign, close. Idempotent."""
 

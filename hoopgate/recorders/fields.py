@@ -12,13 +12,13 @@ SECRET_NAMES: Final = frozenset(
 )
 STATEMENT_NAMES: Final = frozenset({"text", "statement", "sql", "query"})
 
-_BUDGET: Final = 150_000  # characters; at most six bytes each in JSON, so that an event fits one record
+BUDGET: Final = 150_000  # characters; at most six bytes each in JSON, so that an event fits one record
 _DEPTH: Final = 6
 
 
 def prepared(fields: dict[str, Any]) -> dict[str, Any]:
     """A copy fit for JSON and for one record; what is too long is cut and says so, with its length and SHA-256."""
-    left = [_BUDGET]
+    left = [BUDGET]
     return {str(name): _value(str(name), value, left, _DEPTH) for name, value in fields.items()}
 
 
@@ -33,7 +33,7 @@ def _value(name: str, value: Any, left: list[int], depth: int) -> Any:
     if isinstance(value, str):
         return _text(redact_statement(value) if name in STATEMENT_NAMES else value, left)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return _text(bytes(value[:_BUDGET]).decode("utf-8", "backslashreplace"), left)
+        return _text(bytes(value[:BUDGET]).decode("utf-8", "backslashreplace"), left)
     if depth == 0:
         return "…"
     if isinstance(value, dict):

@@ -142,6 +142,7 @@ class FileRecording:
         self._events: dict[str, int] = {"open": 1}
         self._timer: IDelayedCall | None = None
         self._closed = False
+        self._later: list[bytes] = []
         parts: Parts = []
         elapsed, wall = self._times()
         chain.begin(parts, head)
@@ -155,6 +156,7 @@ class FileRecording:
         before = chain.size
         parts: Parts = []
         elapsed, wall = self._times()
+        self._append_kept(parts, elapsed, wall)
         if len(data) <= layout.DATA_SLICE:
             chain.record(parts, direction, data, elapsed, wall)
         else:
@@ -170,9 +172,14 @@ class FileRecording:
         before = chain.size
         parts: Parts = []
         elapsed, wall = self._times()
+        self._append_kept(parts, elapsed, wall)
         chain.record(parts, Kind.EVENT, layout.pack_event(kind, prepared(fields)), elapsed, wall)
         self._events[kind] = self._events.get(kind, 0) + 1
         self._append(parts, before, elapsed, wall)
+
+    def later(self, payload: bytes) -> None:
+        """Keep an encoded event until something is appended."""
+        self._later.append(payload)
 
     def close(self, reason: str) -> None:
         """Append the signed end and close the file.
@@ -222,6 +229,8 @@ class FileRecording:
         before = chain.size
         self._appender.verify(before)
         elapsed, wall = self._times()
+        parts: Parts = []
+        self._append_kept(parts, elapsed, wall)
         summary = {
             "reason": reason[:1000],
             "records": chain.records,
@@ -229,9 +238,15 @@ class FileRecording:
             "events": self._events,
             "seconds": elapsed / 1e6,
         }
-        parts: Parts = []
         chain.end(parts, layout.pack_event("end", prepared(summary)), elapsed, wall)
         self._appender.append(parts, chain.size - before)
+
+    def _append_kept(self, parts: Parts, elapsed: int, wall: int) -> None:
+        for payload in self._later:
+            self._chain.record(parts, Kind.EVENT, payload, elapsed, wall)
+            kind = payload[10 : payload.index(b'"', 10)].decode()
+            self._events[kind] = self._events.get(kind, 0) + 1
+        self._later.clear()
 
     def _disarm(self) -> None:
         if self._timer is not None:
