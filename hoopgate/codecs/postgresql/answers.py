@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.conversation import TEXT_SETTINGS, Conversation
-from hoopgate.codecs.postgresql.framer import PASS, ROWS, WHOLE, Framer, Message, RowRun, Run, table
+from hoopgate.codecs.postgresql.framer import Framer, Message, RowRun, Run, table
 from hoopgate.codecs.postgresql.owed import UNASKED, Kind, Owed, Step
 from hoopgate.config.model import Limits
 from hoopgate.errors import RemoteProtocolError
@@ -14,6 +14,11 @@ from hoopgate.frames import Columns, Frame, Notice, Opaque, Reply, Rows
 
 _ERROR, _NOTICE, _STATUS = ord("E"), ord("N"), ord("S")
 _ROW, _COPY_ROW, _COPY_IN, _COPY_BOTH, _READY, _COLUMNS = (ord(letter) for letter in "DdGWZT")
+_READ: Final = "CEINZSAVKGHWRvcnst123"  # what is read whole in any case
+_ALL_READ: Final = table(whole=_READ + "DdT")
+_ROWS_EDITED: Final = table(whole=_READ + "T", rows="Dd")
+_ROWS_PASS: Final = table(whole=_READ + "T", passing="Dd")
+_RESULTS_PASS: Final = table(whole=_READ, passing="DdT")
 
 
 class RowSplicer(Protocol):
@@ -37,10 +42,7 @@ class Answers:
         self.waiting = False  # nothing here ever waits for the client's direction
         conversation.retarget = self._retarget
         self._hint = hint.encode()
-        self._kinds = table(passing="Dd", whole="TCEINZSAVKGHWRvcnst123")
-        self._framer = Framer(
-            self._kinds, whole=limits.row, large=limits.row, largest=limits.message, limit="limits.row"
-        )
+        self._framer = Framer(_ALL_READ, whole=limits.row, large=limits.row, largest=limits.message, limit="limits.row")
         self._pushed: Message | None = None
         self._splicer: RowSplicer | None = None
         self._retarget()
@@ -89,14 +91,16 @@ class Answers:
         """Aim the framer: how rows travel depends on whose they are and whether their columns were judged."""
         head = self.conversation.replies.head
         if head is None or head.capture is not None:
-            kind = WHOLE
+            kinds = _ALL_READ
         elif head.opened:
-            kind = ROWS if self._splicer is not None else PASS
+            kinds = _ROWS_EDITED if self._splicer is not None else _ROWS_PASS
+        elif head.watched or head.refusal is not None:
+            kinds = _ALL_READ
         else:
-            kind = WHOLE if head.watched or head.refusal is not None else PASS
-        self._kinds[_ROW] = self._kinds[_COPY_ROW] = kind
-        plain = kind == PASS and head is not None and head.kind is Kind.QUERY and not head.watched
-        self._kinds[_COLUMNS] = PASS if plain else WHOLE
+            kinds = _ROWS_PASS
+        if kinds is _ROWS_PASS and head is not None and head.kind is Kind.QUERY and not head.watched:
+            kinds = _RESULTS_PASS
+        self._framer.kinds = kinds
 
     def _message(self, message: Message) -> Frame | None:
         kind, raw = message.type, message.raw

@@ -4,8 +4,9 @@ PostgreSQL manual, "Message Flow": after start-up a message is one type byte, fo
 themselves) and a body. The framer hands out runs of unwanted messages as they came, in pieces of whatever size the
 network gave, and collects whole only those messages whose meaning somebody needs.
 
-Pull-based, as in h11: ``receive(data)``, then ``next_event()`` until it answers None. What the next byte means may
-depend on what was done with the last event, so the table of wanted types may change between two calls.
+Pull-based, as in h11: ``receive(data)``, then ``next_event()`` until it answers None, or ``advance()``, which makes no
+objects, until it answers NOTHING. What the next byte means may depend on what was done with the last event, so the
+table of wanted types may change between two calls.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ PASS: Final = 1  # forwarded as it comes, in parts if it is large
 WHOLE: Final = 2  # somebody must read it: collected
 ROWS: Final = 3  # whole too, but contiguous ones are handed out in one piece
 HEAD: Final = 4  # collected when small; when large, its beginning is judged and its rest passes
+NOTHING: Final = -1  # more bytes are needed
 
 HEADER: Final = 5
 HEAD_BYTES: Final = 8192  # of a large HEAD message, at least this much is there to be judged
@@ -53,29 +55,34 @@ class RowRun:
 Event = Run | Message | RowRun
 
 
-def table(*, passing: str = "", whole: str = "", rows: str = "", head: str = "") -> bytearray:
+def table(*, passing: str = "", whole: str = "", rows: str = "", head: str = "") -> bytes:
     """``table(passing="Dd", whole="CZ")``: the 256-entry table that a framer works by."""
     result = bytearray(256)
     for kind, letters in ((PASS, passing), (WHOLE, whole), (ROWS, rows), (HEAD, head)):
         for letter in letters:
             result[ord(letter)] = kind
-    return result
+    return bytes(result)
 
 
 class Framer:
     """One direction's framer.
 
-    ``kinds`` is the table above, read at each message and owned by the caller. ``whole`` bounds a collected message
-    and ``large`` is where a HEAD message stops being collected; both in bytes. ``largest`` bounds any message.
+    ``kinds`` is a table as above, read at each message, and changed by the caller as what is wanted changes. ``whole``
+    bounds a collected message and ``large`` is where a HEAD message stops being collected; both in bytes. ``largest``
+    bounds any message. The last event lies at ``buffer[start:end]``, and with ``partial`` is only the beginning of a
+    message.
     """
 
-    def __init__(self, kinds: bytearray, *, whole: int, large: int, largest: int, limit: str) -> None:
+    def __init__(self, kinds: bytes, *, whole: int, large: int, largest: int, limit: str) -> None:
         self.kinds = kinds
+        self.buffer = b""
+        self.start = 0
+        self.end = 0
+        self.partial = False
         self._whole = whole
         self._large = large
         self._largest = largest
         self._limit = limit
-        self._buffer = b""
         self._position = 0
         self._parts: list[bytes] = []  # received while a collected message is still short
         self._parts_size = 0
@@ -86,7 +93,7 @@ class Framer:
     @property
     def buffered(self) -> int:
         """Bytes received and not handed out."""
-        return len(self._buffer) - self._position + self._parts_size
+        return len(self.buffer) - self._position + self._parts_size
 
     @property
     def boundary(self) -> bool:
@@ -102,66 +109,89 @@ class Framer:
         """Throw away what is still to come of the message just handed out in part."""
         self._dropping = True
 
+    def rewind(self) -> None:
+        """The last event, a whole message, is to come once more."""
+        self._position = self.start
+
+    def cut(self, start: int, end: int) -> bytes:
+        """``buffer[start:end]``: the buffer itself where that is all of it."""
+        return self.buffer if start == 0 and end == len(self.buffer) else self.buffer[start:end]
+
     def next_event(self) -> Event | None:
-        """The next event, or None when more bytes are needed.
+        """The next event, or None when more bytes are needed. Raises as :meth:`advance` does."""
+        found = self.advance()
+        if found == NOTHING:
+            return None
+        raw = self.cut(self.start, self.end)
+        if found == PASS:
+            return Run(raw, self._rest == 0)
+        if found == ROWS:
+            return RowRun(raw)
+        return Message(raw[0], raw, self.partial)
+
+    def advance(self) -> int:
+        """Go on to the next event: PASS for a run, ROWS for contiguous rows, WHOLE or HEAD for a message.
+
+        NOTHING: more bytes are needed.
 
         :raises RemoteProtocolError: the peer sent a type or a length that cannot be.
         :raises LimitError: a message that must be read whole is over the limit.
         """
         if self._parts and not self._joined():
-            return None
-        if self._rest:
-            run = self._pass_rest()
-            if run is not None:
-                return run
+            return NOTHING
+        if self._rest and self._pass_rest():
+            return PASS
         return self._walk()
 
     def _joined(self) -> bool:
         if self.buffered < self._needed:
             return False
-        if self._position < len(self._buffer):
-            self._parts.insert(0, self._buffer[self._position :])
-        self._buffer = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        if self._position < len(self.buffer):
+            self._parts.insert(0, self.buffer[self._position :])
+        self.buffer = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         self._parts_size = self._position = self._needed = 0
         return True
 
-    def _pass_rest(self) -> Run | None:
-        start, size = self._position, len(self._buffer)
+    def _pass_rest(self) -> bool:
+        start, size = self._position, len(self.buffer)
         if start == size:
-            return None
+            return False
         end = min(size, start + self._rest)
         self._rest -= end - start
         self._position = end
         if self._dropping:
             self._dropping = self._rest > 0
-            return self._pass_rest() if self._rest else None
-        return Run(self._buffer[start:end], self._rest == 0)
+            return False
+        self.start, self.end = start, end
+        return True
 
-    def _walk(self) -> Event | None:
-        buffer, kinds = self._buffer, self.kinds
+    def _walk(self) -> int:
+        buffer, kinds = self.buffer, self.kinds
         start = position = self._position
         size = len(buffer)
         while position + HEADER <= size:
             kind = kinds[buffer[position]]
-            end = position + 1 + int.from_bytes(buffer[position + 1 : position + HEADER])
+            end = position + 1 + int.from_bytes(buffer[position + 1 : position + HEADER], "big")
             if kind == PASS and position + HEADER <= end <= position + self._largest:
                 if end <= size:
                     position = end
                     continue
                 self._rest = end - size
-                self._position = size
-                return Run(buffer[start:size], False)
+                self._position = self.end = size
+                self.start = start
+                return PASS
             if position > start:
                 break
             return self._wanted(kind, position, end)
         self._position = position
         if position > start:
-            return Run(buffer[start:position], True)
-        return None
+            self.start, self.end = start, position
+            return PASS
+        return NOTHING
 
-    def _wanted(self, kind: int, start: int, end: int) -> Event | None:
-        buffer = self._buffer
+    def _wanted(self, kind: int, start: int, end: int) -> int:
+        buffer = self.buffer
         size = len(buffer)
         length = end - start
         if kind == UNKNOWN:
@@ -170,34 +200,34 @@ class Framer:
             raise RemoteProtocolError(f"invalid message length {length - 1}")
         if end > size:
             return self._incomplete(kind, start, end)
-        if kind == ROWS:
-            return RowRun(self._rows(start))
-        self._position = end
-        return Message(buffer[start], buffer[start:end])
+        self.partial = False
+        self.start = start
+        self._position = self.end = self._rows(end) if kind == ROWS else end
+        return kind
 
-    def _incomplete(self, kind: int, start: int, end: int) -> Event | None:
-        buffer = self._buffer
-        size = len(buffer)
+    def _incomplete(self, kind: int, start: int, end: int) -> int:
+        size = len(self.buffer)
         if kind == HEAD and end - start > self._large:
             if size - start < HEAD_BYTES:
                 self._needed = HEAD_BYTES
-                return None
+                return NOTHING
             self._rest = end - size
-            self._position = size
-            return Message(buffer[start], buffer[start:size], partial=True)
+            self.start = start
+            self._position = self.end = size
+            self.partial = True
+            return HEAD
         if kind != HEAD and end - start > self._whole:
             raise LimitError(f"a message of {end - start} bytes is too large", limit=self._limit)
         self._needed = end - start
-        return None
+        return NOTHING
 
-    def _rows(self, start: int) -> bytes:
-        buffer, kinds = self._buffer, self.kinds
+    def _rows(self, position: int) -> int:
+        """Where the contiguous whole rows end, the first of which ends at ``position``."""
+        buffer, kinds = self.buffer, self.kinds
         size = len(buffer)
-        position = start
         while position + HEADER <= size and kinds[buffer[position]] == ROWS:
-            end = position + 1 + int.from_bytes(buffer[position + 1 : position + HEADER])
+            end = position + 1 + int.from_bytes(buffer[position + 1 : position + HEADER], "big")
             if end > size or end < position + HEADER:
                 break
             position = end
-        self._position = position
-        return buffer[start:position]
+        return position
