@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from hoopgate import compiled
 from hoopgate.development import postgres, sample
 from hoopgate.development.certificates import Authority
 from hoopgate.development.processes import free_port
@@ -21,6 +22,10 @@ from tests.installs import MissingError, apt, npm_postgres
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and so would every program that a test starts and ends by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header() -> str:
+    return f"core: {compiled.core()}"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,66 @@
+"""Which of two builds of the core runs: compiled ahead of time by mypyc, or the same sources interpreted.
+
+The modules listed here carry every message and every row. Where a C compiler is at hand when hoopgate is installed,
+``setup.py`` compiles them together, as one group; everywhere else Python runs the very same files. Both behave alike.
+"""
+
+from __future__ import annotations
+
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from hoopgate.errors import HoopgateError
+
+MODULES: Final = (
+    "hoopgate.codecs.postgresql.copy",
+    "hoopgate.codecs.postgresql.copy_binary",
+    "hoopgate.codecs.postgresql.copy_csv",
+    "hoopgate.codecs.postgresql.copy_rows",
+    "hoopgate.codecs.postgresql.copy_text",
+    "hoopgate.codecs.postgresql.fields",
+    "hoopgate.codecs.postgresql.framer",
+    "hoopgate.codecs.postgresql.frontend",
+    "hoopgate.codecs.postgresql.backend",
+    "hoopgate.codecs.postgresql.backend_parsers",
+    "hoopgate.codecs.postgresql.rows",
+    "hoopgate.codecs.postgresql.splice",
+)
+
+NOTE: Final = Path(__file__).with_name("core.txt")  # setup.py's word on why it compiled nothing
+"""Written at install, beside this file; absent where the sources run from a checkout."""
+
+
+class BuildError(HoopgateError):
+    """Some modules of the core are compiled and some are not: the installation is damaged."""
+
+
+def compiled_modules() -> tuple[str, ...]:
+    """Those of MODULES that a plain import would take from an extension module."""
+    return tuple([name for name in MODULES if _origin(name).endswith(tuple(EXTENSION_SUFFIXES))])
+
+
+def core() -> str:
+    """One line: ``compiled``, or ``interpreted (why; see docs/howto/install.md)``.
+
+    :raises BuildError: only part of the core is compiled.
+    """
+    count = len(compiled_modules())
+    if count == len(MODULES):
+        return "compiled"
+    if count:
+        raise BuildError(f"{count} of the {len(MODULES)} modules of the core are compiled: install hoopgate again")
+    return f"interpreted ({_reason()}; see docs/howto/install.md)"
+
+
+def _origin(name: str) -> str:
+    spec = find_spec(name)
+    return (spec.origin or "") if spec is not None else ""
+
+
+def _reason() -> str:
+    try:
+        return NOTE.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return "the sources of a checkout"
