@@ -11,11 +11,14 @@ table of wanted types may change between two calls.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from librt.strings import read_i32_be
 
 from hoopgate.errors import LimitError, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 UNKNOWN: Final = 0  # not a message of this direction: the peer is in error
 PASS: Final = 1  # forwarded as it comes, in parts if it is large
@@ -28,28 +31,34 @@ HEADER: Final = 5
 HEAD_BYTES: Final = 8192  # of a large HEAD message, at least this much is there to be judged
 
 
-@frozen
 class Run:
     """Bytes to forward as they are. ``boundary``: they end where a message ends."""
 
-    data: bytes
-    boundary: bool
+    __slots__ = ("boundary", "data")
+
+    def __init__(self, data: bytes, boundary: bool) -> None:
+        self.data = data
+        self.boundary = boundary
 
 
-@frozen
 class Message:
     """One whole message, or with ``partial`` the beginning of a large one (then ``rest`` bytes follow)."""
 
-    type: int
-    raw: bytes
-    partial: bool = False
+    __slots__ = ("partial", "raw", "type")
+
+    def __init__(self, type: int, raw: bytes, partial: bool = False) -> None:  # noqa: A002 - the protocol's own word
+        self.type = type
+        self.raw = raw
+        self.partial = partial
 
 
-@frozen
 class RowRun:
     """Contiguous whole messages of one ROWS type."""
 
-    raw: bytes
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
 
 
 Event = Run | Message | RowRun
@@ -76,18 +85,18 @@ class Framer:
     def __init__(self, kinds: bytes, *, whole: int, large: int, largest: int, limit: str) -> None:
         self.kinds = kinds
         self.buffer = b""
-        self.start = 0
-        self.end = 0
+        self.start: i64 = 0
+        self.end: i64 = 0
         self.partial = False
-        self._whole = whole
-        self._large = large
-        self._largest = largest
+        self._whole: i64 = whole
+        self._large: i64 = large
+        self._largest: i64 = largest
         self._limit = limit
-        self._position = 0
+        self._position: i64 = 0
         self._parts: list[bytes] = []  # received while a collected message is still short
-        self._parts_size = 0
-        self._needed = 0
-        self._rest = 0  # bytes of a passing message still to come
+        self._parts_size: i64 = 0
+        self._needed: i64 = 0
+        self._rest: i64 = 0  # bytes of a passing message still to come
         self._dropping = False
 
     @property
@@ -113,9 +122,10 @@ class Framer:
         """The last event, a whole message, is to come once more."""
         self._position = self.start
 
-    def cut(self, start: int, end: int) -> bytes:
+    def cut(self, start: i64, end: i64) -> bytes:
         """``buffer[start:end]``: the buffer itself where that is all of it."""
-        return self.buffer if start == 0 and end == len(self.buffer) else self.buffer[start:end]
+        buffer = self.buffer
+        return buffer if start == 0 and end == len(buffer) else buffer[start:end]
 
     def next_event(self) -> Event | None:
         """The next event, or None when more bytes are needed. Raises as :meth:`advance` does."""
@@ -154,80 +164,91 @@ class Framer:
         return True
 
     def _pass_rest(self) -> bool:
-        start, size = self._position, len(self.buffer)
+        start = self._position
+        size: i64 = len(self.buffer)
         if start == size:
             return False
-        end = min(size, start + self._rest)
+        end = start + self._rest
+        if end > size:
+            end = size
         self._rest -= end - start
         self._position = end
         if self._dropping:
             self._dropping = self._rest > 0
             return False
-        self.start, self.end = start, end
+        self.start = start
+        self.end = end
         return True
 
     def _walk(self) -> int:
-        buffer, kinds = self.buffer, self.kinds
+        buffer, kinds, largest = self.buffer, self.kinds, self._largest
         start = position = self._position
-        size = len(buffer)
-        while position + HEADER <= size:
-            kind = kinds[buffer[position]]
-            end = position + 1 + int.from_bytes(buffer[position + 1 : position + HEADER], "big")
-            if kind == PASS and position + HEADER <= end <= position + self._largest:
+        size: i64 = len(buffer)
+        last = size - HEADER
+        while position <= last:
+            kind: int = kinds[buffer[position]]
+            length: int = read_i32_be(buffer, position + 1)
+            end = position + 1 + length
+            if length < 4 or end - position > largest or kind == UNKNOWN:
+                if position > start:
+                    break
+                raise self._impossible(kind, buffer[position], length)
+            if kind == PASS:
                 if end <= size:
                     position = end
                     continue
                 self._rest = end - size
-                self._position = self.end = size
-                self.start = start
+                self._found(start, size)
                 return PASS
             if position > start:
                 break
-            return self._wanted(kind, position, end)
-        self._position = position
-        if position > start:
-            self.start, self.end = start, position
-            return PASS
-        return NOTHING
+            if end > size:
+                return self._incomplete(kind, position, end)
+            self.partial = False
+            self._found(position, self._rows(end) if kind == ROWS else end)
+            return kind
+        if position == start:
+            if position == size:
+                self.buffer = b""  # a session that falls silent keeps no memory for what it sent
+                self._position = 0
+            return NOTHING
+        self._found(start, position)
+        return PASS
 
-    def _wanted(self, kind: int, start: int, end: int) -> int:
-        buffer = self.buffer
-        size = len(buffer)
-        length = end - start
-        if kind == UNKNOWN:
-            raise RemoteProtocolError(f"invalid frontend or backend message type {buffer[start]}")
-        if length < HEADER or length > self._largest:
-            raise RemoteProtocolError(f"invalid message length {length - 1}")
-        if end > size:
-            return self._incomplete(kind, start, end)
-        self.partial = False
+    def _found(self, start: i64, end: i64) -> None:
         self.start = start
-        self._position = self.end = self._rows(end) if kind == ROWS else end
-        return kind
+        self.end = end
+        self._position = end
 
-    def _incomplete(self, kind: int, start: int, end: int) -> int:
-        size = len(self.buffer)
+    def _impossible(self, kind: int, letter: int, length: int) -> RemoteProtocolError:
+        if kind == UNKNOWN:
+            return RemoteProtocolError(f"invalid frontend or backend message type {letter}")
+        return RemoteProtocolError(f"invalid message length {length & 0xFFFFFFFF}")
+
+    def _incomplete(self, kind: int, start: i64, end: i64) -> int:
+        size: i64 = len(self.buffer)
         if kind == HEAD and end - start > self._large:
             if size - start < HEAD_BYTES:
                 self._needed = HEAD_BYTES
                 return NOTHING
             self._rest = end - size
-            self.start = start
-            self._position = self.end = size
             self.partial = True
+            self._found(start, size)
             return HEAD
         if kind != HEAD and end - start > self._whole:
             raise LimitError(f"a message of {end - start} bytes is too large", limit=self._limit)
         self._needed = end - start
         return NOTHING
 
-    def _rows(self, position: int) -> int:
+    def _rows(self, position: i64) -> i64:
         """Where the contiguous whole rows end, the first of which ends at ``position``."""
         buffer, kinds = self.buffer, self.kinds
-        size = len(buffer)
-        while position + HEADER <= size and kinds[buffer[position]] == ROWS:
-            end = position + 1 + int.from_bytes(buffer[position + 1 : position + HEADER], "big")
-            if end > size or end < position + HEADER:
+        size: i64 = len(buffer)
+        last = size - HEADER
+        while position <= last and kinds[buffer[position]] == ROWS:
+            length: int = read_i32_be(buffer, position + 1)
+            end = position + 1 + length
+            if end > size or length < 4:
                 break
             position = end
         return position

@@ -129,4 +129,18 @@ def test_many_small_reads_of_one_large_message_cost_one_copy() -> None:
         made.receive(data[at : at + 4096])
         if at + 4096 < len(data):
             assert made.next_event() is None
-    assert made.next_event() == Message(ord("Q"), data)
+    event = made.next_event()
+    assert isinstance(event, Message)
+    assert (event.type, event.raw, event.partial) == (ord("Q"), data, False)
+
+
+def test_a_silent_session_keeps_no_memory_for_what_it_sent() -> None:
+    made = framer(passing="D", whole="C")
+    made.receive(message("D", b"x" * 90_000) + message("C", b"x"))
+    while made.next_event() is not None:
+        pass
+    assert made.buffer == b""
+    made.receive(message("C", b"y"))
+    event = made.next_event()
+    assert isinstance(event, Message)
+    assert event.raw == message("C", b"y")
