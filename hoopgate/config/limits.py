@@ -19,6 +19,8 @@ class Limits:
     sessions: Count = field(default=10_000, metadata=about("Sessions, per process."))
     startup_packet: Bytes = field(default=10_000, metadata=about("A client's start-up packet.", least=512))
     token: Bytes = field(default=16 * 1024, metadata=about("A token that a client presents.", least=256))
+    verified_tokens: Count = field(default=1024, metadata=about("Verified tokens that are remembered.", least=0))
+    verified_token: Seconds = field(default=60.0, metadata=about("How long a verified token is.", least=0, most=60))
     statement: Bytes = field(default=16 * 1024 * 1024, metadata=about("A statement's text."))
     statement_inline: Bytes = field(default=64 * 1024, metadata=about("Above: parsed in a worker process."))
     parse_time: Seconds = field(default=5.0, metadata=about("One parse in a worker process.", most=60))

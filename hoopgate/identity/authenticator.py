@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from hoopgate.config.limits import Limits
 from hoopgate.config.model import Issuer
 from hoopgate.errors import ConfigError
 from hoopgate.identity.jose import parse, refused
 from hoopgate.identity.keys import Fetch
 from hoopgate.identity.oidc import Verifier
+from hoopgate.identity.remembered import RememberedTokens
 from hoopgate.identity.tokens import PREFIX, GatewayTokens
 from hoopgate.interfaces import IAuthenticator, Identity
-
-_REMEMBERED = 1024  # verified tokens kept
-_REMEMBERED_FOR = 60.0  # seconds: so long may the token of a withdrawn key still be taken
-
-
-@frozen
-class _Verified:
-    identity: Identity
-    since: float
-    until: float
 
 
 @implementer(IAuthenticator)
@@ -35,7 +26,7 @@ class Authenticator:
 
     ``fetch`` is asked for discovery and key sets; where an issuer has a ``ca`` of its own, ``fetch.trusting(ca)``
     must give the fetch to use (as :class:`hoopgate.identity.fetch.Fetcher` does). ``tokens`` may be None:
-    then no gateway token is accepted. ``clock.seconds()`` is epoch time.
+    then no gateway token is accepted. ``clock.seconds()`` is epoch time. ``limits`` may be set anew at a reload.
     """
 
     def __init__(
@@ -44,16 +35,15 @@ class Authenticator:
         fetch: Fetch,
         tokens: GatewayTokens | None,
         clock: IReactorTime,
-        *,
-        limit_token: int = 16 * 1024,
+        limits: Limits | None = None,
     ) -> None:
         """Raises ConfigError for an issuer that cannot be served, or two with the same url."""
         self._fetch = fetch
         self._tokens = tokens
         self._clock = clock
-        self._limit = limit_token
+        self.limits = limits or Limits()
         self._verifiers: dict[str, Verifier] = {}
-        self._remembered: dict[bytes, _Verified] = {}
+        self._remembered = RememberedTokens(clock)
         self.reload(issuers)
 
     def reload(self, issuers: Sequence[Issuer]) -> None:
@@ -75,10 +65,9 @@ class Authenticator:
         """Verify a bearer token. Fails with AuthenticationError, whose text tells no more than the client may know."""
         if token.startswith(PREFIX):
             return Deferred.fromCoroutine(self._own(token))
-        if len(token) <= self._limit:
-            known = self._remembered.get(sha256(token.encode("utf-8", "replace")).digest())
-            if known is not None and known.since <= self._clock.seconds() < known.until:
-                return succeed(known.identity)
+        known = self._remembered.find(token) if len(token) <= self.limits.token else None
+        if known is not None:
+            return succeed(known)
         return Deferred.fromCoroutine(self._foreign(token))
 
     def _fetch_for(self, issuer: Issuer) -> Fetch:
@@ -101,21 +90,13 @@ class Authenticator:
         return evolve(identity, decides=behind.issuer.approves)
 
     async def _foreign(self, token: str) -> Identity:
-        unverified = parse(token, self._limit)
+        unverified = parse(token, self.limits.token)
         issuer = unverified.claims.get("iss")
         verifier = self._verifiers.get(issuer) if isinstance(issuer, str) else None
         if verifier is None:
             raise refused(f"its iss is {str(issuer)[:200]!r}", "the token's issuer is not known here")
-        identity, until = await verifier.verify(unverified)
+        verified = await verifier.verify(unverified)
         if self._verifiers.get(verifier.issuer.url) is not verifier:
             raise refused("its issuer was reconfigured meanwhile")
-        now = self._clock.seconds()
-        self._remember(token, _Verified(identity, now, min(until, now + _REMEMBERED_FOR)))
-        return identity
-
-    def _remember(self, token: str, verified: _Verified) -> None:
-        name = sha256(token.encode("ascii")).digest()
-        self._remembered.pop(name, None)
-        while len(self._remembered) >= _REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]  # the oldest
-        self._remembered[name] = verified
+        self._remembered.keep(token, verified, verifier, self.limits)
+        return verified.identity

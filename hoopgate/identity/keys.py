@@ -49,7 +49,7 @@ def check_issuer_url(issuer: Issuer, url: str) -> str:
 
 
 class IssuerKeys:
-    """The key set of one issuer. ``clock.seconds()`` is epoch time."""
+    """The key set of one issuer. ``clock.seconds()`` is epoch time. ``generation`` changes with the key set."""
 
     _log = Logger()
 
@@ -58,6 +58,8 @@ class IssuerKeys:
         self._fetch = fetch
         self._clock = clock
         self._keys: tuple[Key, ...] = ()
+        self.generation = 0
+        self._published: list[Any] = []  # the set as the issuer wrote it
         self._jwks_uri = ""
         self._fetched: float | None = None  # the last success
         self._failed: float | None = None  # the last failure since then
@@ -66,7 +68,7 @@ class IssuerKeys:
 
     async def verify(self, token: Unverified) -> None:
         """Return if one of the issuer's keys signed the token; raise AuthenticationError otherwise."""
-        if not self._is_fresh():
+        if not self.is_fresh():
             await self._renew()
         candidates = self._candidates(token)
         if any(key.verify(token) for key in candidates):
@@ -90,7 +92,8 @@ class IssuerKeys:
     def _age(self) -> float | None:
         return None if self._fetched is None else abs(self._clock.seconds() - self._fetched)
 
-    def _is_fresh(self) -> bool:
+    def is_fresh(self) -> bool:
+        """Younger than ``keys_ttl``: nothing was withdrawn that we should know of."""
         age = self._age()
         return age is not None and age < self._issuer.keys_ttl
 
@@ -115,7 +118,8 @@ class IssuerKeys:
         if due and await self._refreshed():
             return
         if not self._is_serving():
-            self._keys = ()
+            self._keys, self._published = (), []
+            self.generation += 1
             raise UnreachableIssuerError(self._issuer.name)
 
     async def _ask_again(self) -> bool:
@@ -153,7 +157,7 @@ class IssuerKeys:
                 one.callback(None)
 
     async def _load(self) -> None:
-        if not self._is_fresh():
+        if not self.is_fresh():
             self._jwks_uri = ""
         if not self._jwks_uri:
             self._jwks_uri = await self._discover()
@@ -164,6 +168,9 @@ class IssuerKeys:
         keys = (key_of(member, self._issuer.algorithms) for member in members)
         # A well-formed set is the issuer's word, even an empty one: keys it withdrew verify nothing any more.
         self._keys = tuple(key for key in keys if key is not None)
+        if members != self._published:
+            self._published = members
+            self.generation += 1
 
     async def _discover(self) -> str:
         document = await self._get(self._issuer.url.rstrip("/") + "/.well-known/openid-configuration")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
 from hoopgate.config.model import Issuer
@@ -10,6 +11,15 @@ from hoopgate.identity.claims import check_purpose, check_times, identity_of
 from hoopgate.identity.jose import ALGORITHMS, Unverified
 from hoopgate.identity.keys import Fetch, IssuerKeys, check_issuer_url
 from hoopgate.interfaces import Identity
+
+
+@frozen
+class Verified:
+    """``until`` is when (epoch seconds) the token stops being accepted, ``generation`` the key set that signed it."""
+
+    identity: Identity
+    until: float
+    generation: int
 
 
 class Verifier:
@@ -36,12 +46,14 @@ class Verifier:
         if "|" in self.issuer.url or not self.issuer.audience:
             raise ConfigError("url or audience is unusable", where=where, remedy="Name an audience, no | in the url")
 
-    async def verify(self, token: Unverified) -> tuple[Identity, float]:
-        """The identity of a token whose ``iss`` is this issuer, and when (epoch seconds) it stops being accepted.
-
-        Raises AuthenticationError.
-        """
+    async def verify(self, token: Unverified) -> Verified:
+        """Who presents a token whose ``iss`` is this issuer. Raises AuthenticationError."""
         await self._keys.verify(token)
+        generation = self._keys.generation
         expires = check_times(token.claims, self._clock.seconds(), self.issuer.skew)
         check_purpose(token.claims, self.issuer)
-        return identity_of(token.claims, self.issuer), expires + self.issuer.skew
+        return Verified(identity_of(token.claims, self.issuer), expires + self.issuer.skew, generation)
+
+    def still_vouches(self, verified: Verified) -> bool:
+        """Whether the keys are fresh and none was withdrawn or exchanged since: else it must be verified again."""
+        return self._keys.is_fresh() and verified.generation == self._keys.generation

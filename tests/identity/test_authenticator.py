@@ -12,8 +12,6 @@ from hoopgate.identity.authenticator import Authenticator
 from hoopgate.identity.tokens import GatewayTokens
 from hoopgate.interfaces import IAuthenticator
 from tests.identity.issuers import (
-    NOW,
-    OTHER_RSA,
     FakeIssuer,
     MemoryStore,
     authenticator,
@@ -61,42 +59,6 @@ def test_whose_people_decide_is_the_issuers_table_of_now() -> None:
     who.reload([evolve(issuer.config, approves=False)])
     assert not result(who.authenticate(theirs)).decides
     assert not result(who.authenticate(ours)).decides
-
-
-def test_a_verified_token_is_remembered_for_a_minute_at_most() -> None:
-    issuer, clock = FakeIssuer(keys_ttl=30.0), clock_at()
-    who = authenticator(issuer, clock=clock)
-    token = issuer.token()
-    result(who.authenticate(token))
-    issuer.keys = {"two": (OTHER_RSA, {})}
-    clock.advance(59.0)
-    assert result(who.authenticate(token)).subject == "ada"  # remembered
-    clock.advance(1.0)
-    with pytest.raises(AuthenticationError):
-        result(who.authenticate(token))
-
-
-def test_a_remembered_token_still_expires() -> None:
-    issuer, clock = FakeIssuer(skew=0.0), clock_at()
-    who = authenticator(issuer, clock=clock)
-    token = issuer.token(exp=NOW + 10)
-    result(who.authenticate(token))
-    clock.advance(10.0)
-    with pytest.raises(AuthenticationError, match="expired"):
-        result(who.authenticate(token))
-
-
-def test_what_is_remembered_is_bounded_and_holds_no_token() -> None:
-    issuer = FakeIssuer(algorithms=("EdDSA",))
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    key = Ed25519PrivateKey.generate()
-    issuer.keys = {"one": (key, {})}
-    who = authenticator(issuer)
-    for number in range(1030):
-        result(who.authenticate(issuer.token(key=key, algorithm="EdDSA", jti=str(number))))
-    assert len(who._remembered) == 1024
-    assert all(len(name) == 32 for name in who._remembered)
 
 
 def test_a_reload_keeps_the_keys_of_unchanged_issuers_and_drops_removed_ones() -> None:
