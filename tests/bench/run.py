@@ -3,83 +3,141 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import random
+import resource
 import shutil
 import sys
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from hoopgate.development.accounts import fresh_directory
-from tests.bench.measure import FailedRunError, Result, copy_in, copy_out, point_select, scan
-from tests.bench.peers import Bench, Peer, bench
-from tests.bench.report import Results, as_json, as_markdown
+from tests.bench.bars import Results
+from tests.bench.report import as_markdown, figures
+from tests.bench.result import FailedRunError
+from tests.bench.stage import Stage, staged
+from tests.bench.workloads import Sizes, Workload, workloads
 
-Workload = Callable[[Peer], Result]
 OUT = Path("bench-results")
+QUICK = (
+    "point select, simple, 8 clients",
+    "point select, prepared, 8 clients",
+    "point select, simple, 1 client",
+    "TPC-B, simple",
+    "scan, text",
+    "COPY OUT, text",
+    "COPY IN",
+)
+Say = Callable[[str], None]
 
 
-def workloads(options: argparse.Namespace) -> dict[str, Workload]:
-    found: dict[str, Workload] = {}
-    for mode in options.modes:
-        for clients in options.clients:
-            run = functools.partial(point_select, clients=clients, seconds=options.seconds, mode=mode)
-            found[f"point select, {mode}, {clients} client{'s' * (clients > 1)}"] = run
-    found["scan, rows"] = functools.partial(scan, rows=options.rows)
-    found["COPY OUT, rows"] = functools.partial(copy_out, rows=options.rows)
-    found["COPY IN, rows"] = functools.partial(copy_in, rows=options.rows // 5)
-    return {name: work for name, work in found.items() if options.only.lower() in name.lower()}
+def chosen(options: argparse.Namespace) -> list[Workload]:
+    """The workloads whose name begins with one of the wanted texts, with the peers that are wanted."""
+    sizes = Sizes(options.seconds, options.rows, options.copy_in << 20)
+    wanted = options.only or (QUICK if options.quick else [""])
+    found = [each for each in workloads(sizes) if any(fnmatch(each.name.lower(), f"{one.lower()}*") for one in wanted)]
+    return [Workload(each.name, each.unit, _peers(each, options), each.run) for each in found]
 
 
-def measure(made: Bench, work: dict[str, Workload], rounds: int, say: Callable[[str], None]) -> Results:
-    """``rounds`` rounds; in each, every workload meets every peer, in an order drawn by lot."""
-    results: Results = {name: {peer.name: [] for peer in made.peers} for name in work}
+def _peers(workload: Workload, options: argparse.Namespace) -> tuple[str, ...]:
+    """Those of the workload that are wanted, and the further trees in the place of our own."""
+    trees = [
+        name.replace("hoopgate", tree, 1)
+        for tree in options.tree
+        for name in workload.peers
+        if name in ("hoopgate", "hoopgate, rules", "hoopgate, masking")
+    ]
+    found = [*workload.peers, *trees]
+    return tuple(name for name in found if not options.peers or name in options.peers)
+
+
+def measure(stage: Stage, work: list[Workload], rounds: int, say: Say) -> tuple[Results, list[str]]:
+    """``rounds`` rounds; in each, every workload meets every peer, in an order drawn by lot. Also what failed."""
+    results: Results = {}
+    failed: list[str] = []
     lot = random.Random(1)
     for number in range(rounds):
-        for name, run in work.items():
-            for peer in lot.sample(made.peers, len(made.peers)):
-                if "masking" in peer.name and "COPY IN" in name:
+        for workload in work:
+            for name in lot.sample(workload.peers, len(workload.peers)):
+                peer = stage.peer(name)
+                if peer is None:
                     continue
-                result = run(peer)
-                results[name][peer.name].append(result)
-                say(f"round {number + 1}: {name}: {peer.name}: {result.per_second:,.0f}/s, {result.cpu:.2f} µs")
-                _tidy(made.directory)
-    return {name: {peer: found for peer, found in peers.items() if found} for name, peers in results.items()}
+                try:
+                    result = workload.run(peer)
+                except FailedRunError as error:
+                    failed.append(f"{workload.name}: {error}")
+                    say(f"round {number + 1}: {workload.name}: FAILED: {error}")
+                    continue
+                finally:
+                    peer.tidy()
+                results.setdefault(workload.name, {}).setdefault(name, []).append(result)
+                say(f"round {number + 1}: {workload.name}: {name}: {result.per_second:,.0f}/s, {result.cpu:.2f} µs")
+    return _in_order(results, work), failed
 
 
-def _tidy(directory: Path) -> None:
-    """Recordings of a scan are as large as the scan: away with those that ended."""
-    for path in (directory / "hoopgate" / "recordings").rglob("*.hgr"):
-        path.unlink(missing_ok=True)
+def _in_order(results: Results, work: list[Workload]) -> Results:
+    return {
+        each.name: {name: results[each.name][name] for name in each.peers if name in results[each.name]}
+        for each in work
+        if each.name in results
+    }
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the main workloads alone, about three minutes")
+    parser.add_argument("--rounds", type=int, help="3, or 2 with --quick")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each run that lasts as long as it is let")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="in the larger tables")
+    parser.add_argument("--copy-in", type=int, metavar="MB", help="1024, or 128 with --quick")
+    parser.add_argument("--only", action="append", default=[], help="names that begin so (* fits all); repeatable")
+    parser.add_argument("--peers", action="append", default=[], help="this peer; repeatable")
+    parser.add_argument("--tree", action="append", default=[], metavar="NAME=DIR", help="another checkout to compare")
+    parser.add_argument("--no-compile", action="store_true", help="measure the interpreted core as the main one")
+    parser.add_argument("--list", action="store_true", help="say which workloads there are, with their peers")
+    parser.add_argument("--out", type=Path, default=OUT, help="directory for results.json and results.md")
+    options = parser.parse_args(arguments)
+    options.tree = dict(text.partition("=")[::2] for text in options.tree)
+    options.rounds = options.rounds or (2 if options.quick else 3)
+    options.copy_in = options.copy_in or (128 if options.quick else 1024)
+    return options
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5, help="of each pgbench run")
-    parser.add_argument("--rows", type=int, default=500_000, help="in pgbench_accounts")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument(
-        "--modes", nargs="+", default=["prepared", "simple"], choices=["simple", "extended", "prepared"]
-    )
-    parser.add_argument("--only", default="", help="workloads whose name holds this text")
-    parser.add_argument("--out", type=Path, default=OUT, help="directory for results.json and results.md")
-    options = parser.parse_args(arguments)
+    options = parsed(arguments)
+    work = chosen(options)
+    if options.list:
+        print("\n".join(f"{each.name}: {'; '.join(each.peers)}" for each in work))
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     directory = fresh_directory(None, "hoopgate-bench-")
     directory.chmod(0o755)  # ours, and fresh: the peers run as another user
     try:
-        with bench(directory, options.rows) as made:
-            for name, reason in made.missing.items():
-                print(f"without {name}: {reason}", file=sys.stderr)
-            results = measure(made, workloads(options), options.rounds, lambda text: print(text, file=sys.stderr))
-            options.out.mkdir(parents=True, exist_ok=True)
-            settings = {key: value for key, value in vars(options).items() if key != "out"}
-            (options.out / "results.json").write_text(json.dumps(as_json(made, results, settings), indent=1) + "\n")
-            table = as_markdown(made, results)
-            (options.out / "results.md").write_text(table)
-            print(table)
-    except FailedRunError as error:
-        sys.exit(str(error))
+        sys.exit(_run(options, work, directory))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _run(options: argparse.Namespace, work: list[Workload], directory: Path) -> int:
+    trees = {name: Path(path).resolve() for name, path in options.tree.items()}
+    with staged(directory, rows=options.rows, trees=trees, compiled=not options.no_compile) as stage:
+        results, failed = measure(stage, work, options.rounds, _say)
+        settings: dict[str, Any] = {"rounds": options.rounds, "seconds": options.seconds, "rows": options.rows}
+        given = figures(stage, work, results, [], settings)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "results.json").write_text(json.dumps(given, indent=1) + "\n")
+    table = as_markdown(given)
+    (options.out / "results.md").write_text(table)
+    print(table)
+    for name, reason in stage.missing.items():
+        print(f"without {name}: {reason}", file=sys.stderr)
+    for line in failed:
+        print(f"failed: {line}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
