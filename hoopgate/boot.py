@@ -42,10 +42,11 @@ from hoopgate.policy.engine import Engine
 from hoopgate.policy.rules import issuer_names, place_mismatch, who_mismatch
 from hoopgate.policy.sql.parser import Parser
 from hoopgate.protocols.postgresql.client import ClientConnection
-from hoopgate.protocols.postgresql.tls import server_options
+from hoopgate.protocols.postgresql.tls import server_context
 from hoopgate.secrets import Secrets, secret_sources
 from hoopgate.stores.feed import ChangeFeed
 from hoopgate.stores.housekeeping import Housekeeping
+from hoopgate.transport import Network
 from hoopgate.upstream import Upstream
 
 log = Logger()
@@ -81,6 +82,7 @@ class Boot:
         """Build and start everything. What fails leaves nothing listening; the caller stops the process."""
         config, reactor = self.config, self._reactor
         raise_file_limit()
+        network = self._network = Network(reactor)
         self._state_directory(config.gateway.state)
         secrets = Secrets(secret_sources(reactor), reactor, ttl=config.limits.secret_ttl)
         metrics = Metrics(target.name for target in config.targets)
@@ -108,7 +110,7 @@ class Boot:
             recorder=recorder,
             store=store,
             feed=feed,
-            upstream=Upstream(reactor, secrets),
+            upstream=Upstream(network, secrets),
             metrics=metrics,
             guards=_guards(config, secrets),
             node=node,
@@ -213,7 +215,7 @@ class Boot:
     async def _listen(self, gateway: Gateway, secrets: Secrets, rooms: Rooms, metrics: Metrics) -> None:
         for listener in self.config.listeners:
             factory = ClientFactory(gateway, listener, await self._present(listener, secrets))
-            port = self._reactor.listenTCP(listener.port, factory, BACKLOG, listener.address)
+            port = self._network.listenTCP(listener.port, factory, BACKLOG, listener.address)
             self.ports[listener.name] = port
             log.info("listener {name} on {address}:{port}", name=listener.name, address=listener.address,
                      port=port.getHost().port)  # fmt: skip
@@ -230,7 +232,7 @@ class Boot:
     async def _present(self, listener: Listener, secrets: Secrets) -> Presented | None:
         if listener.tls is None:
             return None
-        presented = Presented(listener.name, listener.tls, secrets.get, server_options)
+        presented = Presented(listener.name, listener.tls, secrets.get, server_context)
         await presented.load()
         self._presented.append(presented)
         return presented

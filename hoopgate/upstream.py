@@ -16,11 +16,12 @@ from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from hoopgate.config.model import Host, Role, Target
 from hoopgate.errors import ConfigError, HoopgateError, UpstreamError
 from hoopgate.protocols.postgresql.target import CancelConnection, TargetConnection
-from hoopgate.protocols.postgresql.tls import target_options
+from hoopgate.protocols.postgresql.tls import TargetContexts, failure_text
 from hoopgate.secrets import Secrets
 
 log = Logger()
@@ -33,6 +34,7 @@ class Upstream:
     def __init__(self, reactor: Any, secrets: Secrets) -> None:
         self._reactor = reactor
         self._secrets = secrets
+        self._contexts = TargetContexts()
         self._cancelling: set[Deferred[None]] = set()
 
     def connect(self, target: Target, role: Role, parameters: Mapping[str, str]) -> Deferred[TargetConnection]:
@@ -135,11 +137,12 @@ class Upstream:
             certificate = await self._secrets.get(role.certificate.certificate)
             key = await self._secrets.get(role.certificate.key)
         try:
-            return target_options(target.tls, host.name, ca, certificate, key)
+            return self._contexts.get(target.tls, host.name, ca, certificate, key)
         except ConfigError:
             raise
         except Exception as error:
-            raise UpstreamError(f"TLS towards target {target.name} cannot be set up: {type(error).__name__}") from error
+            why = failure_text(Failure(error))
+            raise UpstreamError(f"TLS towards target {target.name} cannot be set up: {why}") from error
 
     def _endpoint(self, target: Target, host: Host) -> Any:
         if host.is_socket:

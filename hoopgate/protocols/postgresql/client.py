@@ -82,8 +82,7 @@ class ClientConnection(Protocol):
             self._advance(data)
 
     def handshakeCompleted(self) -> None:
-        tls: Any = self.transport.protocol  # type: ignore[union-attr]  # startTLS put it between the socket and us
-        if self._direct and tls.negotiatedProtocol != ALPN:
+        if self._direct and self.transport.negotiatedProtocol != ALPN:  # type: ignore[union-attr]
             self._refuse(Refusal("direct TLS needs ALPN protocol 'postgresql'", "08P01", "protocol"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -137,9 +136,7 @@ class ClientConnection(Protocol):
         limits = self._gateway.config.limits
         self._startup = ServerStartup(limits.startup_packet, limits.token, encrypted=True)
         self._encrypted = self._direct = True
-        transport: Any = self.transport
-        transport.startTLS(self._tls)
-        transport.protocol.dataReceived(hello)  # startTLS put its own protocol between us and the bytes
+        self.transport.startTLS(self._tls, received=hello)  # type: ignore[union-attr]
 
     def _ask_who(self, event: Startup) -> None:
         if not self._encrypted and not self._listener.plaintext:

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.startup import ClientStartup, Encryption, Failed, Ready, Send, tls_server_end_point
 from hoopgate.errors import HoopgateError, RemoteProtocolError, UpstreamError
-from hoopgate.protocols.postgresql.tls import failure_text, peer_certificate
+from hoopgate.protocols.postgresql.tls import failure_text
 
 CANNOT_CONNECT_NOW = "57P03"  # it starts, stops or recovers
 FAREWELL = 10.0  # seconds that a target has to take what it was sent last
@@ -53,7 +53,7 @@ class TargetConnection(Protocol):
         self._write(self._encryption.request)
 
     def handshakeCompleted(self) -> None:
-        certificate = peer_certificate(self.transport)
+        certificate = self.transport.getPeerCertificate()  # type: ignore[union-attr]
         self._guarded(lambda: self._log_in(certificate))
 
     def dataReceived(self, data: bytes) -> None:

@@ -1,0 +1,193 @@
+"""One epoll instance for all hot connections, which Twisted's reactor sees as a single reader.
+
+The reactor spends more on an event (a log context, two dictionaries, a flag each way) than we spend on a whole message;
+here an event costs one dictionary and one call. Rules that all descriptors live by:
+
+- what an event writes is collected and sent once, at the event's end;
+- nobody's connectionLost is called from within somebody's write: who is lost waits until the events are through;
+- descriptors are closed behind the events of a turn, since an event that still waits may name a number used anew;
+- an exception costs the one connection whose event it was.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+IN: Final = select.EPOLLIN
+OUT: Final = select.EPOLLOUT
+ERR: Final = select.EPOLLERR
+HUP: Final = select.EPOLLHUP
+RDHUP: Final = select.EPOLLRDHUP  # the peer has said that it sends nothing more
+EVENTS: Final = 64  # in one turn: then the reactor sees to its other descriptors and its timers
+
+log = Logger()
+
+
+class Descriptor:
+    """A socket that a poller watches. ``number`` is its file descriptor, -1 once it is on its way out."""
+
+    __slots__ = ("_mask", "number", "poller", "socket")
+
+    def __init__(self, poller: Poller, sock: socket.socket) -> None:
+        self.poller = poller
+        self.socket = sock
+        self.number = sock.fileno()
+        self._mask = 0
+        poller.add(self)
+
+    def readable(self) -> None:
+        """The event is EPOLLIN, and nothing else."""
+        self.ready(IN)
+
+    def ready(self, events: int) -> None:
+        """Any other event."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Send what was collected."""
+
+    def deliver(self) -> None:
+        """Deliver what was kept back."""
+
+    def watch(self, mask: int) -> None:
+        """Be told of these events from now on: a system call, where it changes anything. 0: of none.
+
+        With 0 the kernel must not know of us: EPOLLHUP and EPOLLERR cannot be masked, and would come for ever.
+        """
+        if mask != self._mask and self.number >= 0:
+            self.poller.change(self.number, self._mask, mask)
+            self._mask = mask
+
+    def leave(self, reason: Failure) -> None:
+        """Be closed, and hear of it by ``connectionLost``, once the events of this turn are through."""
+        if self.number >= 0:
+            self.watch(0)
+            self.poller.discard(self, reason)
+            self.number = -1
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the socket, and tell whom it concerns."""
+        raise NotImplementedError
+
+
+@implementer(IReadDescriptor)
+class Poller:
+    """All descriptors of one process. ``inside``: an event is being worked on, so what is written may wait."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.reactor = reactor
+        self.inside = False
+        self.unflushed: list[Descriptor] = []  # what wrote in this event
+        self.resumed: list[Descriptor] = []  # what may deliver again that which it has read already
+        self._epoll = select.epoll()
+        self._descriptors: dict[int, Descriptor] = {}
+        self._leaving: list[tuple[Descriptor, Failure]] = []
+        self._scheduled = False
+
+    # --- what descriptors ask for
+
+    def add(self, descriptor: Descriptor) -> None:
+        if not self._descriptors:
+            self.reactor.addReader(self)
+        self._descriptors[descriptor.number] = descriptor
+
+    def change(self, number: int, before: int, after: int) -> None:
+        if not before:
+            self._epoll.register(number, after)
+        elif after:
+            self._epoll.modify(number, after)
+        else:
+            self._epoll.unregister(number)
+
+    def discard(self, descriptor: Descriptor, reason: Failure) -> None:
+        self._descriptors.pop(descriptor.number, None)
+        if not self._descriptors:
+            self.reactor.removeReader(self)
+        self._leaving.append((descriptor, reason))
+        self.settle_soon()
+
+    def settle_soon(self) -> None:
+        """Flush and bury, at the end of this turn, or in the reactor's next where no turn is under way."""
+        if not self.inside and not self._scheduled:
+            self._scheduled = True
+            self.reactor.callLater(0, self._settle)
+
+    def failed(self, descriptor: Descriptor) -> None:
+        """Log the exception that is being handled, and drop the connection whose it is."""
+        failure = Failure()
+        log.failure("a connection failed by a fault of its protocol", failure)
+        descriptor.leave(failure)
+
+    # --- what the reactor asks for
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def logPrefix(self) -> str:
+        return "hoopgate.transport"
+
+    def doRead(self) -> None:
+        """One turn: at most EVENTS events, in the kernel's order, which is fair."""
+        descriptors = self._descriptors
+        unflushed = self.unflushed
+        self.inside = True
+        try:
+            for number, events in self._epoll.poll(0, EVENTS):
+                descriptor = descriptors.get(number)
+                if descriptor is None:  # it left in this very turn
+                    continue
+                try:
+                    if events == IN:
+                        descriptor.readable()
+                    else:
+                        descriptor.ready(events)
+                except Exception:
+                    self.failed(descriptor)
+                if unflushed:
+                    self._flush()
+        finally:
+            self.inside = False
+        if self._leaving or self.resumed:
+            self._settle()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor stops: so do all connections and listeners, as Twisted's own would."""
+        for descriptor in tuple(self._descriptors.values()):
+            descriptor.leave(reason)
+        self._settle()
+
+    # --- the end of an event and of a turn
+
+    def _flush(self) -> None:
+        while self.unflushed:
+            descriptor = self.unflushed.pop()
+            self._guard(descriptor, descriptor.flush)
+
+    def _settle(self) -> None:
+        self._scheduled = False
+        self.inside = True
+        try:
+            while self._leaving or self.unflushed or self.resumed:
+                resumed, self.resumed = self.resumed, []
+                for descriptor in resumed:
+                    self._guard(descriptor, descriptor.deliver)
+                self._flush()
+                leaving, self._leaving = self._leaving, []
+                for descriptor, reason in leaving:
+                    self._guard(descriptor, descriptor.connectionLost, reason)
+        finally:
+            self.inside = False
+
+    def _guard(self, descriptor: Descriptor, step: Callable[..., None], *arguments: Any) -> None:
+        try:
+            step(*arguments)
+        except Exception:
+            self.failed(descriptor)
