@@ -6,6 +6,7 @@ import os
 import resource
 import secrets as chance
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from hoopgate import plugins
@@ -42,6 +44,7 @@ from hoopgate.policy.engine import Engine
 from hoopgate.policy.rules import issuer_names, place_mismatch, who_mismatch
 from hoopgate.policy.sql.parser import Parser
 from hoopgate.protocols.postgresql.client import ClientConnection
+from hoopgate.protocols.postgresql.derived import DerivedKeys
 from hoopgate.protocols.postgresql.tls import server_context
 from hoopgate.secrets import Secrets, secret_sources
 from hoopgate.stores.feed import ChangeFeed
@@ -99,6 +102,8 @@ class Boot:
         self._downs.append(parser.close)
         approvals = Approvals(store, feed, reactor, node=node, limits=lambda: self.config.limits)
         grants = Grants(store, feed, reactor, lambda: self.config, self._concerns)
+        derived = DerivedKeys(partial(deferToThreadPool, reactor, reactor.getThreadPool()), reactor, config.limits)
+        self._reloads.append(lambda changed: derived.reload(changed.limits))
         gateway = self.gateway = Gateway(
             clock=reactor,
             config=config,
@@ -110,7 +115,7 @@ class Boot:
             recorder=recorder,
             store=store,
             feed=feed,
-            upstream=Upstream(network, secrets),
+            upstream=Upstream(network, secrets, derived),
             metrics=metrics,
             guards=_guards(config, secrets),
             node=node,

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from hoopgate.config.model import Host, Role, Target
 from hoopgate.errors import ConfigError, HoopgateError, UpstreamError
+from hoopgate.protocols.postgresql.derived import DerivedKeys
 from hoopgate.protocols.postgresql.target import CancelConnection, TargetConnection
 from hoopgate.protocols.postgresql.tls import TargetContexts, failure_text
 from hoopgate.secrets import Secrets
@@ -31,10 +32,11 @@ MOMENT = 1.0  # seconds that may lie between the two halves of a rotation
 class Upstream:
     """Opens connections to targets."""
 
-    def __init__(self, reactor: Any, secrets: Secrets) -> None:
+    def __init__(self, reactor: Any, secrets: Secrets, derived: DerivedKeys) -> None:
         self._reactor = reactor
         self._secrets = secrets
         self._contexts = TargetContexts()
+        self._derived = derived
         self._cancelling: set[Deferred[None]] = set()
 
     def connect(self, target: Target, role: Role, parameters: Mapping[str, str]) -> Deferred[TargetConnection]:
@@ -45,15 +47,18 @@ class Upstream:
         """
         return Deferred.fromCoroutine(self._connect(target, role, parameters))
 
-    def send_cancel(self, connection: TargetConnection, request: bytes) -> None:
+    def send_cancel(self, connection: TargetConnection, request: bytes) -> Deferred[None]:
         """Open a connection beside ``connection`` just to cancel what it runs. Best effort, as PostgreSQL's own.
 
-        In clear text where the session itself was (libpq sends it so too before version 17); over TLS else.
+        In clear text where the session itself was (libpq sends it so too before version 17); over TLS else. Fires
+        once it has arrived or failed, and never fails.
         """
         sent = Deferred.fromCoroutine(self._cancel(connection, request))
-        sent.addErrback(lambda failure: log.warn("a cancel request was not sent: {why}", why=failure.getErrorMessage()))
+        sent.addErrback(
+            lambda failure: log.warn("a cancel request was not sent: {reason}", reason=failure.getErrorMessage())
+        )
         self._cancelling.add(sent)
-        sent.addBoth(lambda _: self._cancelling.discard(sent))
+        return sent.addBoth(lambda _: self._cancelling.discard(sent))
 
     async def settled(self) -> None:
         """Wait until the cancel requests that are on their way have arrived, or failed."""
@@ -122,7 +127,9 @@ class Upstream:
     async def _attempt(self, target: Target, host: Host, role: Role, parameters: Mapping[str, str]) -> TargetConnection:
         credential = await self._secrets.get(role.password) if role.password else None
         tls = await self._tls(target, host, role)
-        connection = TargetConnection({**parameters, "user": role.user}, tls=tls, credential=credential)
+        connection = TargetConnection(
+            {**parameters, "user": role.user}, tls=tls, credential=credential, derive=self._derived.get
+        )
         connection.endpoint = self._endpoint(target, host)
         await connection.endpoint.connect(Once(connection))
         connection.ready.addTimeout(target.connect_timeout, self._reactor, _timed_out)

@@ -45,4 +45,5 @@ class Limits:
     api_body: Bytes = field(default=64 * 1024, metadata=about("Body of an API request."))
     recorder_write: Seconds = field(default=2.0, metadata=about("One append that takes longer ends the session."))
     secret_ttl: Seconds = field(default=60.0, metadata=about("How long a secret is cached.", least=0, most=60))
+    derived_keys: Count = field(default=1024, metadata=about("SCRAM keys of passwords, kept as long.", least=0))
     drain: Seconds = field(default=30.0, metadata=about("From SIGTERM to the end of sessions.", least=0))

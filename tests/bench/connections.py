@@ -30,7 +30,7 @@ from typing import Any
 from attrs import field, frozen
 
 from hoopgate.codecs.postgresql import messages
-from hoopgate.codecs.postgresql.startup import ClientStartup, Failed, Ready, Send
+from hoopgate.codecs.postgresql.startup import ClientStartup, Derive, Failed, Ready, Send
 from hoopgate.development.accounts import fresh_directory, unprivileged
 from hoopgate.development.certificates import Authority
 from hoopgate.development.postgres import EmbeddedPostgres, Options, PostgresServer
@@ -175,6 +175,8 @@ class Client:
                 startup.feed(connection.recv(65536) or self._closed())
             elif isinstance(event, Send):
                 connection.sendall(event.data)
+            elif isinstance(event, Derive):
+                startup.derived(event.derivation.keys())
             elif isinstance(event, Failed):
                 raise SystemExit(f"{self._peer.name}: {event.message}")
             else:

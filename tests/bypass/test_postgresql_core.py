@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
@@ -341,7 +341,7 @@ def test_a_question_that_fails_within_a_batch_is_heard_by_the_client() -> None:
 
 def test_a_target_that_does_not_read_its_goodbye_is_left() -> None:
     clock = Clock()
-    connection = TargetConnection({"user": "u"}, tls=None, credential=None)
+    connection = TargetConnection({"user": "u"}, tls=None, credential=None, derive=fail)
     transport = StringTransport()
     transport.abortConnection = transport.loseConnection  # type: ignore[method-assign]
     connection.makeConnection(transport)  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
@@ -104,7 +104,7 @@ class Rig:
         self.recording = Recording(fails)
         self.session.recording = self.recording  # type: ignore[assignment]
         self.client, self.server = Transport(), Transport()  # type: ignore[no-untyped-call]
-        self.target = TargetConnection({"user": "u"}, tls=None, credential=None)
+        self.target = TargetConnection({"user": "u"}, tls=None, credential=None, derive=fail)
         self.target.makeConnection(self.server)  # type: ignore[no-untyped-call]
         self.server.clear()
         self.target.login = Ready({"client_encoding": "UTF8"}, 1, b"1234", b"I")

@@ -15,6 +15,8 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from attrs import field, frozen
+
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 
 PLAIN: Final = "SCRAM-SHA-256"
@@ -34,8 +36,31 @@ def choose_mechanism(offered: Sequence[str], binding: bytes | None) -> str | Non
     return PLAIN if PLAIN in offered else None
 
 
+@frozen
+class Keys:
+    """What a password becomes under one salt and count of iterations (RFC 5802, section 3). As secret as it is."""
+
+    client: bytes = field(repr=False)
+    server: bytes = field(repr=False)
+
+
+@frozen
+class Derivation:
+    """How to come by the keys. ``password`` is prepared already, ``iterations`` are within bounds."""
+
+    password: bytes = field(repr=False)
+    salt: bytes
+    iterations: int
+
+    def keys(self) -> Keys:
+        """Work them out: milliseconds (of CPU; the interpreter's lock is not held)."""
+        salted = hashlib.pbkdf2_hmac("sha256", self.password, self.salt, self.iterations)
+        return Keys(_mac(salted, b"Client Key"), _mac(salted, b"Server Key"))
+
+
 class ScramClient:
-    """One exchange: ``first`` → ``final`` → ``verify``. ``password`` is UTF-8, or whatever bytes the server knows.
+    """One exchange: ``first`` → ``challenged`` → ``final`` → ``verify``. Between the two in the middle the keys are
+    derived, by whoever can spare the time. ``password`` is UTF-8, or whatever bytes the server knows.
 
     ``binding`` is the tls-server-end-point data of the TLS connection (RFC 5929), None without TLS.
     """
@@ -55,24 +80,28 @@ class ScramClient:
         self._header, self._bound = _channel(mechanism, binding)
         self._nonce = base64.b64encode(nonce())
         self._bare = b"n=,r=" + self._nonce
-        self._signature = b""
+        self._unproven = self._exchange = self._signature = b""
 
     def first(self) -> bytes:
         """client-first-message."""
         return self._header + self._bare
 
-    def final(self, server_first: bytes) -> bytes:
-        """client-final-message, for the server's first one."""
+    def challenged(self, server_first: bytes) -> Derivation:
+        """Take the server's first message; ``final`` needs the keys of what is returned."""
         nonce, salt, iterations = _server_first(server_first)
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
             raise RemoteProtocolError("SCRAM: invalid nonce of the server")
-        unproven = b"c=" + base64.b64encode(self._bound) + b",r=" + nonce
-        exchange = b",".join((self._bare, server_first, unproven))
-        salted = hashlib.pbkdf2_hmac("sha256", self._password, salt, iterations)
-        client_key = _mac(salted, b"Client Key")
-        proof = _xor(client_key, _mac(hashlib.sha256(client_key).digest(), exchange))
-        self._signature = _mac(_mac(salted, b"Server Key"), exchange)
-        return unproven + b",p=" + base64.b64encode(proof)
+        self._unproven = b"c=" + base64.b64encode(self._bound) + b",r=" + nonce
+        self._exchange = b",".join((self._bare, server_first, self._unproven))
+        return Derivation(self._password, salt, iterations)
+
+    def final(self, keys: Keys) -> bytes:
+        """client-final-message."""
+        if not self._exchange:
+            raise LocalProtocolError("SCRAM: the server has not spoken yet")
+        proof = _xor(keys.client, _mac(hashlib.sha256(keys.client).digest(), self._exchange))
+        self._signature = _mac(keys.server, self._exchange)
+        return self._unproven + b",p=" + base64.b64encode(proof)
 
     def verify(self, server_final: bytes) -> None:
         """Check that the server knows the password too; RemoteProtocolError if it does not."""
@@ -136,7 +165,7 @@ def _mac(key: bytes, text: bytes) -> bytes:
 
 
 def _xor(left: bytes, right: bytes) -> bytes:
-    return bytes([a ^ b for a, b in zip(left, right, strict=True)])
+    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(len(left), "big")
 
 
 _PROHIBITED: Final[tuple[Callable[[str], bool], ...]] = (

@@ -7,6 +7,7 @@ from hoopgate.codecs.postgresql.encryption import Encryption, tls_server_end_poi
 from hoopgate.codecs.postgresql.startup_client import (
     ClientEvent,
     ClientStartup,
+    Derive,
     Failed,
     Ready,
     Send,
@@ -29,6 +30,7 @@ __all__ = [
     "Cancel",
     "ClientEvent",
     "ClientStartup",
+    "Derive",
     "Encryption",
     "Failed",
     "GssRequest",

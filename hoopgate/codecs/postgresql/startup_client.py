@@ -15,7 +15,7 @@ from attrs import field, frozen
 from hoopgate.codecs.postgresql import backend_parsers as backend
 from hoopgate.codecs.postgresql import frontend
 from hoopgate.codecs.postgresql.fields import HEADER, Reader, message
-from hoopgate.codecs.postgresql.scram import PLUS, ScramClient, choose_mechanism
+from hoopgate.codecs.postgresql.scram import PLUS, Derivation, Keys, ScramClient, choose_mechanism
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 
 MESSAGE_LIMIT: Final = 64 * 1024  # bytes of one message before the login is over; libpq allows 30,000
@@ -53,7 +53,14 @@ class Failed:
     credential_refused: bool = False
 
 
-ClientEvent = Send | Ready | Failed
+@frozen
+class Derive:
+    """Work out these keys, which takes milliseconds, and give them to :meth:`ClientStartup.derived`."""
+
+    derivation: Derivation = field(repr=False)
+
+
+ClientEvent = Send | Derive | Ready | Failed
 Script = Generator[ClientEvent | None, bytes, None]
 Step = Generator[ClientEvent | None, bytes, bytes]
 
@@ -65,7 +72,8 @@ class _Refused(Exception):  # noqa: N818 - ends the script, is no error of anyon
 
 
 class ClientStartup:
-    """Our login to a target: ``next_event`` until Ready or Failed; None means that more bytes must be fed.
+    """Our login to a target: ``next_event`` until Ready or Failed; None means that more bytes must be fed, or that
+    the keys last asked for by Derive are missing.
 
     ``credential`` is the password, None where a client certificate or trust is expected. ``channel_binding`` is
     :func:`.encryption.tls_server_end_point` of the target's certificate. ``tls_active`` also allows a cleartext
@@ -93,6 +101,8 @@ class ClientStartup:
         self._buffer = bytearray()
         self._taken = 0
         self._waiting = False
+        self._deriving = False
+        self._keys: Keys | None = None
         self._over = False
         self._script = self._run()
 
@@ -101,9 +111,9 @@ class ClientStartup:
         self._buffer += data
 
     def next_event(self) -> ClientEvent | None:
-        """What to do next; None: feed more, or the login is over."""
+        """What to do next; None: feed more, the keys are missing, or the login is over."""
         try:
-            while not self._over:
+            while not self._over and not self._deriving:
                 if self._waiting:
                     raw = self._take()
                     if raw is None:
@@ -114,6 +124,7 @@ class ClientStartup:
                 self._waiting = event is None
                 if event is not None:
                     self._over = isinstance(event, Ready)
+                    self._deriving = isinstance(event, Derive)
                     return event
         except _Refused as refusal:
             self._over = True
@@ -122,6 +133,13 @@ class ClientStartup:
             self._over = True
             raise
         return None
+
+    def derived(self, keys: Keys) -> None:
+        """What Derive asked for. Go on with ``next_event``."""
+        if not self._deriving:
+            raise LocalProtocolError("no keys were asked for")
+        self._deriving = False
+        self._keys = keys
 
     @property
     def trailing(self) -> bytes:
@@ -218,7 +236,10 @@ class ClientStartup:
         scram = ScramClient(mechanism, self._password(), self._binding)
         yield Send(frontend.sasl_initial_response(mechanism, scram.first()))
         challenge = yield from self._challenge(11)
-        yield Send(frontend.sasl_response(scram.final(challenge)))
+        yield Derive(scram.challenged(challenge))
+        assert self._keys is not None
+        yield Send(frontend.sasl_response(scram.final(self._keys)))
+        self._keys = None
         scram.verify((yield from self._challenge(12)))
 
     def _challenge(self, expected: int) -> Step:

@@ -13,7 +13,16 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgate.codecs.postgresql import messages
-from hoopgate.codecs.postgresql.startup import ClientStartup, Encryption, Failed, Ready, Send, tls_server_end_point
+from hoopgate.codecs.postgresql.scram import Derivation, Keys
+from hoopgate.codecs.postgresql.startup import (
+    ClientStartup,
+    Derive,
+    Encryption,
+    Failed,
+    Ready,
+    Send,
+    tls_server_end_point,
+)
 from hoopgate.errors import HoopgateError, RemoteProtocolError, UpstreamError
 from hoopgate.protocols.postgresql.tls import failure_text
 
@@ -25,10 +34,18 @@ FAREWELL = 10.0  # seconds that a target has to take what it was sent last
 class TargetConnection(Protocol):
     """``ready`` fires with this once logged in, or fails with UpstreamError.
 
-    ``tls`` is a context for ``startTLS``, None for none. ``credential`` is wiped from here after the login.
+    ``tls`` is a context for ``startTLS``, None for none. ``credential`` is wiped from here after the login. ``derive``
+    works out SCRAM's keys.
     """
 
-    def __init__(self, parameters: Mapping[str, str], *, tls: Any, credential: bytes | None) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, str],
+        *,
+        tls: Any,
+        credential: bytes | None,
+        derive: Callable[[Derivation], Deferred[Keys]],
+    ) -> None:
         self.ready: Deferred[TargetConnection] = Deferred(lambda _: self._give_up())
         self.login: Ready | None = None
         self.tls = tls
@@ -36,6 +53,7 @@ class TargetConnection(Protocol):
         self._parameters = parameters
         self._tls = tls
         self._credential = credential
+        self._derive = derive
         self._startup: ClientStartup | None = None
         self._encryption: Encryption | None = None
         self._early = b""
@@ -123,6 +141,9 @@ class TargetConnection(Protocol):
         while startup is not None and (event := startup.next_event()) is not None:
             if isinstance(event, Send):
                 self._write(event.data)
+            elif isinstance(event, Derive):
+                self._derive(event.derivation).addCallbacks(self._derived, self._not_derived, callbackArgs=(startup,))
+                return
             elif isinstance(event, Failed):
                 text = f"the target refused the gateway's login: {event.message} (SQLSTATE {event.sqlstate})"
                 unavailable = event.sqlstate == CANNOT_CONNECT_NOW
@@ -131,6 +152,14 @@ class TargetConnection(Protocol):
             else:
                 self._succeed(event, startup)
                 return
+
+    def _derived(self, keys: Keys, startup: ClientStartup) -> None:
+        if self._startup is startup:  # else the login failed meanwhile
+            startup.derived(keys)
+            self._guarded(self._continue)
+
+    def _not_derived(self, failure: Failure) -> None:
+        self._fail(UpstreamError(f"the target's credential cannot be used: {failure.getErrorMessage()}"))
 
     def _succeed(self, login: Ready, startup: ClientStartup) -> None:
         self.login = login
@@ -156,18 +185,22 @@ class TargetConnection(Protocol):
             self.transport.write(data)
 
     def _fail(self, error: UpstreamError) -> None:
-        self._lost = lambda reason: None
-        self._received = lambda data: None
+        self._startup = None
+        self._lost = self._received = _nothing
         if self.transport is not None:
             self.transport.loseConnection()
         if not self.ready.called:
             self.ready.errback(error)
 
     def _give_up(self) -> None:
-        self._lost = lambda reason: None
-        self._received = lambda data: None
+        self._startup = None
+        self._lost = self._received = _nothing
         if self.transport is not None:
             self.transport.abortConnection()  # type: ignore[attr-defined]
+
+
+def _nothing(event: object) -> None:
+    """The login has failed: what the target still says or does is of no interest."""
 
 
 @implementer(IHandshakeListener)

@@ -14,6 +14,7 @@ from hoopgate.codecs.postgresql import messages as m
 from hoopgate.codecs.postgresql.startup import (
     Cancel,
     ClientStartup,
+    Derive,
     Encryption,
     Failed,
     GssRequest,
@@ -86,6 +87,8 @@ def login(
             if isinstance(event, Send):
                 sent.append(event.data)
                 connection.sendall(event.data)
+            elif isinstance(event, Derive):
+                machine.derived(event.derivation.keys())
             else:
                 data = connection.recv(65536)
                 if not data:

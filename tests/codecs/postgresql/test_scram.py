@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoopgate.codecs.postgresql.scram import PLAIN, PLUS, ScramClient, choose_mechanism, prepare
+from hoopgate.codecs.postgresql.scram import PLAIN, PLUS, Derivation, ScramClient, choose_mechanism, prepare
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 from tests.codecs.postgresql.scramserver import ScramServer
 
 
 def client(mechanism: str = PLAIN, binding: bytes | None = None) -> ScramClient:
     return ScramClient(mechanism, b"pencil", binding, nonce=lambda: b"nonce")
+
+
+def answered(scram: ScramClient, first: bytes) -> bytes:
+    return scram.final(scram.challenged(first).keys())
 
 
 NONCE = base64.b64encode(b"nonce")
@@ -28,7 +32,7 @@ def test_the_example_of_rfc_7677() -> None:
     assert scram.first() == b"n,,n=,r=rOprNGfwEbeRWgbNEkqO"
     scram._bare = b"n=user,r=rOprNGfwEbeRWgbNEkqO"
     first = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
-    assert scram.final(first) == (
+    assert scram.final(scram.challenged(first).keys()) == (
         b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
     )
     scram.verify(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
@@ -41,7 +45,7 @@ def test_the_example_of_rfc_7677() -> None:
 def test_flags_of_channel_binding(mechanism: str, binding: bytes | None, flag: bytes) -> None:
     server, scram = ScramServer(b"pencil", b"hash"), client(mechanism, binding)
     assert scram.first().startswith(flag + b",,")
-    scram.verify(server.final(scram.final(server.first(scram.first()))))
+    scram.verify(server.final(answered(scram, server.first(scram.first()))))
 
 
 @pytest.mark.parametrize(
@@ -83,24 +87,35 @@ def test_choice_of_mechanism(offered, binding, expected) -> None:
 )
 def test_first_messages_that_are_refused(first: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
-        client().final(first)
+        client().challenged(first)
 
 
 @pytest.mark.parametrize("final", [b"", b"v=", b"v=AAAA", b"v=!!", b"e=invalid-proof", b"x=1", b"v"])
 def test_a_server_that_does_not_prove_itself_is_refused(final: bytes) -> None:
     scram, server = client(), ScramServer(b"pencil")
-    scram.final(server.first(scram.first()))
+    answered(scram, server.first(scram.first()))
     with pytest.raises(RemoteProtocolError):
         scram.verify(final)
 
 
 def test_a_server_with_another_password_is_refused() -> None:
     scram, server = client(), ScramServer(b"pencil")
-    message = scram.final(server.first(scram.first()))
+    message = answered(scram, server.first(scram.first()))
     good = server.final(message)
     scram._signature = bytes(32)
     with pytest.raises(RemoteProtocolError, match="wrong signature"):
         scram.verify(good)
+
+
+def test_no_proof_is_given_before_the_server_has_spoken() -> None:
+    with pytest.raises(LocalProtocolError):
+        client().final(Derivation(b"pencil", b"salt", 4096).keys())
+
+
+def test_keys_show_nothing() -> None:
+    derivation = Derivation(b"pencil", b"salt", 4096)
+    assert "pencil" not in repr(derivation)
+    assert repr(derivation.keys()) == "Keys()"
 
 
 def test_a_signature_before_the_exchange_is_refused() -> None:
@@ -113,7 +128,7 @@ def test_a_signature_before_the_exchange_is_refused() -> None:
 def test_garbage(data: bytes) -> None:
     for raw in (data, b"r=" + NONCE + data, b"r=" + NONCE + b"x,s=" + SALT + data):
         with contextlib.suppress(RemoteProtocolError):
-            client().final(raw)
+            client().challenged(raw)
 
 
 def test_plus_needs_a_binding() -> None:

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoopgate.codecs.postgresql import messages as m
-from hoopgate.codecs.postgresql.scram import PLAIN, PLUS
+from hoopgate.codecs.postgresql.scram import PLAIN, PLUS, Derivation
 from hoopgate.codecs.postgresql.startup import (
     ClientEvent,
     ClientStartup,
+    Derive,
     Encryption,
     Failed,
     Ready,
@@ -55,8 +56,12 @@ def answer(machine: ClientStartup, data: bytes) -> ClientEvent | None:
 def login(machine: ClientStartup, server: Callable[[bytes], bytes]) -> ClientEvent | None:
     """Let ``server`` answer whatever the machine sends, until it sends no more."""
     event = machine.next_event()
-    while isinstance(event, Send):
-        event = answer(machine, server(event.data))
+    while isinstance(event, Send | Derive):
+        if isinstance(event, Derive):
+            machine.derived(event.derivation.keys())
+            event = machine.next_event()
+        else:
+            event = answer(machine, server(event.data))
     return event
 
 
@@ -133,8 +138,34 @@ def in_scram(steps: int) -> tuple[ClientStartup, ScramTarget]:
         event = machine.next_event()
         assert isinstance(event, Send)
         machine.feed(target(event.data))
-    assert isinstance(machine.next_event(), Send)
+    event = machine.next_event()
+    if isinstance(event, Derive):
+        machine.derived(event.derivation.keys())
+        event = machine.next_event()
+    assert isinstance(event, Send)
     return machine, target
+
+
+def test_what_a_target_says_before_the_keys_are_there_waits() -> None:
+    target = ScramTarget([PLAIN])
+    machine = ClientStartup(ME, credential=b"secret")
+    for _ in range(2):
+        event = machine.next_event()
+        assert isinstance(event, Send)
+        machine.feed(target(event.data))
+    derive = machine.next_event()
+    assert isinstance(derive, Derive)
+    assert machine.next_event() is None
+    assert answer(machine, m.authentication_ok()) is None  # success without a proof, too early at that
+    machine.derived(derive.derivation.keys())
+    assert isinstance(machine.next_event(), Send)
+    with pytest.raises(RemoteProtocolError):
+        machine.next_event()
+
+
+def test_keys_that_nobody_asked_for_are_our_own_mistake() -> None:
+    with pytest.raises(LocalProtocolError):
+        started().derived(Derivation(b"secret", b"salt", 4096).keys())
 
 
 @pytest.mark.parametrize("steps", [1, 2])
