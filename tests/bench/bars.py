@@ -78,7 +78,7 @@ def bars() -> Iterator[Bar]:
     for clients in ("1 client", "8 clients", "64 clients"):
         yield Bar(f"TLS: point select, prepared, {clients}", ours, "rate", "pgbouncer", 0.8)
     yield Bar("TLS: handshakes", ours, "rate", "pgbouncer", 0.9)
-    yield Bar("TLS: handshakes, resumed", ours, "rate", "haproxy", 0.9)
+    yield Bar("TLS: handshakes, resumed", ours, "rate", "pgbouncer", 0.9)
     yield Bar("TLS: connections, resumed", ours, "rate", "pgbouncer", 0.8)
     yield Bar("TLS: connections, pgbench -C", ours, "rate", "pgbouncer", 0.8)
     hashed = "hoopgate, hashing"

@@ -7,7 +7,7 @@ from tests.bench.peers import DATABASE, PASSWORD, USER
 
 # Nothing may hide in the server: it is the same for all, and what it holds fits into memory.
 SETTINGS = {
-    "shared_buffers": "1GB",
+    "shared_buffers": "512MB",
     "max_wal_size": "4GB",
     "max_connections": "300",
     "autovacuum": "off",

@@ -16,6 +16,7 @@ from typing import Any
 from hoopgate.development.accounts import fresh_directory
 from tests.bench.bars import Results
 from tests.bench.report import as_markdown, figures
+from tests.bench.rest import SESSIONS, facts
 from tests.bench.result import FailedRunError
 from tests.bench.stage import Stage, staged
 from tests.bench.workloads import Sizes, Workload, workloads
@@ -92,9 +93,12 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each run that lasts as long as it is let")
     parser.add_argument("--rows", type=int, default=1_000_000, help="in the larger tables")
     parser.add_argument("--copy-in", type=int, metavar="MB", help="1024, or 128 with --quick")
-    parser.add_argument("--only", action="append", default=[], help="names that begin so (* fits all); repeatable")
+    parser.add_argument(
+        "--only", action="append", default=[], help="names that begin so (* fits all), or: rest"
+    )
     parser.add_argument("--peers", action="append", default=[], help="this peer; repeatable")
     parser.add_argument("--tree", action="append", default=[], metavar="NAME=DIR", help="another checkout to compare")
+    parser.add_argument("--sessions", type=int, default=SESSIONS, help="that sit idle")
     parser.add_argument("--no-compile", action="store_true", help="measure the interpreted core as the main one")
     parser.add_argument("--list", action="store_true", help="say which workloads there are, with their peers")
     parser.add_argument("--out", type=Path, default=OUT, help="directory for results.json and results.md")
@@ -125,8 +129,9 @@ def _run(options: argparse.Namespace, work: list[Workload], directory: Path) -> 
     trees = {name: Path(path).resolve() for name, path in options.tree.items()}
     with staged(directory, rows=options.rows, trees=trees, compiled=not options.no_compile) as stage:
         results, failed = measure(stage, work, options.rounds, _say)
+        found = facts(stage, _say, sessions=options.sessions) if _wants_facts(options) else []
         settings: dict[str, Any] = {"rounds": options.rounds, "seconds": options.seconds, "rows": options.rows}
-        given = figures(stage, work, results, [], settings)
+        given = figures(stage, work, results, found, settings)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(given, indent=1) + "\n")
     table = as_markdown(given)
@@ -137,6 +142,11 @@ def _run(options: argparse.Namespace, work: list[Workload], directory: Path) -> 
     for line in failed:
         print(f"failed: {line}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _wants_facts(options: argparse.Namespace) -> bool:
+    """What the gateway needs at rest: part of a whole run, and a thing of its own by ``--only rest``."""
+    return "rest" in options.only or not (options.only or options.quick)
 
 
 def _say(text: str) -> None:

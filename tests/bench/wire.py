@@ -113,6 +113,10 @@ class Wire:
                 raise RefusedError(bytes(view[5:count]).decode("utf-8", "replace"))
         return total
 
+    def leave_open(self) -> socket.socket:
+        """The connection alone, without what reads from it."""
+        return self.socket
+
     def close(self) -> None:
         try:
             self.socket.sendall(message(b"X"))
