@@ -26,6 +26,7 @@ MODULES: Final = (
     "hoopgate.codecs.postgresql.backend_parsers",
     "hoopgate.codecs.postgresql.rows",
     "hoopgate.codecs.postgresql.splice",
+    "hoopgate.transforms",
 )
 
 NOTE: Final = Path(__file__).with_name("core.txt")  # setup.py's word on why it compiled nothing

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from hoopgate.catalogue.snapshot import UserType
 from hoopgate.config.model import Mask
 from hoopgate.fixed_values import ARRAYS, FIXED, Fixed
-
-Transform = Callable[[bytes], bytes | None]
+from hoopgate.transforms import Constant, Transform
 
 TEXT_TYPES: Final = frozenset({25, 1042, 1043, 705, 19})
 """text, bpchar, varchar, unknown, name: in both formats the characters themselves."""
@@ -24,9 +23,8 @@ _UUID, _BYTEA, _JSON, _JSONB, _XML = 2950, 17, 114, 3802, 142
 _NONE: Final[Mapping[int, UserType]] = {}
 
 
-def nothing(value: bytes) -> bytes | None:
-    """The mask ``null``, and whatever has no better one."""
-    return None
+nothing: Final = Constant(None)
+"""The mask ``null``, and whatever has no better one."""
 
 
 def transform(
@@ -52,7 +50,7 @@ def transform(
             return lambda value: _digest_uuid(key, value, format)
         if type_oid == _BYTEA:
             return lambda value: _digest_bytea(key, value, format)
-    return _constant(_fixed(mask, type_oid, format, types, encoding))
+    return Constant(_fixed(mask, type_oid, format, types, encoding))
 
 
 def _is_text(type_oid: int, types: Mapping[int, UserType]) -> bool:
@@ -66,7 +64,7 @@ def _text(mask: Mask, key: bytes | None, encoding: str) -> Transform:
         return lambda value: shown + _tail(value, mask.keep, encoding)
     if mask.kind == "hash" and key is not None:
         return lambda value: _digest(key, _canonical(value, encoding)).hex().encode("ascii")
-    return _constant(shown)
+    return Constant(shown)
 
 
 def _tail(value: bytes, keep: int, encoding: str) -> bytes:
@@ -130,7 +128,3 @@ def _fixed(mask: Mask, type_oid: int, format: int, types: Mapping[int, UserType]
     if element:
         return b"\0" * 8 + element.to_bytes(4, "big") if format else b"{}"
     return None
-
-
-def _constant(value: bytes | None) -> Transform:
-    return lambda old: value

@@ -15,9 +15,10 @@ from hoopgate.codecs.postgresql.splice import Plan
 from hoopgate.config.model import Mask
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import Column, Columns
-from hoopgate.masks import Transform, nothing, transform
+from hoopgate.masks import nothing, transform
 from hoopgate.policy.touch import CopyShape
 from hoopgate.policy.touch_sources import UNSEEN, own_masks
+from hoopgate.transforms import Transform
 
 Keys = Mapping[str, bytes]  # mask's name -> its secret
 MULTIBYTE_WITH_ASCII = frozenset({"cp932", "cp936", "cp949", "cp950", "gb18030", "johab"})

@@ -6,20 +6,19 @@ is not masked. PostgreSQL manual, "Message Formats": DataRow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from librt.strings import BytesWriter, read_i16_be, read_i32_be, write_i32_be
 
 from hoopgate.codecs.postgresql.fields import MESSAGE_MAXIMUM
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
+from hoopgate.transforms import Constant, Transform
 
-Transform = Callable[[bytes], bytes | None]
-"""What becomes of a value, in the column's own format; None makes it NULL. NULL itself is never passed in."""
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 DATA_ROW: Final = 0x44
 NULL: Final = b"\xff\xff\xff\xff"
-_head = Struct(">BIH").unpack_from  # type, length, number of columns
-_size = Struct(">i").unpack_from
 
 
 class Plan:
@@ -37,115 +36,141 @@ class Plan:
         return f"<Plan: {len(self.masked)} of {len(self.transforms)} columns masked>"
 
 
+class Step:
+    """How many cells to pass over, then what to do with the one behind them."""
+
+    __slots__ = ("constant", "gap", "transform")
+
+    def __init__(self, gap: int, transform: Transform) -> None:
+        self.gap: i64 = gap
+        self.transform = transform
+        self.constant = b""  # the cell, length and all, that takes the place of any value; empty where values differ
+        if isinstance(transform, Constant):
+            out = BytesWriter()
+            write_value(out, transform.value)
+            self.constant = out.getvalue()
+
+
+def steps_of(plan: Plan) -> list[Step]:
+    """The plan as a walk over the cells of a row, up to its last masked one."""
+    steps = []
+    before = -1
+    for index, transform in plan.masked:
+        steps.append(Step(index - before - 1, transform))
+        before = index
+    return steps
+
+
 class Splicer:
     """Applies one plan to the rows of one result. ``limit_row``: bytes of one DataRow message, at most."""
 
     __slots__ = ("_limit", "_masked_last", "_steps", "_width")
 
     def __init__(self, plan: Plan, limit_row: int) -> None:
-        self._width = len(plan.transforms)
-        self._limit = min(limit_row, MESSAGE_MAXIMUM)
-        self._masked_last = plan.last + 1 == self._width
-        # How many cells to pass over, then what to do with the one behind them.
-        self._steps: list[tuple[int, Transform]] = []
-        before = -1
-        for index, transform in plan.masked:
-            self._steps.append((index - before - 1, transform))
-            before = index
+        self._width: i64 = len(plan.transforms)
+        self._limit: i64 = min(limit_row, MESSAGE_MAXIMUM)
+        self._masked_last = plan.last + 1 == len(plan.transforms)
+        self._steps = steps_of(plan)
 
-    def splice(self, data: bytes, start: int, end: int) -> bytes:
+    def splice(self, data: bytes, start: i64, end: i64) -> bytes:
         """The masked form of ``data[start:end]``, a run of whole DataRow messages.
 
         Returns ``data`` itself if that is the whole of it and nothing changed. Raises RemoteProtocolError for a
         malformed row, a row over the limit, and a row that has not exactly the plan's columns.
         """
-        if not 0 <= start <= end <= len(data):
+        total: i64 = len(data)
+        if not 0 <= start <= end <= total:
             raise LocalProtocolError("the span lies outside of the data")
-        parts: list[bytes] = []
-        copied = start
-        position = start
-        limit = self._limit
+        out = BytesWriter()
+        copied = position = start
+        width, limit = self._width, self._limit
         while position < end:
             if end - position < 7:
                 raise RemoteProtocolError("truncated DataRow")
-            kind, size, width = _head(data, position)
-            stop: int = position + 1 + size
-            if kind != DATA_ROW or size < 6 or size >= limit or stop > end:
-                raise self._malformed(kind, size)
-            if width != self._width:
-                raise RemoteProtocolError(f"a row has {width} columns, its description {self._width}")
-            copied = self._row(data, position, stop, copied, parts)
+            size: int = read_i32_be(data, position + 1)
+            stop = position + 1 + size
+            if data[position] != DATA_ROW or size < 6 or size >= limit or stop > end:
+                raise self._malformed(data[position], size)
+            cells: int = read_i16_be(data, position + 5)
+            if cells != width:
+                raise RemoteProtocolError(f"a row has {cells & 0xFFFF} columns, its description {width}")
+            copied = self._row(data, position, stop, copied, out)
             position = stop
-        if not parts:
-            return data if end - start == len(data) else data[start:end]
-        parts.append(data[copied:end])
-        return b"".join(parts)
+        if copied == start:
+            return data if end - start == total else data[start:end]
+        out.write(data[copied:end])
+        return out.getvalue()
 
-    def _row(self, data: bytes, start: int, stop: int, copied: int, parts: list[bytes]) -> int:
-        """Append the masked cells of the row ``data[start:stop]`` to ``parts``; returns up to where data is copied.
+    def _row(self, data: bytes, start: i64, stop: i64, copied: i64, out: BytesWriter) -> i64:
+        """Write the row ``data[start:stop]`` up to its last masked cell; returns up to where data is written.
 
         Cells behind the last masked one are not looked at: both ends read those the same way.
         """
-        length_at = -1  # where in parts the row's new length belongs
-        length = stop - start - 1
+        before: i64 = len(out) - copied
         position = start + 7
         last = stop - 4  # where the last cell may begin
-        for gap, transform in self._steps:
-            if gap:
-                position = _behind(data, position, gap, last)
-            if position > last:
-                raise RemoteProtocolError("truncated DataRow")
-            size: int = _size(data, position)[0]
-            position += 4
-            if size == -1:
-                continue
-            cell = position
-            position += size
-            if size < -1 or position > stop:
-                raise RemoteProtocolError("a cell exceeds its row")
-            old = data[cell:position]
-            new = transform(old)
-            if new == old:
-                continue
-            if length_at < 0:
-                parts.append(data[copied : start + 1])
-                length_at = len(parts)
-                parts.append(b"")
-                copied = start + 5
-            parts.append(data[copied : cell - 4])
-            copied = position
-            parts.append(NULL if new is None else len(new).to_bytes(4, "big"))
-            if new:
-                parts.append(new)
-                length += len(new)
-            length -= size
+        for step in self._steps:
+            gap = step.gap
+            while gap >= 0:
+                if position > last:
+                    raise RemoteProtocolError("truncated DataRow")
+                size: int = read_i32_be(data, position)
+                cell = position + 4
+                position = cell if size == -1 else cell + size
+                if size < -1 or position > stop:
+                    raise RemoteProtocolError("a cell exceeds its row")
+                gap -= 1
+            if size != -1 and _masked(step, data, copied, cell, position, out):
+                copied = position
         if self._masked_last and position != stop:
             raise RemoteProtocolError("a row has bytes behind its last cell")
-        if length_at >= 0:
-            parts[length_at] = _length(length)
+        grown: i64 = len(out) - copied - before
+        if grown:
+            _patch(out, before + start + 1, stop - start - 1, stop - start - 1 + grown)
         return copied
 
     def _malformed(self, kind: int, size: int) -> RemoteProtocolError:
         if kind != DATA_ROW:
             return RemoteProtocolError(f"expected DataRow, got message type {kind}")
-        if size >= self._limit:
-            return RemoteProtocolError(f"a masked row of {size} bytes is over the limit (limits.row)", "54000")
+        if not 0 <= size < self._limit:
+            text = f"a masked row of {size & 0xFFFFFFFF} bytes is over the limit (limits.row)"
+            return RemoteProtocolError(text, "54000")
         return RemoteProtocolError("truncated DataRow")
 
 
-def _behind(data: bytes, position: int, cells: int, last: int) -> int:
-    """Where the cell begins that follows ``cells`` cells; none of those may begin behind ``last``."""
-    for _ in range(cells):
-        if position > last:
-            raise RemoteProtocolError("truncated DataRow")
-        size: int = _size(data, position)[0]
-        if size < -1:
-            raise RemoteProtocolError("a cell has an invalid length")
-        position += 4 if size == -1 else 4 + size
-    return position
+def _masked(step: Step, data: bytes, copied: i64, cell: i64, end: i64, out: BytesWriter) -> bool:
+    """Write what is left before the value ``data[cell:end]``, and what takes its place; False if it stays as it is."""
+    if step.constant:
+        out.write(data[copied : cell - 4])
+        out.write(step.constant)
+        return True
+    old = data[cell:end]
+    new = step.transform(old)
+    if new == old:
+        return False
+    out.write(data[copied : cell - 4])
+    write_value(out, new)
+    return True
 
 
-def _length(size: int) -> bytes:
+def write_value(out: BytesWriter, value: bytes | None) -> None:
+    """Write a cell, its length before it."""
+    if value is None:
+        write_i32_be(out, -1)
+        return
+    size = len(value)
     if size > MESSAGE_MAXIMUM:
         raise LocalProtocolError("a mask made a row longer than a message may be")
-    return size.to_bytes(4, "big")
+    write_i32_be(out, size)
+    out.write(value)
+
+
+def _patch(out: BytesWriter, position: i64, before: int, length: int) -> None:
+    """Write the Int32 ``length`` over ``before``, which stands at ``position``."""
+    if length > MESSAGE_MAXIMUM:
+        raise LocalProtocolError("a mask made a row longer than a message may be")
+    out[position + 3] = length & 0xFF
+    if length >> 8 != before >> 8:
+        out[position] = length >> 24
+        out[position + 1] = length >> 16 & 0xFF
+        out[position + 2] = length >> 8 & 0xFF
