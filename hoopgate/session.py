@@ -206,6 +206,16 @@ class Session:
         except RecordingError as error:
             self.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
 
+    def later(self, payload: bytes) -> None:
+        """Tell the recording alone, of an event that is encoded already (:mod:`hoopgate.recorders.events`)."""
+        recording = self.recording
+        if recording is None:
+            return
+        try:
+            recording.later(payload)
+        except RecordingError as error:
+            self.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
+
     def end(self, reason: str, *, sqlstate: str = "57P01", rule: str = "") -> None:
         """End the session once; the client gets ``reason`` as its last error, unless ``sqlstate`` is empty."""
         if self.state is State.ENDED:

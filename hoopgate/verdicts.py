@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 if TYPE_CHECKING:
     from hoopgate.frames import Frame
@@ -65,7 +66,8 @@ class Approvers:
 class Hold:
     """Keep the frame until enough approvers agree, at most ``timeout`` seconds; then refuse it.
 
-    ``frame``: what they are to agree to, where another guard rewrote it (the chain fills it in).
+    ``frame``: what they are to agree to, where another guard rewrote it (the chain fills it in). ``released`` is
+    called once they have agreed, right before the frame passes without being judged again.
     """
 
     reason: str
@@ -76,6 +78,7 @@ class Hold:
     risk: int = 0
     reasons: tuple[str, ...] = ()
     frame: Frame | None = None
+    released: Callable[[], None] | None = field(default=None, eq=False, repr=False)
 
 
 Verdict = Allow | Rewrite | Mask | Block | Hold

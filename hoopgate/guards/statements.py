@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import classImplements
 
-from hoopgate.errors import QuestionError
 from hoopgate.frames import Frame, Phase, Statement
 from hoopgate.guards.mask_memory import Bodies
+from hoopgate.guards.places import Places
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy import replication
-from hoopgate.policy.engine import Decision, Subject
-from hoopgate.policy.globs import SCHEMALESS
+from hoopgate.policy.engine import Decision, Ruling, Standing, Subject
+from hoopgate.policy.ruling import names_without_schema
 from hoopgate.policy.sql.effects import effects
-from hoopgate.policy.sql.moving import EVERYWHERE, moved_names
+from hoopgate.policy.sql.moving import moved_names
 from hoopgate.policy.sql.parser import Parsed, Unparsable
+from hoopgate.recorders.events import statement_event, statement_prefix
 from hoopgate.recorders.redact import redact_statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
 
 if TYPE_CHECKING:
-    from hoopgate.session import Rows, Session
+    from hoopgate.session import Session
 
-SCHEMAS: Final = "SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) s"
-# After these the session may look for names elsewhere: code ran, or a setting changed or came back.
-_MOVES: Final = frozenset({"admin", "execute", "unknown", "schema"})
-_MOVING: Final = frozenset({"RESET", "DISCARD ALL", "ROLLBACK", "ROLLBACK TO", "COMMIT", "SET"})
-_RENAMES: Final = frozenset({"PREPARE", "DEALLOCATE", "DISCARD ALL", "DISCARD PLANS", "DECLARE CURSOR", "CLOSE"})
+_SIMPLE: Final = Phase.SIMPLE
+_PREPARE: Final = Phase.PREPARE
+_BIND: Final = Phase.BIND
+_EXECUTE: Final = Phase.EXECUTE
+_CALL: Final = Phase.CALL
 
 
-@implementer(IGuardFactory)
 class Statements:
     """Every session has one."""
 
@@ -41,58 +40,97 @@ class Statements:
         return StatementsGuard(session)
 
 
-@implementer(IGuard)
 class StatementsGuard:
     """Text is judged as it is parsed, bound and run: a denial comes at once, a hold once the parameters are known.
 
-    Each phase asks the policy in force then, so that a reload governs statements prepared before it. Where the
-    session looks for names without a schema is asked of the session itself, again after whatever may have moved it.
+    Each phase asks the policy in force then, so that a reload governs statements prepared before it. What is
+    remembered and simply allowed passes by one look into the engine's memory; everything else goes the long way.
     """
 
-    wants = frozenset({Statement})
+    wants: ClassVar[frozenset[type[Frame]]] = frozenset({Statement})
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._schemas: tuple[str, ...] | None = None
+        self._session: Any = session
+        self._gateway: Any = session.gateway
+        self._counts: Any = session.gateway.metrics.statements
+        self._places = Places(session)
         self._bodies = Bodies()
-        self._seen: set[str] = set()  # schemas in which it ever looked
-        self._tentative = False  # the schemas were asked for where a failure would undo what they are
+        self._engine: Any = None  # the one under which the standing was worked out
+        self._standing: Standing | None = None
+        self._path: tuple[str, ...] | None = None
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         assert isinstance(frame, Statement)
-        self._session.decision = None
-        if frame.phase is Phase.CALL:
-            return self._verdict(frame, self._session.engine.decide_call(self._subject(())))
-        if self._session.replication and (operation := replication.command(frame.text)) is not None:
-            return self._verdict(frame, self._session.engine.decide_operation(self._subject(()), operation))
-        if self._tentative:
-            self._tentative, self._schemas = False, None
-        if frame.phase is Phase.SIMPLE and ";" in frame.text.rstrip().rstrip(";"):
-            return self._several(frame)
-        return self._one(frame)
+        session, places, phase = self._session, self._places, frame.phase
+        if places.unsettled:
+            places.settle()
+        session.decision = None
+        if phase is _CALL or session.replication:
+            return self._special(frame)
+        standing = self._stand()
+        ruling: Ruling | None = self._engine.known(standing, frame.text)
+        if ruling is None or not ruling.plain or (ruling.asks and places.schemas is None):
+            return self._judged(frame)
+        self._engine.went_by(standing, frame.text, ruling)
+        session.decision = ruling.decision
+        if phase is _SIMPLE or phase is _BIND:
+            self._tell(frame, ruling)
+        if ruling.ends and (phase is _SIMPLE or phase is _EXECUTE):
+            places.end()
+        return ALLOW
 
     def closed(self, reason: str) -> None:
         """Nothing is kept."""
 
+    def _stand(self) -> Standing:
+        """The session's standing now; the same object until what it was worked out of is another."""
+        session, standing = self._session, self._standing
+        engine = self._gateway.engine
+        grants = self._gateway.grants_of(session.identity)
+        path = self._places.schemas
+        if standing is not None and engine is self._engine and path is self._path:
+            subject = standing.subject
+            if subject.target is session.target and subject.grants == grants:
+                return standing
+        self._engine, self._path = engine, path
+        subject = Subject(session.identity, session.target, session.role, grants, None, () if path is None else path)
+        made: Standing = engine.standing(subject)
+        self._standing = made
+        return made
+
+    # --- the long way
+
+    def _special(self, frame: Statement) -> Verdict | Deferred[Verdict]:
+        """Function calls by number, and the commands of the replication protocol."""
+        subject = self._stand().subject
+        if frame.phase is _CALL:
+            return self._verdict(frame, Ruling(self._engine.decide_call(evolve(subject, search_path=()))))
+        operation = replication.command(frame.text)
+        if operation is None:
+            return self._judged(frame)
+        decision = self._engine.decide_operation(evolve(subject, search_path=()), operation)
+        return self._verdict(frame, Ruling(decision))
+
+    def _judged(self, frame: Statement) -> Verdict | Deferred[Verdict]:
+        if frame.phase is _SIMPLE and ";" in frame.text.rstrip().rstrip(";"):
+            return self._several(frame)
+        return self._one(frame)
+
     def _one(self, frame: Statement) -> Verdict | Deferred[Verdict]:
-        if self._schemas is None and self._asks_for_names(frame.text):
-            return self._asked(lambda: self._decide(frame))
-        return self._decide(frame)
+        if self._places.schemas is None and self._asks_for_names(frame.text):
+            return self._places.ask(lambda: self._decide(frame, self._stand()))
+        return self._decide(frame, self._stand())
 
     def _several(self, frame: Statement) -> Verdict | Deferred[Verdict]:
         """A message that may turn names elsewhere in its course is judged in all places where they may then be."""
 
         def read(parsed: Parsed) -> Verdict | Deferred[Verdict]:
             made = moved_names(parsed)
-            if made is None:
-                return self._one(frame)
+            return self._one(frame) if made is None else self._places.ask_everywhere(made, located)
 
-            def located(rows: Rows) -> Verdict | Deferred[Verdict]:
-                self._schemas = None
-                places = made.union(self._seen, (name for (name,) in rows if name is not None))
-                return self._decide(frame, tuple(sorted(places)))
-
-            return self._session.ask(EVERYWHERE).addCallbacks(located, _unlocated)
+        def located(schemas: tuple[str, ...]) -> Verdict | Deferred[Verdict]:
+            subject = evolve(self._stand().subject, search_path=schemas)
+            return self._decide(frame, self._engine.standing(subject))
 
         def unread(failure: Failure) -> Verdict | Deferred[Verdict]:
             failure.trap(Unparsable)
@@ -116,91 +154,63 @@ class StatementsGuard:
             parsed = self._session.parser.parse(text)
         except Unparsable:
             return False
-        if not isinstance(parsed, Parsed):
-            return True
-        things = (thing for operation in effects(parsed).operations for thing in operation.objects)
-        return any(not thing.schema and thing.kind not in SCHEMALESS for thing in things)
+        return not isinstance(parsed, Parsed) or names_without_schema(effects(parsed).operations)
 
-    def _subject(self, schemas: tuple[str, ...]) -> Subject:
-        session = self._session
-        return Subject(
-            identity=session.identity,
-            target=session.target,
-            role=session.role,
-            grants=session.grants,
-            search_path=schemas,
-        )
+    def _decide(self, frame: Statement, standing: Standing) -> Verdict | Deferred[Verdict]:
+        ruling: Ruling | Deferred[Ruling] = self._engine.rule(standing, frame.text)
+        if isinstance(ruling, Deferred):
+            return ruling.addCallback(lambda answer: self._decided(frame, answer))
+        return self._decided(frame, ruling)
 
-    def _asked(self, then: Callable[[], Verdict | Deferred[Verdict]]) -> Deferred[Verdict]:
-        """Ask where names are looked for, then go on. Without an answer no rule could meet what is named: refuse."""
-
-        def located(rows: Rows) -> Verdict | Deferred[Verdict]:
-            self._schemas = tuple(name for (name,) in rows if name is not None)
-            self._seen.update(self._schemas)
-            self._tentative = self._session.tentative
-            return then()
-
-        return self._session.ask(SCHEMAS).addCallbacks(located, _unlocated)
-
-    def _decide(self, frame: Statement, schemas: tuple[str, ...] | None = None) -> Verdict | Deferred[Verdict]:
-        places = (self._schemas or ()) if schemas is None else schemas
-        decision = self._session.engine.decide(self._subject(places), frame.text)
-        if isinstance(decision, Deferred):
-            return decision.addCallback(lambda answer: self._decided(frame, answer))
-        return self._decided(frame, decision)
-
-    def _decided(self, frame: Statement, decision: Decision) -> Verdict | Deferred[Verdict]:
+    def _decided(self, frame: Statement, ruling: Ruling) -> Verdict | Deferred[Verdict]:
         """SQL's EXECUTE runs what the protocol prepared too, which as it was parsed was not held yet."""
-        if decision.then == "deny":
-            return self._verdict(frame, decision)
-        runs = [
-            text
-            for operation in decision.operations
-            if operation.command == "EXECUTE"
-            for thing in operation.objects
-            if (text := self._session.prepared(thing.name)) is not None
-        ]
-        if self._schemas is None and any(self._asks_for_names(text) for text in runs):
-            return self._asked(lambda: self._decided(frame, decision))
-        names = [thing.name for one in decision.operations if one.command == "EXECUTE" for thing in one.objects]
-        known = [text for name in names for text in self._bodies.of(name)]
-        if self._schemas is None and any(self._asks_for_names(text) for text in known):
-            return self._asked(lambda: self._decided(frame, decision))
+        if ruling.decision.then == "deny" or not ruling.executes:
+            return self._verdict(frame, ruling)
+        found = [self._session.prepared(name) for name in ruling.executes]
+        runs = [text for text in found if text is not None]
+        known = [text for name in ruling.executes for text in self._bodies.of(name)]
+        if self._places.schemas is None and any(self._asks_for_names(text) for text in (*runs, *known)):
+            return self._places.ask(lambda: self._decided(frame, ruling))
+        standing = self._stand()
         for text in known:
             # It was judged, and perhaps approved, as it was prepared; but its names may mean other tables by now.
-            inner = self._session.engine.decide(self._subject(self._schemas or ()), text)
-            if isinstance(inner, Deferred) or inner.then == "deny":
-                return self._not_by_sql(frame, decision, inner)
+            inner = self._engine.rule(standing, text)
+            if isinstance(inner, Deferred) or inner.decision.then == "deny":
+                return self._not_by_sql(frame, ruling, inner)
         for text in runs:
-            inner = self._session.engine.decide(self._subject(self._schemas or ()), text)
-            if isinstance(inner, Deferred) or inner.then != "allow":
-                return self._not_by_sql(frame, decision, inner)
-        return self._verdict(frame, decision)
+            inner = self._engine.rule(standing, text)
+            if isinstance(inner, Deferred) or inner.decision.then != "allow":
+                return self._not_by_sql(frame, ruling, inner)
+        return self._verdict(frame, ruling)
 
-    def _not_by_sql(self, frame: Statement, decision: Decision, inner: Decision | Deferred[Decision]) -> Block:
-        rule = decision.rule if isinstance(inner, Deferred) else inner.rule
-        self._report(frame, evolve(decision, then="deny", rule=rule))
+    def _not_by_sql(self, frame: Statement, ruling: Ruling, inner: Ruling | Deferred[Ruling]) -> Block:
+        rule = ruling.decision.rule if isinstance(inner, Deferred) else inner.decision.rule
+        self._report(frame, evolve(ruling.decision, then="deny", rule=rule))
         return Block(
             "what the statement executes is not simply allowed",
             rule=rule,
             hint="Bind and execute it by the protocol that prepared it.",
         )
 
-    def _verdict(self, frame: Statement, decision: Decision) -> Verdict:
-        session = self._session
+    def _verdict(self, frame: Statement, ruling: Ruling) -> Verdict:
+        session, decision, phase = self._session, ruling.decision, frame.phase
         session.decision = decision
-        if frame.phase is not Phase.PREPARE:
+        if decision.then == "allow":
+            if phase is not _PREPARE and phase is not _EXECUTE:
+                self._tell(frame, ruling)
+        elif phase is not _PREPARE:
             self._report(frame, decision)
         if decision.then == "deny":
             return Block(decision.reason, rule=decision.rule, hint=decision.hint)
-        released = frame.phase is Phase.EXECUTE and frame.released == session.config.version
-        if decision.then == "hold" and frame.phase is not Phase.PREPARE and not released:
-            return self._hold(decision)
-        if frame.phase in (Phase.SIMPLE, Phase.EXECUTE):
-            self._forget(frame, decision)
+        released = phase is _EXECUTE and frame.released == session.config.version
+        if decision.then == "hold" and phase is not _PREPARE and not released:
+            return self._hold(frame, ruling)
+        if phase is not _PREPARE and phase is not _BIND:
+            self._forget(frame, ruling)
         return ALLOW
 
-    def _hold(self, decision: Decision) -> Hold:
+    def _hold(self, frame: Statement, ruling: Ruling) -> Hold:
+        decision = ruling.decision
         return Hold(
             decision.reason,
             rule=decision.rule,
@@ -209,14 +219,30 @@ class StatementsGuard:
             operation=", ".join(operation.command for operation in decision.operations),
             risk=decision.risk,
             reasons=decision.risk_reasons,
+            # A simple query runs as soon as it is released; what is bound comes again, to be executed.
+            released=(lambda: self._forget(frame, ruling)) if frame.phase is _SIMPLE else None,
         )
 
+    # --- what is told, and what is forgotten
+
+    def _tell(self, frame: Statement, ruling: Ruling) -> None:
+        """Record that the statement is allowed; an Execute's was recorded as it was bound."""
+        if not ruling.event:
+            decision = ruling.decision
+            found = {operation.effect for operation in decision.operations}
+            ruling.event = statement_prefix(decision.then, decision.rule, found, decision.risk)
+            ruling.counted = self._counts.places(sorted(found), decision.then)
+        counts = self._counts.counts
+        for place in ruling.counted:
+            counts[place] += 1
+        self._session.later(statement_event(ruling.event, frame.text, frame.number, frame.phase, frame.parameters))
+
     def _report(self, frame: Statement, decision: Decision) -> None:
-        if frame.phase is Phase.EXECUTE and decision.then == "allow":
-            return  # reported as it was bound
+        """Record that it is not, or not yet."""
         fields: dict[str, Any] = {
             "text": redact_statement(frame.text),
             "phase": frame.phase.value,
+            "number": frame.number,
             "verdict": decision.then,
             "rule": decision.rule,
             "effects": sorted({operation.effect for operation in decision.operations}),
@@ -230,13 +256,14 @@ class StatementsGuard:
             fields["risk"] = decision.risk
         self._session.event("statement", **fields)
 
-    def _forget(self, frame: Statement, decision: Decision) -> None:
+    def _forget(self, frame: Statement, ruling: Ruling) -> None:
         """What this statement may change of what we know: where names are looked for, and what prepared ones mean."""
-        for operation in decision.operations:
-            if operation.effect in _MOVES or operation.command in _MOVING:
-                self._schemas = None
-            if operation.command in _RENAMES:
-                self._forget_names(frame)
+        if ruling.moves:
+            self._places.move()
+        elif ruling.ends:
+            self._places.end()
+        if ruling.renames:
+            self._forget_names(frame)
 
     def _forget_names(self, frame: Statement) -> None:
         """SQL's prepared statements and cursors share their names with the protocol's Parse and Bind."""
@@ -264,11 +291,5 @@ class StatementsGuard:
                 session.forget_portal(None)
 
 
-def _unlocated(failure: Failure) -> Verdict:
-    error = failure.value
-    if not isinstance(error, QuestionError):
-        failure.raiseException()
-    elif error.aborted:
-        reason = "current transaction is aborted, commands ignored until end of transaction block"
-        return Block(reason, rule="protocol.transaction", sqlstate="25P02")
-    return Block(f"names cannot be judged: {error}", rule="protocol.search_path", sqlstate="57014")
+classImplements(Statements, IGuardFactory)
+classImplements(StatementsGuard, IGuard)
