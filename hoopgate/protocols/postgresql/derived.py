@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -56,7 +56,7 @@ class DerivedKeys:
         waiting = self._waiting.get(name)
         if waiting is None:
             if len(self._waiting) >= UNDER_WAY:
-                raise UpstreamError("too many logins to targets are under way")
+                return fail(UpstreamError("too many logins to targets are under way"))
             waiting = self._waiting[name] = []
             mine = _join(waiting)  # before the work, which may be done at once
             self._in_thread(derivation.keys).addBoth(self._derived, name)
