@@ -1,4 +1,8 @@
-"""The one visible place that builds every part of the gateway, wires them together in order, and takes them down."""
+"""The one visible place that builds every part of the gateway, wires them together in order, and takes them down.
+
+Each worker does so for itself. What there is once for all of them, the state directory's lock, the API, the admin
+listener, tidying the store and watching over the others, worker 0 does.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
@@ -21,9 +25,10 @@ from hoopgate import plugins
 from hoopgate.admin import Health, admin_site
 from hoopgate.approvals import Approvals
 from hoopgate.certificates import Presented
-from hoopgate.config.load import load
+from hoopgate.compiled import core
+from hoopgate.config.load import loads, read
 from hoopgate.config.model import Config, Listener, Rule, Target
-from hoopgate.config.status import PidFile, Reload, Status, write_status
+from hoopgate.config.status import PidFile, Reload, Status, WorkerStatus, write_status
 from hoopgate.console.api import Api
 from hoopgate.console.site import listen as listen_api
 from hoopgate.console.views import Rooms
@@ -49,21 +54,34 @@ from hoopgate.protocols.postgresql.tls import server_context
 from hoopgate.secrets import Secrets, secret_sources
 from hoopgate.stores.feed import ChangeFeed
 from hoopgate.stores.housekeeping import Housekeeping
+from hoopgate.stores.records import SessionRecord, StoreError
 from hoopgate.transport import Network
 from hoopgate.upstream import Upstream
+from hoopgate.workers.aftermath import DIED, RESTARTED, Aftermath
+from hoopgate.workers.crew import Crew, Orders
+from hoopgate.workers.ports import check_free
+from hoopgate.workers.post import Post, share
 
 log = Logger()
 KEY_FILE = "token-key"  # in the state directory, where the configuration names none
 KEY_SIZE = 32  # bytes, at least
 RENEW_EVERY = 60.0  # seconds between two looks at listeners' certificates; a secret is cached no longer either
 BACKLOG = 1024
+AGAIN = 1.0  # seconds until the store is asked again to end what a dead worker left
 
 
 class Boot:
-    """Starts and stops one gateway process. ``reactor`` is its clock and network."""
+    """Starts and stops one gateway process. ``reactor`` is its clock and network.
 
-    def __init__(self, config: Config, reactor: Any) -> None:
-        self._first = config
+    Worker 0 of several has a ``crew``, the others each a ``post``; who is alone has neither.
+    """
+
+    def __init__(self, config: Config, reactor: Any, *, crew: Crew | None = None, post: Post | None = None) -> None:
+        self._crew = crew
+        self._post = post
+        self._number = post.number if post is not None else 0
+        self._of = post.of if post is not None else crew.of if crew is not None else 1
+        self._first = share(config, self._of)
         self._reactor = reactor
         self._downs: list[Callable[[], Any]] = []  # how to take down what is up, last first
         self._reloads: list[Callable[[Config], None]] = []
@@ -71,6 +89,8 @@ class Boot:
         self.ports: dict[str, Any] = {}  # of clients, by listener
         self._inner_ports: list[Any] = []  # of the API and of the admin listener
         self._presented: list[Presented] = []
+        self._aftermath: Aftermath | None = None
+        self._recorder: Any = None
         self._renewal = LoopingCall(self._renew)
         self._renewal.clock = reactor
         self.health = Health()
@@ -86,10 +106,11 @@ class Boot:
         config, reactor = self.config, self._reactor
         raise_file_limit()
         network = self._network = Network(reactor)
-        self._state_directory(config.gateway.state)
+        if self._number == 0:
+            self._state_directory(config.gateway.state)
         secrets = Secrets(secret_sources(reactor), reactor, ttl=config.limits.secret_ttl)
         metrics = Metrics(target.name for target in config.targets)
-        store, feed, node = await self._store(config)
+        store, feed, node, left = await self._store(config)
         tokens = GatewayTokens(store, await _token_key(config, secrets), reactor, longest=config.api.token_lifetime)
         self._reloads.append(lambda changed: setattr(secrets, "ttl", changed.limits.secret_ttl))
         self._reloads.append(lambda changed: secrets.clear())
@@ -97,7 +118,7 @@ class Boot:
         self._reloads.append(lambda changed: setattr(authenticator, "limits", changed.limits))
         fetcher = Fetcher(reactor, secrets.get)
         authenticator = Authenticator(config.issuers, fetcher, tokens, reactor, config.limits)
-        recorder = await self._recorder(config, secrets, metrics)
+        recorder = self._recorder = await self._make_recorder(config, secrets, metrics)
         parser = Parser(reactor, config.limits)
         self._downs.append(parser.close)
         approvals = Approvals(store, feed, reactor, node=node, limits=lambda: self.config.limits)
@@ -119,12 +140,21 @@ class Boot:
             metrics=metrics,
             guards=_guards(config, secrets),
             node=node,
+            worker=self._number,
+            forward_cancel=self._forward_cancel(),
         )
         await self._start(gateway)
-        watch = Watch(store, feed, reactor)
-        rooms = Rooms(store, approvals, grants, authenticator, tokens, watch, reactor, lambda: self.config)
-        await self._listen(gateway, secrets, rooms, metrics)
-        self._write_status()
+        await self._listen(gateway, secrets)
+        if self._number == 0:
+            watch = Watch(store, feed, reactor)
+            rooms = Rooms(store, approvals, grants, authenticator, tokens, watch, reactor, lambda: self.config)
+            await self._listen_inside(gateway, secrets, rooms, metrics)
+            await self._muster(gateway)
+            self._write_status()
+            assert self._aftermath is not None
+            self._aftermath.seal(recorder, left, RESTARTED)
+        self._renewal.start(RENEW_EVERY, now=False)
+        self.health.ready = True
         return gateway
 
     async def _start(self, gateway: Gateway) -> None:
@@ -140,14 +170,46 @@ class Boot:
         gateway.start()
         self._downs.append(gateway.stop)
 
+    async def _muster(self, gateway: Gateway) -> None:
+        """Bring the other workers up. Raises CrewError."""
+        crew = self._crew
+        if crew is None:
+            return
+        crew.line.entrust(self._pid.lock)
+        crew.cancel = gateway.cancel_own
+        crew.died = lambda number: Deferred.fromCoroutine(self._clear_up_after(number))
+        await crew.start(Orders({name: port.getHost().port for name, port in self.ports.items()}))
+        crew.changed = self._write_status_if_possible
+        self.health.notes["workers"] = crew.finding
+
+    async def _clear_up_after(self, number: int) -> None:
+        """End in the store what a dead worker left, however long that takes; its recordings get their end meanwhile."""
+        assert self._aftermath is not None
+        while True:
+            try:
+                left = await self._aftermath.died(number)
+                break
+            except StoreError as error:
+                log.error("the sessions of worker {number} are not ended in the store yet: {error}", number=number,
+                          error=error)  # fmt: skip
+                await deferLater(self._reactor, AGAIN)
+        self._aftermath.seal(self._recorder, left, DIED)
+
+    def _forward_cancel(self) -> Callable[[int, int, bytes], None] | None:
+        if self._post is not None:
+            return self._post.forward_cancel
+        return self._crew.pass_on if self._crew is not None else None
+
     async def down(self) -> None:
         """Close doors, drain, and take down part by part."""
         self.health.ready = False
+        await self._stop_listening(list(self.ports.values()))
+        others = self._crew.stop(self.config.limits.drain) if self._crew is not None else succeed(None)
         if self.gateway is not None:
-            await self._stop_listening(list(self.ports.values()))
             # the API and the admin listener stay: what is held can still be decided, and somebody may watch
             await self.gateway.drain()
             await self.gateway.upstream.settled()
+        await others
         if self._renewal.running:
             self._renewal.stop()
         await self._stop_listening(self._inner_ports)
@@ -157,15 +219,22 @@ class Boot:
             except Exception:
                 log.failure("a part did not stop")
 
-    def reload(self) -> Reload:
-        """Take the file anew: all of it, or nothing."""
+    def hurry(self) -> None:
+        """End all sessions now: nobody is there any more who could tell this process of a revocation."""
+        for port in self.ports.values():
+            port.stopListening()
+        self.ports.clear()
+        if self.gateway is not None:
+            self.gateway.closing = True
+            self.gateway.stop()
+
+    async def reload(self) -> Reload:
+        """Take the file anew: all of it and in all workers, or nothing."""
         try:
-            changed = load(self.config.path)
-            if self.gateway is None:
-                raise HoopgateError("the gateway is not up yet")
-            self.gateway.reload(changed)
-            for take in self._reloads:
-                take(changed)
+            text = read(self.config.path)
+            changed = self.take(text)
+            if self._crew is not None:
+                await self._crew.reload(text, changed.version)
             result = Reload(self._reactor.seconds(), True)
             log.info("configuration reloaded: policy version {version}", version=changed.version)
         except (HoopgateError, OSError) as error:
@@ -179,35 +248,46 @@ class Boot:
             log.failure("a reload failed by a fault of the gateway")
         self._last_reload = result
         self._renew()
-        try:
-            self._write_status()
-        except OSError as error:
-            log.error("status.json cannot be written: {error}", error=error.strerror)
+        self._write_status_if_possible()
         return result
+
+    def take(self, text: str) -> Config:
+        """Take this text as the configuration in this process. Raises ConfigError and the like, changing nothing."""
+        changed = share(loads(text, self.config.path), self._of)
+        if self.gateway is None:
+            raise HoopgateError("the gateway is not up yet")
+        self.gateway.reload(changed)
+        for take in self._reloads:
+            take(changed)
+        return changed
 
     # --- parts
 
     def _state_directory(self, state: Path) -> None:
         private_directory(state)
-        pid = PidFile(state)
-        pid.acquire()
-        self._downs.append(pid.release)
+        self._pid = PidFile(state)
+        self._pid.acquire()
+        self._downs.append(self._pid.release)
 
-    async def _store(self, config: Config) -> tuple[Any, ChangeFeed, str]:
+    async def _store(self, config: Config) -> tuple[Any, ChangeFeed, str, tuple[SessionRecord, ...]]:
+        """The store, its changes, this process's name in it, and the sessions that an earlier gateway left behind."""
         name = config.store.kind
         factory = plugins.load_plugins("hoopgate.stores", [name])[name]
         store = plugins.make("hoopgate.stores", name, factory, config, self._reactor)
         await store.start()
         self._downs.append(store.close)
-        node = f"{config.gateway.name}/0"
-        housekeeping = Housekeeping(store, self._reactor, node)
+        node = f"{config.gateway.name}/{self._number}"
+        housekeeping = Housekeeping(store, self._reactor, node, tidies=self._number == 0)
+        aftermath = self._aftermath = Aftermath(store, self._reactor, f"{config.gateway.name}/")
+        self._downs.append(aftermath.stop)
+        sessions = await aftermath.restarted() if self._number == 0 else ()
         left = await housekeeping.start()
         self._downs.append(housekeeping.stop)
         if left:
             log.warn("{left} requests for approval were interrupted by the restart", left=left)
-        return store, ChangeFeed(store, self._reactor), node
+        return store, ChangeFeed(store, self._reactor), node, sessions
 
-    async def _recorder(self, config: Config, secrets: Secrets, metrics: Metrics) -> Any:
+    async def _make_recorder(self, config: Config, secrets: Secrets, metrics: Metrics) -> Any:
         name = config.recorder.kind
         factory = plugins.load_plugins("hoopgate.recorders", [name])[name]
         recorder = plugins.make("hoopgate.recorders", name, factory, config, secrets, self._reactor)
@@ -217,22 +297,32 @@ class Boot:
             await recorder.start()
         return recorder
 
-    async def _listen(self, gateway: Gateway, secrets: Secrets, rooms: Rooms, metrics: Metrics) -> None:
+    async def _listen(self, gateway: Gateway, secrets: Secrets) -> None:
         for listener in self.config.listeners:
             factory = ClientFactory(gateway, listener, await self._present(listener, secrets))
-            port = self._network.listenTCP(listener.port, factory, BACKLOG, listener.address)
+            port = self._listen_at(listener, factory)
             self.ports[listener.name] = port
             log.info("listener {name} on {address}:{port}", name=listener.name, address=listener.address,
                      port=port.getHost().port)  # fmt: skip
+
+    def _listen_at(self, listener: Listener, factory: ClientFactory) -> Any:
+        port, shared = listener.port, self._of > 1
+        if self._post is not None:
+            port = self._post.ports[listener.name]
+        elif shared:
+            check_free(listener.address, port)
+        return self._network.listenTCP(port, factory, BACKLOG, listener.address, reuse_port=shared)
+
+    async def _listen_inside(self, gateway: Gateway, secrets: Secrets, rooms: Rooms, metrics: Metrics) -> None:
+        """The API and the admin listener."""
         api = await listen_api(self._reactor, lambda: self.config, secrets.get, Api(rooms), keep=self._presented.append)
         self._inner_ports.append(api)
-        if self.config.admin.enabled:
-            self.health.checks["store"] = lambda: "the store does not answer" if gateway.feed.blind else ""
-            site = admin_site(metrics, self.health)
-            admin = self.config.admin
-            self._inner_ports.append(self._reactor.listenTCP(admin.port, site, interface=admin.address))
-        self._renewal.start(RENEW_EVERY, now=False)
-        self.health.ready = True
+        if not self.config.admin.enabled:
+            return
+        self.health.checks["store"] = lambda: "the store does not answer" if gateway.feed.blind else ""
+        site = admin_site(metrics, self.health, self._workers, self._crew)
+        admin = self.config.admin
+        self._inner_ports.append(self._reactor.listenTCP(admin.port, site, interface=admin.address))
 
     async def _present(self, listener: Listener, secrets: Secrets) -> Presented | None:
         if listener.tls is None:
@@ -258,8 +348,21 @@ class Boot:
         who = who_mismatch(rule.who, identity, issuer_names(self.config))
         return not who and not place_mismatch(evolve(rule.what, role=()), target, "")
 
+    def _workers(self) -> tuple[WorkerStatus, ...]:
+        sessions = 0 if self.gateway is None else len(self.gateway.sessions)
+        own = WorkerStatus(self._number, os.getpid(), self.config.version, "serving", core(), sessions)
+        return (own, *(self._crew.report() if self._crew is not None else ()))
+
     def _write_status(self) -> None:
-        write_status(self.config.gateway.state, Status(os.getpid(), self.config.version, self._last_reload))
+        workers = self._crew.report() if self._crew is not None else ()
+        status = Status(os.getpid(), self.config.version, self._last_reload, workers)
+        write_status(self.config.gateway.state, status)
+
+    def _write_status_if_possible(self) -> None:
+        try:
+            self._write_status()
+        except OSError as error:
+            log.error("status.json cannot be written: {error}", error=error.strerror)
 
 
 class ClientFactory(Factory):

@@ -12,7 +12,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from hoopgate.cancel import CancelKeys
+from hoopgate.cancel import CancelKeys, Pace, SingleFlight, worker_of
 from hoopgate.catalogue import Catalogue
 from hoopgate.codecs.postgresql import messages
 from hoopgate.config.model import Config, Issuer, Limits, Listener, Role, Target
@@ -55,13 +55,16 @@ class Gateway:
     metrics: Any
     guards: tuple[Any, ...]  # IGuardFactory, in order
     node: str
+    worker: int = 0
+    forward_cancel: Callable[[int, int, bytes], None] | None = None  # (worker, pid, key): to another worker's session
     engine: Engine = field(init=False)
     sessions: dict[str, Session] = field(factory=dict, init=False)
     doors: Doors = field(init=False)
     closing: bool = field(default=False, init=False)
     reloaded: list[Callable[[], None]] = field(factory=list, init=False)
-    _cancel_keys: CancelKeys[Session] = field(factory=CancelKeys, init=False)
-    _cancels: dict[str, Callable[[], bool]] = field(factory=dict, init=False)
+    _cancel_keys: CancelKeys[Session] = field(init=False)
+    _cancelling: SingleFlight[TargetConnection] = field(init=False)
+    _forwarding: Pace = field(init=False)
     _targets: dict[str, TargetConnection] = field(factory=dict, init=False)
     _catalogues: dict[tuple[str, str], tuple[Target, Catalogue, Queries]] = field(factory=dict, init=False)
     _loop: LoopingCall = field(init=False)
@@ -70,6 +73,9 @@ class Gateway:
     def __attrs_post_init__(self) -> None:
         self.engine = self.make_engine(self.config)
         self.doors = Doors(lambda: self.config.limits)
+        self._cancel_keys = CancelKeys(self.worker)
+        self._cancelling = SingleFlight(self._send_cancel)
+        self._forwarding = Pace(self.clock, lambda: self.config.limits.cancels)
         self._loop = LoopingCall(self._tick)
         self._loop.clock = self.clock
 
@@ -176,7 +182,15 @@ class Gateway:
         return self._cancel_keys.issue(session, long=long)
 
     def cancel(self, pid: int, secret: bytes) -> None:
-        """A CancelRequest: withdraw what is held, else ask the target. A wrong key does nothing, as PostgreSQL."""
+        """A CancelRequest that came in here: its session may be another worker's, who alone knows the key."""
+        owner = worker_of(pid)
+        if owner == self.worker or self.forward_cancel is None:
+            self.cancel_own(pid, secret)
+        elif self._forwarding.allows():
+            self.forward_cancel(owner, pid, secret)
+
+    def cancel_own(self, pid: int, secret: bytes) -> None:
+        """Withdraw what is held, else ask the target. A wrong key does nothing, as PostgreSQL."""
         session = self._cancel_keys.owner(pid, secret)
         if session is None:
             log.warn("a cancel request with a wrong key")
@@ -188,8 +202,13 @@ class Gateway:
         """Ask the target to cancel what the session runs there."""
         connection = self._targets.get(session.id)
         if connection is not None and connection.login is not None:
-            login = connection.login
-            self.upstream.send_cancel(connection, messages.cancel_request(login.pid, login.secret))
+            self._cancelling.ask(connection)
+
+    def _send_cancel(self, connection: TargetConnection) -> Deferred[None]:
+        assert connection.login is not None
+        request = messages.cancel_request(connection.login.pid, connection.login.secret)
+        sent: Deferred[None] = self.upstream.send_cancel(connection, request)
+        return sent
 
     # --- what ends them
 

@@ -155,6 +155,9 @@ class IStore(Interface):
     def session(session_id: str) -> Deferred[SessionRecord | None]:
         """One session, live or ended."""
 
+    def live_sessions(prefix: str) -> Deferred[tuple[SessionRecord, ...]]:
+        """Every session that has not ended, of the nodes whose names begin with ``prefix``."""
+
     def sessions(*, audience: Audience | None, live: bool, limit: int) -> Deferred[tuple[SessionRecord, ...]]:
         """Sessions, newest first; of the audience's key or person only, or of all with None."""
 

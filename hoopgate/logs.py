@@ -10,10 +10,9 @@ import json
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol, TextIO
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner
-from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
 from hoopgate.recorders.fields import SECRET_NAMES, STATEMENT_NAMES
@@ -63,6 +62,14 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
+class Out(Protocol):
+    """What lines are written to: a text file, or as much of one as is needed."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
 @implementer(ILogObserver)
 class JsonObserver:
     """Writes each event of ``level`` or above to ``out``.
@@ -71,19 +78,25 @@ class JsonObserver:
     traceback without values of variables.
     """
 
-    def __init__(self, out: TextIO | LogFile, level: LogLevel = LogLevel.info) -> None:
+    def __init__(self, out: Out, level: LogLevel = LogLevel.info, **always: Any) -> None:
+        """``always`` are fields of each line."""
         self._out = out
         self._level = level
+        self._always = always
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level", LogLevel.info)
         if level < self._level:
             return
         try:
-            line = json.dumps(structured(event), ensure_ascii=False, default=str)
+            line = json.dumps({**structured(event), **self._always}, ensure_ascii=False, default=str)
         except (ValueError, TypeError, RecursionError) as error:
             line = json.dumps({"level": "error", "message": f"a log event cannot be written: {type(error).__name__}"})
-        self._out.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+        self.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+
+    def write(self, line: str) -> None:
+        """A whole line, of this process or of another that has no log of its own."""
+        self._out.write(line)
         self._out.flush()
 
 
@@ -115,7 +128,8 @@ _LEGACY: Final = frozenset({"time", "system", "isError", "message", "format", "f
 def _message(event: LogEvent, cleaned: dict[str, Any]) -> str:
     """The event's text, made of the cleaned fields, so that a format cannot bring back what was taken out."""
     if isinstance(event.get("log_format"), str):
-        legacy = {"log_text": str(event["log_text"])} if "log_text" in event else {}  # twisted.python.log.msg
+        # twisted.python.log.msg, and what was printed
+        legacy = {name: str(event[name]) for name in ("log_text", "log_io") if name in event}
         text = formatEvent({"log_format": event["log_format"], **cleaned, **legacy})
     else:
         text = formatEvent(event)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
@@ -23,6 +23,12 @@ from hoopgate.config.load import load
 from hoopgate.config.mistakes import ConfigErrors
 from hoopgate.config.model import Config
 from hoopgate.logs import JsonObserver
+from hoopgate.workers.crew import Crew
+from hoopgate.workers.line import Line
+from hoopgate.workers.nursery import plant
+from hoopgate.workers.post import worker_count
+from hoopgate.workers.rebirth import forget_reactor
+from hoopgate.workers.worker import work
 
 log = Logger()
 DEFAULT_CONFIG = "/etc/hoopgate/hoopgate.toml"
@@ -48,6 +54,8 @@ class GatewayService(Service):
         self._given_reactor = reactor
         self.boot: Boot | None = None
         self.started: Deferred[None] | None = None
+        self._observer: JsonObserver | None = None
+        self._reloading = DeferredLock()
 
     @property
     def _reactor(self) -> Any:
@@ -60,16 +68,35 @@ class GatewayService(Service):
     def setServiceParent(self, parent: Any) -> None:
         """Become a part of twistd's application; its log is ours from the first line on."""
         if self._log_to is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, JsonObserver(self._log_to))
+            self._observer = JsonObserver(self._log_to)
+            parent.setComponent(ILogObserver, self._observer)
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
         # before a pid file invites anybody to send one: the default action would end the process
         signal.signal(signal.SIGHUP, self._hang_up)
-        self.boot = Boot(self._config, self._reactor)
+        self.boot = Boot(self._config, self._reactor, crew=self._crew())
         self.started = Deferred.fromCoroutine(self._start(self.boot))
         self.started.addErrback(self._not_started)
+
+    def _crew(self) -> Crew | None:
+        """The other workers, if there are to be any. It forks, so it comes before threads and a running reactor."""
+        count = worker_count(self._config)
+        if count == 1:
+            return None
+        end = plant(self._become, lambda: forget_reactor(self._log_to))
+        return Crew(self._reactor, Line(self._reactor, end), count, self._write_log)
+
+    def _become(self, number: int, end: socket.socket) -> None:
+        work(self._config, number, end)
+
+    def _write_log(self, line: str) -> None:
+        """A line of a worker's log: to where ours goes."""
+        if self._observer is not None:
+            self._observer.write(line)
+        else:
+            log.info("{line}", line=line)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]
@@ -91,10 +118,14 @@ class GatewayService(Service):
         self._reactor.callFromThread(self._reload)
 
     def _reload(self) -> None:
+        """One after the other: each answers for the file as it found it."""
+        self._reloading.run(lambda: Deferred.fromCoroutine(self._reloaded()))
+
+    async def _reloaded(self) -> None:
         if self.boot is None or not self.running:
             return
         notify("RELOADING=1\nMONOTONIC_USEC=" + str(int(time.monotonic() * 1e6)))
-        result = self.boot.reload()
+        result = await self.boot.reload()
         notify("READY=1\nSTATUS=" + ("reloaded" if result.ok else "the new configuration was refused"))
 
     def _not_started(self, failure: Failure) -> None:

@@ -21,7 +21,7 @@ from hoopgate.config.positions import locate
 from hoopgate.config.reading import Reader
 from hoopgate.config.version import policy_version
 
-__all__ = ["LARGEST", "ConfigErrors", "Mistake", "load", "loads"]
+__all__ = ["LARGEST", "ConfigErrors", "Mistake", "load", "loads", "read"]
 
 LARGEST = 4 * 1024 * 1024  # bytes of a configuration file
 _TOML_PLACE = re.compile(r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)$", re.DOTALL)
@@ -29,16 +29,20 @@ _TOML_PLACE = re.compile(r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|
 
 def load(path: Path) -> Config:
     """Read and check the file. Raises :class:`ConfigErrors`, and OSError where the file cannot be read."""
+    return loads(read(path), path)
+
+
+def read(path: Path) -> str:
+    """The file's text. Raises :class:`ConfigErrors` where it is none, and OSError where it cannot be read."""
     with path.open("rb") as file:
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise _fault(path, f"is larger than {LARGEST} bytes", "This is not a configuration file of hoopgate.")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _fault(path, "is not UTF-8", "Save the file as UTF-8.", line) from None
-    return loads(text, path)
 
 
 def loads(text: str, path: Path = Path("hoopgate.toml")) -> Config:

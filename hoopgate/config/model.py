@@ -73,6 +73,10 @@ class Gateway:
     token_key: SecretRef | None = field(
         default=None, metadata=about("HMACs the gateway's own tokens and cancel keys.", shows="kept in `state`")
     )
+    workers: Count = field(
+        default=1,
+        metadata=about("Processes that share the listeners; 0: one for each core.", least=0, most=127),
+    )
 
 
 @frozen

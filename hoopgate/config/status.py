@@ -2,10 +2,12 @@
 
 The format of ``status.json``, written whole or not at all::
 
-    {"pid": 4711, "config_version": "9f2c...", "reload": {"at": 1763817600.0, "ok": false, "errors": ["..."]}}
+    {"pid": 4711, "config_version": "9f2c...", "reload": {"at": 1763817600.0, "ok": false, "errors": ["..."]},
+     "workers": [{"number": 1, "pid": 4715, "config_version": "9f2c...", "state": "serving", "deaths": 0, ...}]}
 
 ``config_version`` is the policy in force (:attr:`Config.version`). ``reload`` is the last attempt since the start, or
-null; ``at`` is epoch seconds. A bad file leaves ``config_version`` as it was.
+null; ``at`` is epoch seconds. A bad file leaves ``config_version`` as it was. ``workers`` are those beside this very
+process, which is worker 0; it is written again whenever one comes, goes or takes another policy.
 """
 
 from __future__ import annotations
@@ -41,10 +43,25 @@ class Reload:
 
 
 @frozen
+class WorkerStatus:
+    """One worker. ``state`` is starting, serving, ending or dead; ``core`` compiled or interpreted, once it is known;
+    ``deaths`` how often it died at once since it last ran for a while."""
+
+    number: int
+    pid: int
+    config_version: str
+    state: str
+    core: str = ""
+    sessions: int = 0
+    deaths: int = 0
+
+
+@frozen
 class Status:
     pid: int
     config_version: str
     reload: Reload | None = None
+    workers: tuple[WorkerStatus, ...] = ()
 
 
 def write_status(state: Path, status: Status) -> None:
@@ -87,9 +104,17 @@ def _status(value: Any, path: Path) -> Status:
                 ok=reload["ok"] is True,
                 errors=tuple(str(error) for error in reload["errors"]),
             ),
+            workers=tuple(_worker(each) for each in value.get("workers", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StatusError(f"{path} is not a status: {type(error).__name__} {error}") from None
+
+
+def _worker(value: Any) -> WorkerStatus:
+    return WorkerStatus(
+        int(value["number"]), int(value["pid"]), str(value["config_version"]), str(value["state"]), str(value["core"]),
+        int(value["sessions"]), int(value["deaths"]),
+    )  # fmt: skip
 
 
 class PidFile:
@@ -114,6 +139,11 @@ class PidFile:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
+
+    @property
+    def lock(self) -> int:
+        """The descriptor that holds the lock; whoever has a copy of it holds the lock too."""
+        return self._descriptor
 
     def release(self) -> None:
         """Unlock. The file stays, empty: taking it away could take away a successor's. Idempotent."""

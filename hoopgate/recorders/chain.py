@@ -48,6 +48,13 @@ class Chain:
         self.size += length + layout.OVERHEAD
         self.records += 1
 
+    def agrees(self, head: bytes, payload: bytes, tag: bytes) -> bool:
+        """Whether a record with this head, payload and tag could follow here."""
+        chain = self._hash.copy()
+        chain.update(head)
+        chain.update(payload)
+        return chain.digest()[: layout.TAG_SIZE] == tag
+
     def checkpoint(self, parts: Parts, elapsed: int, wall: int) -> None:
         """Sign everything so far."""
         counts = layout.CHECKPOINT_HEAD.pack(self.records, self.size)

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from hoopgate.config.model import Config
 from hoopgate.errors import RecordingError
 from hoopgate.interfaces import IRecorder
-from hoopgate.recorders import places
+from hoopgate.recorders import places, seal
 from hoopgate.recorders.keys import load_private_key, own_key
 from hoopgate.recorders.spool import FileRecorder, FileRecording, unobserved
 
@@ -54,6 +54,16 @@ class ConfiguredRecorder:
         if self._recorder is None:
             raise RecordingError("the recorder has not been started")
         return self._recorder.open(session)
+
+    def seal(self, session: str, started: float, reason: str) -> bool:
+        """Give the recording of a session whose process died its end; False where it has one or is not here.
+
+        Blocks, and belongs in a thread. Raises RecordingError and OSError.
+        """
+        if self._recorder is None:
+            raise RecordingError("the recorder has not been started")
+        path = seal.find(self._recorder.directory, session, started)
+        return path is not None and seal.seal(path, self._recorder.key, reason, self._clock.seconds())
 
     def _use(self, key: Any) -> None:
         directory = recordings_directory(self._config)

@@ -21,14 +21,18 @@ KEEP_RECORDS: Final = 30 * 24 * 3600.0  # of what is over; recordings are the la
 
 
 class Housekeeping:
-    """``node`` names this process, such as ``gate-1/0``; no two living ones may share a name."""
+    """``node`` names this process, such as ``gate-1/0``; no two living ones may share a name.
+
+    Of the processes of one gateway one ``tidies``; the others only give signs of life.
+    """
 
     log = Logger()
 
-    def __init__(self, store: IStore, clock: IReactorTime, node: str) -> None:
+    def __init__(self, store: IStore, clock: IReactorTime, node: str, *, tidies: bool = True) -> None:
         self._store = store
         self._clock = clock
         self._node = node
+        self._tidies = tidies
         self._beat = self._every(self._live)
         self._prune = self._every(self._forget)
 
@@ -46,7 +50,8 @@ class Housekeeping:
         left = await self._store.interrupt(self._node, now, "the gateway restarted")
         await self._store.heartbeat(self._node, now)
         self._beat.start(BEAT, now=False)
-        self._prune.start(PRUNE_EVERY, now=True)
+        if self._tidies:
+            self._prune.start(PRUNE_EVERY, now=True)
         return left
 
     def stop(self) -> None:
@@ -73,6 +78,8 @@ class Housekeeping:
         async def tidy() -> None:
             now = self._clock.seconds()
             await self._store.heartbeat(self._node, now)
+            if not self._tidies:
+                return
             await self._store.interrupt_silent(now - SILENT, now, "its node went silent")
             await self._store.sweep(now)
 

@@ -299,6 +299,16 @@ async def test_a_restart_interrupts_what_its_node_left(store: Any) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_live_sessions_are_found_by_what_their_nodes_names_begin_with(store: Any) -> None:
+    for id_, node in (("s1", "gate/0"), ("s2", "gate/1"), ("s3", "gate-2/0"), ("s4", "gate/1")):
+        await store.open_session(session(id_, node=node))
+    await store.close_session("s4", NOW + 1, "the client left")
+    assert [each.id for each in await store.live_sessions("gate/")] == ["s1", "s2"]
+    assert [each.id for each in await store.live_sessions("gate/1")] == ["s2"]
+    assert await store.live_sessions("gate%") == ()
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_silent_node_is_interrupted_by_the_others(store: Any) -> None:
     await store.heartbeat("node-1", NOW)
     await store.heartbeat("node-2", NOW)

@@ -132,6 +132,9 @@ class SqliteStore:
     def session(self, session_id: str) -> Deferred[SessionRecord | None]:
         return self._read(sessions.one, session_id)
 
+    def live_sessions(self, prefix: str) -> Deferred[tuple[SessionRecord, ...]]:
+        return self._read(sessions.live, prefix)
+
     def sessions(self, *, audience: Audience | None, live: bool, limit: int) -> Deferred[tuple[SessionRecord, ...]]:
         return self._read(sessions.many, audience, live, limit)
 

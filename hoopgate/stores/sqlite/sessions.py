@@ -77,6 +77,14 @@ def many(
     return tuple(_record(row) for row in rows)
 
 
+def live(connection: sqlite3.Connection, prefix: str) -> tuple[SessionRecord, ...]:
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM sessions WHERE ended IS NULL AND substr(node, 1, ?) = ? ORDER BY serial",  # noqa: S608
+        (len(prefix), prefix),
+    )
+    return tuple(_record(row) for row in rows)
+
+
 def prune(connection: sqlite3.Connection, before: float) -> None:
     connection.execute("DELETE FROM sessions WHERE ended < ?", (before,))
 
