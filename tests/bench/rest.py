@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import evolve
 
-from hoopgate.development.processes import Kept, free_port
+from hoopgate.development.processes import Kept, StartError, free_port
 from tests.bench import gateways
 from tests.bench.bars import Fact
 from tests.bench.gateways import SOURCE, Gateway, Kind
@@ -32,18 +32,24 @@ WATCHED = 10.0  # seconds for the idle CPU
 Say = Callable[[str], None]
 
 
-def facts(stage: Stage, say: Say, *, starts: int = 3, sessions: int = SESSIONS) -> list[Fact]:
-    """All of them."""
-    found = list(_starting(stage, starts))
-    found += _workers(stage)
-    for tls, wanted in ((False, sessions), (True, min(sessions, TLS_SESSIONS))):
+def facts(stage: Stage, say: Say, *, starts: int = 3, sessions: int = SESSIONS) -> tuple[list[Fact], list[str]]:
+    """All of them, and what failed."""
+    parts = {
+        "starting": lambda: _starting(stage, starts),
+        "workers": lambda: _workers(stage),
+        "idle sessions": lambda: _sitting(stage, sessions, tls=False),
+        "idle sessions, TLS": lambda: _sitting(stage, min(sessions, TLS_SESSIONS), tls=True),
+    }
+    found: list[Fact] = []
+    failed: list[str] = []
+    for name, part in parts.items():
         try:
-            found += _sitting(stage, wanted, tls)
-        except FailedRunError as error:
-            say(f"idle sessions{', TLS' * tls}: FAILED: {error}")
-    for fact in found:
-        say(f"{fact.name}: {fact.values[0]:.2f} {fact.unit}")
-    return found
+            for fact in part():
+                say(f"{fact.name}: {fact.values[0]:.2f} {fact.unit}")
+                found.append(fact)
+        except (FailedRunError, StartError) as error:
+            failed.append(f"{name}: {error}")
+    return found, failed
 
 
 def _starting(stage: Stage, starts: int) -> Iterator[Fact]:

@@ -93,9 +93,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each run that lasts as long as it is let")
     parser.add_argument("--rows", type=int, default=1_000_000, help="in the larger tables")
     parser.add_argument("--copy-in", type=int, metavar="MB", help="1024, or 128 with --quick")
-    parser.add_argument(
-        "--only", action="append", default=[], help="names that begin so (* fits all), or: rest"
-    )
+    parser.add_argument("--only", action="append", default=[], help="names that begin so (* fits all), or: rest")
     parser.add_argument("--peers", action="append", default=[], help="this peer; repeatable")
     parser.add_argument("--tree", action="append", default=[], metavar="NAME=DIR", help="another checkout to compare")
     parser.add_argument("--sessions", type=int, default=SESSIONS, help="that sit idle")
@@ -129,7 +127,7 @@ def _run(options: argparse.Namespace, work: list[Workload], directory: Path) -> 
     trees = {name: Path(path).resolve() for name, path in options.tree.items()}
     with staged(directory, rows=options.rows, trees=trees, compiled=not options.no_compile) as stage:
         results, failed = measure(stage, work, options.rounds, _say)
-        found = facts(stage, _say, sessions=options.sessions) if _wants_facts(options) else []
+        found, more = facts(stage, _say, sessions=options.sessions) if _wants_facts(options) else ([], [])
         settings: dict[str, Any] = {"rounds": options.rounds, "seconds": options.seconds, "rows": options.rows}
         given = figures(stage, work, results, found, settings)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -139,9 +137,9 @@ def _run(options: argparse.Namespace, work: list[Workload], directory: Path) -> 
     print(table)
     for name, reason in stage.missing.items():
         print(f"without {name}: {reason}", file=sys.stderr)
-    for line in failed:
+    for line in failed + more:
         print(f"failed: {line}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed + more else 0
 
 
 def _wants_facts(options: argparse.Namespace) -> bool:
