@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from hoopgate.development.accounts import fresh_directory
-from tests.bench.bars import Results
-from tests.bench.report import as_markdown, figures
+from tests.bench import baseline
+from tests.bench.bars import Results, judge
+from tests.bench.report import Figures, as_markdown, figures, read_results
 from tests.bench.rest import SESSIONS, facts
 from tests.bench.result import FailedRunError
 from tests.bench.stage import Stage, staged
@@ -99,6 +100,8 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, default=SESSIONS, help="that sit idle")
     parser.add_argument("--no-compile", action="store_true", help="measure the interpreted core as the main one")
     parser.add_argument("--list", action="store_true", help="say which workloads there are, with their peers")
+    parser.add_argument("--check", action="store_true", help="fail where ratios are worse than the kept baseline's")
+    parser.add_argument("--keep", action="store_true", help="keep this run's ratios as the baseline")
     parser.add_argument("--out", type=Path, default=OUT, help="directory for results.json and results.md")
     options = parser.parse_args(arguments)
     options.tree = dict(text.partition("=")[::2] for text in options.tree)
@@ -135,11 +138,19 @@ def _run(options: argparse.Namespace, work: list[Workload], directory: Path) -> 
     table = as_markdown(given)
     (options.out / "results.md").write_text(table)
     print(table)
-    for name, reason in stage.missing.items():
-        print(f"without {name}: {reason}", file=sys.stderr)
-    for line in failed + more:
-        print(f"failed: {line}", file=sys.stderr)
-    return 1 if failed + more else 0
+    wrong = [f"failed: {line}" for line in failed + more] + _compared(given, options)
+    for line in [*(f"without {name}: {reason}" for name, reason in stage.missing.items()), *wrong]:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _compared(given: Figures, options: argparse.Namespace) -> list[str]:
+    """What is worse than the baseline, if that was asked for; then the figures are kept, if that was."""
+    judged = judge(*read_results(given))
+    worse = [f"worse: {one}" for one in baseline.compare(judged, baseline.read())] if options.check else []
+    if options.keep:
+        baseline.keep(judged, given["commit"])
+    return worse
 
 
 def _wants_facts(options: argparse.Namespace) -> bool:
