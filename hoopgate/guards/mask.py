@@ -8,21 +8,22 @@ column of a relation that nobody knows is masked whatever it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from hoopgate.catalogue.index import MaskIndex
+from hoopgate.catalogue.snapshot import Snapshot
 from hoopgate.codecs.postgresql import messages
 from hoopgate.config.model import Config, Mask, SecretRef
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import Columns, Frame, Notice, Phase, Statement
 from hoopgate.guards.mask_judge import Indexes, Judge, Step
-from hoopgate.guards.mask_memory import Memory
+from hoopgate.guards.mask_memory import SessionMemory
 from hoopgate.guards.mask_notices import said_by_code, scrub
-from hoopgate.guards.mask_plans import Keys, copy_plan, copy_problem, origins, row_plan
+from hoopgate.guards.mask_plans import Keys, Planned, copy_plan, copy_problem, origins, planned, row_plan
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.sql.parser import Unparsable
 from hoopgate.policy.touch import CopyShape, Direct, Refused, Touched, Untouched
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
 log = Logger()
 
 Fetch = Callable[[SecretRef], "Deferred[bytes]"]
-RULE = "masks"
+RULE: Final = "masks"
 """What refusals name where no single mask is concerned."""
 
+_PREPARE: Final = Phase.PREPARE
+_BIND: Final = Phase.BIND
 
-@implementer(IGuardFactory)
+
 class Masks:
     """Opens a guard for every session, since a reload may bring masks.
 
@@ -55,16 +58,15 @@ class Masks:
         return MaskGuard(session, self)
 
 
-@implementer(IGuard)
 class MaskGuard:
     """One session's guard."""
 
-    wants = frozenset({Statement, Columns, Notice})
+    wants: ClassVar[frozenset[type[Frame]]] = frozenset({Statement, Columns, Notice})
 
     def __init__(self, session: Session, factory: Masks) -> None:
-        self._session = session
-        self._fetch = factory.fetch
-        self._memory = Memory()
+        self._session: Any = session
+        self._fetch: Any = factory.fetch
+        self._memory = SessionMemory()
         self._judge = Judge(session, factory.indexes, self._memory)
         self._config: Config | None = None
         self._masks: tuple[Mask, ...] = ()
@@ -86,9 +88,10 @@ class MaskGuard:
     def masks(self) -> tuple[Mask, ...]:
         """The masks in force for this session under today's configuration."""
         session = self._session
-        if session.config is not self._config:
+        config = session.config
+        if config is not self._config:
             self._masks = session.engine.masks(session.identity, session.target)
-            self._config = session.config
+            self._config = config
         return self._masks
 
     # --- statements
@@ -100,7 +103,7 @@ class MaskGuard:
                 rule=RULE,
                 hint="Call the function in a SELECT.",
             )
-        known = self._judge.known(frame.text, self.masks())
+        known = self._judge.known(frame.text, self._masks)
         return self._judged(frame) if known is None else self._verdict(frame, known)
 
     @inlineCallbacks
@@ -126,7 +129,10 @@ class MaskGuard:
 
     def _verdict(self, frame: Statement, touched: Touched) -> Verdict:
         memory = self._memory
-        memory.set_clear(frame.text, isinstance(touched, Untouched))
+        untouched = isinstance(touched, Untouched)
+        memory.set_clear(frame.text, untouched)
+        if untouched:
+            return self._named(frame)
         if isinstance(touched, Refused):
             if touched.mask == UNSEEN.name and self._session.transaction == "E":
                 # Nobody can be asked which relation is meant; PostgreSQL would not say more either.
@@ -139,10 +145,13 @@ class MaskGuard:
                 return Block(problem, rule=RULE, hint="Use other options for COPY.")
             if frame.phase in (Phase.SIMPLE, Phase.EXECUTE):
                 memory.expect_copy(frame, touched.copy)
-        if frame.phase is Phase.PREPARE and frame.name:
-            memory.prepared.add(frame.name, frame.text)  # SQL's EXECUTE knows it too
-        elif frame.phase is Phase.BIND and frame.portal:
-            memory.cursors.add(frame.portal, frame.text)  # and FETCH the portal
+        return self._named(frame)
+
+    def _named(self, frame: Statement) -> Verdict:
+        if frame.phase is _PREPARE and frame.name:
+            self._memory.prepared.add(frame.name, frame.text)  # SQL's EXECUTE knows it too
+        elif frame.phase is _BIND and frame.portal:
+            self._memory.cursors.add(frame.portal, frame.text)  # and FETCH the portal
         return ALLOW
 
     # --- answers
@@ -154,14 +163,29 @@ class MaskGuard:
                 return Block("COPY was answered, but no COPY was judged", rule=RULE, sqlstate="XX000")
             return self._copy(frame, shape) if shape.masked else ALLOW
         snapshot = self._session.catalogue.snapshot
-        if snapshot is not None:
-            masks, unknown = origins(frame.columns, self._compiled(snapshot), self._memory.learnt)
-            if not unknown:
-                return self._rows(frame, masks, self._compiled(snapshot)) if any(masks) else ALLOW
-        return self._looked_up(frame)
+        if snapshot is None:
+            return self._looked_up(frame)
+        compiled = self._judge.compiled(snapshot, self._masks)
+        key = (frame.raw, self._session.client_encoding)
+        known = compiled.plans.get(key) if frame.raw else None
+        if known is not None:
+            return self._told(known)
+        index = compiled.index
+        masks, unknown = origins(frame.columns, index, {})
+        lasting = bool(frame.raw) and not unknown and all(mask is None or mask.kind != "hash" for mask in masks)
+        if unknown:
+            masks, unknown = origins(frame.columns, index, self._memory.learnt)
+        if unknown:
+            return self._looked_up(frame)
+        if not lasting:
+            return self._rows(frame, masks, index)
+        # What the session alone knows had no part in it, nor a key that may change.
+        made = self._planned(frame, masks, index, {})
+        compiled.plans.put(key, made, len(frame.raw))
+        return self._told(made)
 
-    def _compiled(self, snapshot: object) -> MaskIndex:
-        return self._judge.compiled(snapshot, self.masks()).index  # type: ignore[arg-type]
+    def _compiled(self, snapshot: Snapshot) -> MaskIndex:
+        return self._judge.compiled(snapshot, self.masks()).index
 
     @inlineCallbacks
     def _looked_up(self, frame: Columns) -> Step:
@@ -175,32 +199,38 @@ class MaskGuard:
             log.warn("session {session}: unknown columns are masked: {error}", session=self._session.id, error=error)
         index = self._compiled(catalogue.snapshot)
         masks, _ = origins(frame.columns, index, self._memory.learnt)
-        return (yield maybeDeferred(self._rows, frame, masks, index)) if any(masks) else ALLOW
+        return (yield maybeDeferred(self._rows, frame, masks, index))
 
     def _rows(self, frame: Columns, masks: Sequence[Mask | None], index: MaskIndex) -> Verdict | Deferred[Verdict]:
-        def planned(keys: Keys) -> Verdict:
-            plan = row_plan(frame.columns, masks, index, keys, self._session.client_encoding)
-            self._event(masks, [column.name for column in frame.columns])
-            return MaskVerdict(plan)
+        return self._with_keys(masks, lambda keys: self._told(self._planned(frame, masks, index, keys)))
 
-        return self._with_keys(masks, planned)
+    def _planned(self, frame: Columns, masks: Sequence[Mask | None], index: MaskIndex, keys: Keys) -> Planned:
+        if not any(masks):
+            return Planned(ALLOW, b"", 0)
+        plan = row_plan(frame.columns, masks, index, keys, self._session.client_encoding)
+        return planned(MaskVerdict(plan), masks, [column.name for column in frame.columns])
 
     def _copy(self, frame: Columns, shape: CopyShape) -> Verdict | Deferred[Verdict]:
         masks = [None if cell is None else cell[0] for cell in shape.columns]
+        names = [f"column {position}" for position in range(1, len(masks) + 1)]
         index = self._compiled(self._session.catalogue.snapshot)
 
-        def planned(keys: Keys) -> Verdict:
+        def with_keys(keys: Keys) -> Verdict:
             plan = copy_plan(frame, shape, index, keys, self._session.client_encoding)
-            self._event(masks, [f"column {position}" for position in range(1, len(masks) + 1)])
-            return MaskVerdict(plan)
+            return self._told(planned(MaskVerdict(plan), masks, names))
 
-        return self._with_keys(masks, planned)
+        return self._with_keys(masks, with_keys)
 
-    def _with_keys(
-        self, masks: Iterable[Mask | None], planned: Callable[[Keys], Verdict]
-    ) -> Verdict | Deferred[Verdict]:
+    def _told(self, made: Planned) -> Verdict:
+        """Record and count what is masked."""
+        if made.masked:
+            self._session.later(made.event)
+            self._session.gateway.metrics.masked_columns.value += made.masked
+        return made.verdict
+
+    def _with_keys(self, masks: Iterable[Mask | None], then: Callable[[Keys], Verdict]) -> Verdict | Deferred[Verdict]:
         wanted = {mask.name: mask.key for mask in masks if mask is not None and mask.kind == "hash"}
-        return self._keys(wanted).addCallback(planned) if wanted else planned({})
+        return self._keys(wanted).addCallback(then) if wanted else then({})
 
     @inlineCallbacks
     def _keys(self, wanted: Mapping[str, SecretRef | None]) -> Step:
@@ -215,11 +245,6 @@ class MaskGuard:
                 log.error("mask {mask} has no key, so it hides values whole: {error}", mask=name, error=str(error))
         return keys
 
-    def _event(self, masks: Sequence[Mask | None], names: Sequence[str]) -> None:
-        met = sorted({mask.name for mask in masks if mask is not None})
-        columns = [name for name, mask in zip(names, masks, strict=True) if mask is not None]
-        self._session.event("masked", masks=met, columns=columns)
-
     def _notice(self, frame: Notice) -> Verdict:
         quiet = frame.statement is not None and self._memory.is_clear(frame.statement.text)
         if quiet and not said_by_code(frame.fields):
@@ -233,3 +258,7 @@ class MaskGuard:
             b"E" if frame.error else b"N", {code: text.encode(encoding, "replace") for code, text in clean.items()}
         )
         return Rewrite(Notice(raw, clean, frame.statement, frame.error))
+
+
+classImplements(Masks, IGuardFactory)
+classImplements(MaskGuard, IGuard)

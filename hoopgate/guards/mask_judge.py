@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 
@@ -15,8 +14,11 @@ from hoopgate.catalogue.session_view import session_query, session_relations
 from hoopgate.catalogue.snapshot import Relation, Snapshot
 from hoopgate.config.model import Config, Mask
 from hoopgate.errors import HoopgateError
-from hoopgate.guards.mask_memory import Bodies, Memory, names_run, relation_names
+from hoopgate.guards.mask_memory import Bodies, SessionMemory, names_run, relation_names
+from hoopgate.guards.mask_plans import Planned
+from hoopgate.policy.memory import Memory
 from hoopgate.policy.sql.parser import Node, Parsed
+from hoopgate.policy.sql.shape import shape
 from hoopgate.policy.touch import Ask, Direct, RelationName, Touched, touch
 
 if TYPE_CHECKING:
@@ -29,33 +31,55 @@ Step = Generator[Deferred[Any], Any, Any]
 INDEXES: Final = 16
 JUDGED: Final = 4096
 JUDGED_TEXT: Final = 8192  # longer texts are judged each time
+_JUDGED_TOTAL: Final = 8 * 1024 * 1024  # characters
+PLANS: Final = 1024
+_PLANS_TOTAL: Final = 4 * 1024 * 1024  # bytes of RowDescription
 _ROUNDS: Final = 4
 
-LASTING: Final = frozenset(
-    {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "TransactionStmt", "VariableSetStmt",
-     "VariableShowStmt"}
-)  # fmt: skip
+SHAPELY: Final = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "TransactionStmt"})
+"""Of these the same is said whatever their literals are, unless the walk looked at one."""
+
+LASTING: Final = SHAPELY | {"VariableSetStmt", "VariableShowStmt"}
 """Statements that define nothing and run no other: what was said of them stays true under the same index."""
 
 
-@define(eq=False)
 class Compiled:
-    """An index, and what was said of texts under it."""
+    """An index, and what was said under it: of texts, by their shape where literals do not count, and of results.
 
-    index: MaskIndex
-    judged: OrderedDict[str, Touched] = field(factory=OrderedDict)
+    ``plans``: verdicts on results by their RowDescription and the client's encoding.
+    """
+
+    def __init__(self, index: MaskIndex) -> None:
+        self.index = index
+        self._texts: Memory[str, Touched] = Memory(JUDGED, _JUDGED_TOTAL)
+        self._shapes: Memory[str, Touched] = Memory(JUDGED, _JUDGED_TOTAL)
+        self.plans: Memory[tuple[bytes, str], Planned] = Memory(PLANS, _PLANS_TOTAL)
+
+    def known(self, text: str) -> Touched | None:
+        """What was said of this text, or of another of its shape."""
+        found = self._texts.get(text)
+        if found is None:
+            form = shape(text)
+            if form is not None:
+                found = self._shapes.get(form)
+        return found
 
     def remember(self, parsed: Parsed, touched: Touched) -> None:
         """Keep what was said, if it would be said again."""
-        if len(parsed.text) > JUDGED_TEXT or (isinstance(touched, Direct) and touched.copy is not None):
+        text = parsed.text
+        if len(text) > JUDGED_TEXT or isinstance(touched, Ask) or (isinstance(touched, Direct) and touched.copy):
             return
+        shapely = not touched.by_literal
         for statement in parsed.statements:
             (kind, value), *_ = statement.items()
             if kind not in LASTING or "intoClause" in value:
                 return
-        self.judged[parsed.text] = touched
-        if len(self.judged) > JUDGED:
-            self.judged.popitem(last=False)
+            shapely = shapely and kind in SHAPELY
+        form = shape(text) if shapely else None
+        if form is None or form == text:  # a text without literals is its own shape
+            self._texts.put(text, touched, len(text))
+        else:
+            self._shapes.put(form, touched, len(form))
 
 
 class Indexes:
@@ -79,20 +103,29 @@ class Indexes:
 class Judge:
     """Judges statements of one session."""
 
-    def __init__(self, session: Session, indexes: Indexes, memory: Memory) -> None:
-        self._session = session
+    def __init__(self, session: Session, indexes: Indexes, memory: SessionMemory) -> None:
+        self._session: Any = session
         self._indexes = indexes
         self._memory = memory
+        self._last: Compiled | None = None  # and what it is of:
+        self._snapshot: Snapshot | None = None
+        self._config: Config | None = None
+        self._masks: tuple[Mask, ...] = ()
 
     def compiled(self, snapshot: Snapshot, masks: tuple[Mask, ...]) -> Compiled:
-        return self._indexes.compiled(snapshot, self._session.config, masks)
+        config = self._session.config
+        last = self._last
+        if last is None or snapshot is not self._snapshot or config is not self._config or masks is not self._masks:
+            last = self._last = self._indexes.compiled(snapshot, config, masks)
+            self._snapshot, self._config, self._masks = snapshot, config, masks
+        return last
 
     def known(self, text: str, masks: tuple[Mask, ...]) -> Touched | None:
         """What was said of the same text under today's catalogue."""
         snapshot = self._session.catalogue.fresh
         if snapshot is None or self._memory.own:
             return None
-        return self.compiled(snapshot, masks).judged.get(text)
+        return self.compiled(snapshot, masks).known(text)
 
     @inlineCallbacks
     def judge(self, parsed: Parsed, masks: tuple[Mask, ...]) -> Step:

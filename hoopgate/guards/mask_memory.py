@@ -42,7 +42,7 @@ class Bodies:
             self._texts.popitem(last=False)
 
 
-class Memory:
+class SessionMemory:
     """All that one session's guard remembers; bounded."""
 
     def __init__(self) -> None:
@@ -93,11 +93,13 @@ class Memory:
 
     def set_clear(self, text: str, clear: bool) -> None:
         """Whether what is said of this statement can quote no masked value."""
-        self._clear.pop(text, None)
-        if clear and len(text) <= TEXT:
-            self._clear[text] = None
-            if len(self._clear) > _CLEAR:
-                self._clear.popitem(last=False)
+        known = self._clear
+        if not clear:
+            known.pop(text, None)
+        elif text not in known and len(text) <= TEXT:
+            known[text] = None
+            if len(known) > _CLEAR:
+                known.popitem(last=False)
 
     def is_clear(self, text: str) -> bool:
         return text in self._clear

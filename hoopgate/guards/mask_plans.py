@@ -18,11 +18,34 @@ from hoopgate.frames import Column, Columns
 from hoopgate.masks import nothing, transform
 from hoopgate.policy.touch import CopyShape
 from hoopgate.policy.touch_sources import UNSEEN, own_masks
+from hoopgate.recorders.fields import prepared
+from hoopgate.recorders.format import pack_event
 from hoopgate.transforms import Transform
+from hoopgate.verdicts import Verdict
 
 Keys = Mapping[str, bytes]  # mask's name -> its secret
 MULTIBYTE_WITH_ASCII = frozenset({"cp932", "cp936", "cp949", "cp950", "gb18030", "johab"})
 """Python's names of encodings whose characters may hold a delimiter's byte."""
+
+
+class Planned:
+    """What becomes of every result with the same columns, and the event that tells of it.
+
+    ``masked``: how many columns are masked; with none of them the event is empty.
+    """
+
+    def __init__(self, verdict: Verdict, event: bytes, masked: int) -> None:
+        self.verdict = verdict
+        self.event = event
+        self.masked = masked
+
+
+def planned(verdict: Verdict, masks: Sequence[Mask | None], names: Sequence[str]) -> Planned:
+    """The verdict with its ``masked`` event: the names of masks and columns, and never a value."""
+    met = sorted({mask.name for mask in masks if mask is not None})
+    columns = [name for name, mask in zip(names, masks, strict=True) if mask is not None]
+    event = pack_event("masked", prepared({"masks": met, "columns": columns})) if met else b""
+    return Planned(verdict, event, len(columns))
 
 
 class Unplannable(HoopgateError):  # noqa: N818 - says what the result is

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from attrs import evolve
+
 from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.snapshot import Relation
 from hoopgate.policy.touch_calls import Calls
@@ -27,7 +29,7 @@ from hoopgate.policy.touch_statements import Bodies, StatementWalk
 
 __all__ = ["Ask", "CopyShape", "Direct", "Refused", "RelationName", "Touched", "Untouched", "touch"]
 
-_TOO_DEEP = Refused("the statement is nested too deeply to be judged", "Split it.", "unknown", "54001")
+_TOO_DEEP = Refused("the statement is nested too deeply to be judged", "Split it.", "unknown", "54001", by_literal=True)
 
 
 class Statements(Protocol):
@@ -64,14 +66,16 @@ def touch(
         for statement in parsed.statements:
             walk.statement(statement)
     except Refusal as refusal:
-        return refusal.refused
+        return evolve(refusal.refused, by_literal=walk.literal or calls.literal)
     except RecursionError:
         return _TOO_DEEP
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         # A tree in a form that we do not know.
-        return Refused(f"the gateway could not judge the statement ({type(error).__name__})", "", "unknown", "0A000")
+        reason = f"the gateway could not judge the statement ({type(error).__name__})"
+        return Refused(reason, "", "unknown", "0A000", by_literal=True)
     if sources.missing or calls.unknown:
         return Ask(frozenset(sources.missing), frozenset(calls.unknown))
+    by_literal = walk.literal or calls.literal
     if walk.scrub or sources.met or walk.copy is not None:
-        return Direct(tuple(sorted(sources.met)), walk.copy)
-    return Untouched()
+        return Direct(tuple(sorted(sources.met)), walk.copy, by_literal=by_literal)
+    return Untouched(by_literal=by_literal)

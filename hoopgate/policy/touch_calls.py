@@ -43,12 +43,14 @@ _LEXICAL: Final = "standard_conforming_strings"
 class Calls:
     """Judges names of code against the catalogue. ``unknown`` collects functions that it does not have.
 
-    ``final``: the catalogue is as new as can be, so a function that it does not have is refused.
+    ``final``: the catalogue is as new as can be, so a function that it does not have is refused. ``literal``: the value
+    of an argument was looked at.
     """
 
     def __init__(self, index: MaskIndex, *, final: bool) -> None:
         self._index = index
         self._final = final
+        self.literal = False
         self.unknown: set[str] = set()
 
     def function(self, node: Node) -> None:
@@ -61,6 +63,7 @@ class Calls:
         if DANGEROUS.fullmatch(name):
             raise refuse(f"{name}() can show stored values, and masks are in force", CODE, HINT)
         if name == "set_config":
+            self.literal = True
             _check_set_config(node)
         for function in self._index.unsafe_functions(name, schema):
             raise refuse(f"{function}() is code whose reads the gateway cannot see, and masks are in force", CODE, HINT)

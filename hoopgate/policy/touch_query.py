@@ -170,6 +170,8 @@ class QueryWalk(FromWalk):
 
     def _comparand(self, node: Node, output: Output, at: At) -> None:
         mention = None
+        if "A_Const" in node and output.masked is not None:
+            self.literal = True  # 1 is a position, and 1.5 is not
         if "A_Const" in node and "ival" in node["A_Const"]:
             mention = output.at(node["A_Const"]["ival"].get("ival", 0))
         elif "ColumnRef" in node:

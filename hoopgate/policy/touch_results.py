@@ -12,7 +12,12 @@ RelationName = tuple[str | None, str]  # schema (None: unqualified) and name
 
 @frozen
 class Untouched:
-    """Reaches no masked column, and runs nothing whose errors or notices could tell of one."""
+    """Reaches no masked column, and runs nothing whose errors or notices could tell of one.
+
+    ``by_literal``, of each answer: a text that differs in literals alone may get another.
+    """
+
+    by_literal: bool = field(default=False, kw_only=True, eq=False, repr=False)
 
 
 @frozen
@@ -40,6 +45,7 @@ class Direct:
 
     masks: tuple[str, ...] = ()
     copy: CopyShape | None = None
+    by_literal: bool = field(default=False, kw_only=True, eq=False, repr=False)
 
 
 @frozen
@@ -50,6 +56,7 @@ class Refused:
     hint: str
     mask: str
     sqlstate: str = "42501"
+    by_literal: bool = field(default=False, kw_only=True, eq=False, repr=False)
 
 
 @frozen

@@ -41,11 +41,15 @@ def refuse_mention(mention: Mention, where: str) -> NoReturn:
 
 @define(eq=False)
 class Walk(ABC):
-    """State of one message's walk. ``scrub``: it does something whose errors may quote stored values."""
+    """State of one message's walk. ``scrub``: it does something whose errors may quote stored values.
+
+    ``literal``: the value of a literal was looked at (of a call's arguments, see :class:`Calls`).
+    """
 
     sources: Sources
     calls: Calls
     scrub: bool = False
+    literal: bool = False
 
     def expression(self, root: Any, at: At) -> None:
         """Judge ``root`` and all below it. Raises Refusal."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from attrs import define, field
@@ -21,6 +23,7 @@ from hoopgate.config.model import Config, Mask
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import Column, Columns, Notice, Phase, Statement
 from hoopgate.guards.mask import Masks
+from hoopgate.metrics import Metrics
 from hoopgate.policy.sql.parser import parse
 from hoopgate.verdicts import ALLOW, Block, Rewrite
 from hoopgate.verdicts import Mask as MaskVerdict
@@ -116,6 +119,7 @@ class Session:
         self.connection = connection
         self.catalogue = catalogue
         self.id = "s1"
+        self.gateway = SimpleNamespace(metrics=Metrics())
         self.identity = self.target = None
         self.config = config
         self.engine = FakeEngine(masks)
@@ -140,6 +144,10 @@ class Session:
 
     def event(self, kind: str, **fields: Any) -> None:
         self.events.append((kind, fields))
+
+    def later(self, payload: bytes) -> None:
+        fields = json.loads(payload)
+        self.events.append((fields.pop("event"), fields))
 
 
 class Gate:
