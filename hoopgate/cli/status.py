@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import re
 import sys
 from http.client import HTTPConnection, HTTPException
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import click
+from attrs import asdict, fields
 from prometheus_client.parser import text_string_to_metric_families
 
 from hoopgate._version import __version__
 from hoopgate.cli import shown
 from hoopgate.cli.check import config_option
+from hoopgate.compiled import core
 from hoopgate.config.load import load
 from hoopgate.config.mistakes import ConfigErrors
 from hoopgate.config.model import Admin, Config
-from hoopgate.config.status import Status, StatusError, read_status, running_pid
+from hoopgate.config.status import Status, StatusError, WorkerStatus, read_status, running_pid
 
-CORE: Final = ("hoopgate.codecs.postgresql.framer", "hoopgate.codecs.postgresql.splice")
 _TIMEOUT = 3.0
 _LONGEST = 4 * 1024 * 1024
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call where it listens everywhere
@@ -79,14 +79,42 @@ def report(config: Config) -> dict[str, Any]:
         "listeners": _listeners(config),
         "sessions": measured.get("hoopgate_sessions_open"),
         "holds": measured.get("hoopgate_holds_pending"),
+        "workers": _workers(said, config.admin),
     }
 
 
-def core() -> str:
-    """``compiled`` if all of the hot path's modules are machine code here, else ``interpreted``."""
-    specs = [importlib.util.find_spec(name) for name in CORE]
-    native = [spec is not None and str(spec.origin).endswith(tuple(EXTENSION_SUFFIXES)) for spec in specs]
-    return "compiled" if all(native) else "interpreted"
+def _workers(said: Status | None, admin: Admin) -> list[dict[str, Any]]:
+    """Each process: as the gateway says now, else as it last wrote; its memory as the kernel says."""
+    if said is None:
+        return []
+    try:
+        told = [_worker(each) for each in json.loads(_fetch(admin, "/workers") or b"[]")]
+    except (ValueError, KeyError, TypeError):
+        told = []
+    first = WorkerStatus(0, said.pid, said.config_version, "serving")
+    rows = told or [{**asdict(each), "sessions": None} for each in (first, *said.workers)]
+    return [{**row, **_memory(row["pid"])} for row in rows]
+
+
+def _worker(value: Any) -> dict[str, Any]:
+    kinds = {"number": int, "pid": int, "sessions": int, "deaths": int}
+    return {each.name: kinds.get(each.name, str)(value[each.name]) for each in fields(WorkerStatus)}
+
+
+def _memory(pid: int) -> dict[str, int | None]:
+    """Bytes of memory: all that is mapped (``rss``), and with what is shared divided by those that share it (``pss``).
+
+    None where the kernel does not tell us.
+    """
+    found: dict[str, int | None] = {"rss": None, "pss": None}
+    try:
+        text = Path(f"/proc/{pid:d}/smaps_rollup").read_text(encoding="ascii")
+    except OSError:
+        return found
+    for name in found:
+        line = re.search(rf"^{name}: +(\d+) kB$", text, re.IGNORECASE | re.MULTILINE)
+        found[name] = int(line[1]) * 1024 if line else None
+    return found
 
 
 def _reload(said: Status | None) -> dict[str, Any] | None:
@@ -153,7 +181,7 @@ def tell(found: dict[str, Any]) -> None:
     reload = found["reload"]
     shown.facts(
         (
-            ("hoopgate", f"{found['version']}, {found['core']} core"),
+            ("hoopgate", f"{found['version']}, core {found['core']}"),
             ("health", found["health"] + (f", process {found['pid']}" if found["pid"] else "")),
             *((f"check {name}", outcome) for name, outcome in found["checks"].items()),
             ("policy", f"{in_force[:12]}{differs}" if in_force else ""),
@@ -163,6 +191,8 @@ def tell(found: dict[str, Any]) -> None:
             ("held", "" if found["holds"] is None else str(found["holds"])),
         )
     )
+    if found["workers"]:
+        _tell_workers(found["workers"])
     shown.table(
         ("LISTENER", "PROTOCOL", "ADDRESS", "LOGIN", "TLS"),
         [
@@ -175,3 +205,22 @@ def tell(found: dict[str, Any]) -> None:
 
 def _said(reload: dict[str, Any]) -> str:
     return f"{shown.moment(reload['at'])}, " + ("taken" if reload["ok"] else "refused: " + "; ".join(reload["errors"]))
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _size(value: int | None) -> str:
+    return "" if value is None else f"{value / 1024 / 1024:.0f} MiB"
+
+
+def _tell_workers(workers: list[dict[str, Any]]) -> None:
+    shown.table(
+        ("WORKER", "PROCESS", "STATE", "SESSIONS", "POLICY", "MEMORY (PSS)", "CORE"),
+        [
+            (str(each["number"]), str(each["pid"]), each["state"], _number(each["sessions"]),
+             each["config_version"][:12], _size(each["pss"]), each["core"].partition(" ")[0])
+            for each in workers
+        ],
+    )  # fmt: skip

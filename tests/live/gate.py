@@ -36,6 +36,7 @@ BASE = """
 [gateway]
 name = "live"
 state = "$directory/state"
+workers = $workers
 
 [[issuer]]
 name = "people"
@@ -138,6 +139,7 @@ class Gate:
     text: str
     environment: dict[str, str] = field(factory=dict)
     command: list[str] = field(factory=list)  # before twistd's own
+    workers: int = 1
     ports: dict[str, int] = field(factory=dict)
     kept: Kept | None = None
     _verified: set[Path] = field(factory=set)
@@ -171,7 +173,12 @@ class Gate:
         """Render the configuration; ``text`` replaces what was there beside BASE."""
         if text is not None:
             self.text = text
-        values = {"directory": str(self.directory), "issuer": self.world.people.url, **self.ports}
+        values = {
+            "directory": str(self.directory),
+            "issuer": self.world.people.url,
+            "workers": self.workers,
+            **self.ports,
+        }
         whole = BASE + self.text
         for name, value in values.items():
             whole = whole.replace(f"${name}", str(value))
