@@ -1,8 +1,8 @@
 """What the gateway itself costs for each transaction: both lanes of a relay between transports that do nothing.
 
-``python -m tests.bench.codec``: CPU microseconds for both directions together, the best of the rounds. Guards, recorder,
-transports and the kernel are left out. Which build runs depends on what ``hoopgate`` Python finds: put a compiled copy
-before it in PYTHONPATH to measure that one.
+``python -m tests.bench.codec``: CPU microseconds for both directions together, the best of the rounds. Guards,
+recorder, transports and the kernel are left out. Which build runs depends on what ``hoopgate`` Python finds: put a
+compiled copy before it in PYTHONPATH to measure that one.
 """
 
 from __future__ import annotations
