@@ -24,6 +24,8 @@ class Chain:
     closed).
     """
 
+    __slots__ = ("_by_kind", "guards")
+
     def __init__(self, guards: Iterable[Any]) -> None:
         self.guards = tuple(guards)
         self._by_kind: dict[type[Frame], tuple[Any, ...]] = {}
@@ -32,14 +34,15 @@ class Chain:
         """The guards that want frames of exactly this class."""
         found = self._by_kind.get(kind)
         if found is None:
-            found = self._by_kind[kind] = tuple(guard for guard in self.guards if kind in guard.wants)
+            found = self._by_kind[kind] = tuple([guard for guard in self.guards if kind in guard.wants])
         return found
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         """The verdict of all; a Deferred if one of them takes its time. Never raises."""
         if isinstance(frame, Statement) and frame.fault is not None:
             return frame.fault
-        return self._from(self.wanted(type(frame)), 0, frame, ALLOW)
+        guards = self.wanted(type(frame))
+        return self._from(guards, 0, frame, ALLOW) if guards else ALLOW
 
     def closed(self, reason: str) -> None:
         """Tell each guard that the session ended; one that raises does not keep the others from hearing."""

@@ -14,6 +14,19 @@ from typing import Final
 from hoopgate.errors import HoopgateError
 
 MODULES: Final = (
+    "hoopgate.frames",
+    "hoopgate.lane",
+    "hoopgate.chain",
+    "hoopgate.pauser",
+    "hoopgate.codecs.postgresql.answers",
+    "hoopgate.codecs.postgresql.conversation",
+    "hoopgate.codecs.postgresql.messages",
+    "hoopgate.codecs.postgresql.names",
+    "hoopgate.codecs.postgresql.owed",
+    "hoopgate.codecs.postgresql.question",
+    "hoopgate.codecs.postgresql.reading",
+    "hoopgate.codecs.postgresql.requests",
+    "hoopgate.protocols.postgresql.relay",
     "hoopgate.codecs.postgresql.copy",
     "hoopgate.codecs.postgresql.copy_binary",
     "hoopgate.codecs.postgresql.copy_csv",

@@ -6,7 +6,8 @@ A frame that no guard wants is never built; runs of such bytes travel as one :cl
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hoopgate.verdicts import Block
@@ -25,6 +26,14 @@ class Phase(enum.Enum):
     BIND = "bind"
     EXECUTE = "execute"
     CALL = "call"
+
+
+# For the hot path: a member of an enum takes long to look up.
+SIMPLE: Final = Phase.SIMPLE
+PREPARE: Final = Phase.PREPARE
+BIND: Final = Phase.BIND
+EXECUTE: Final = Phase.EXECUTE
+CALL: Final = Phase.CALL
 
 
 class Frame:
@@ -125,22 +134,36 @@ class Column:
 class Columns(Frame):
     """The shape of the rows that follow, and the statement they answer.
 
-    ``copy`` is None for rows; for COPY OUT it is ``"text"``, ``"csv"`` or ``"binary"``, and ``columns`` is empty.
+    ``description`` is what the target said of them, in wire form, whether or not the client is to see it; ``columns``
+    are read from it as they are first asked for. ``copy`` is None for rows; for COPY OUT it is ``"text"``, ``"csv"``
+    or ``"binary"``, and ``columns`` is empty.
     """
 
-    __slots__ = ("columns", "copy", "statement")
+    __slots__ = ("_columns", "_read", "copy", "description", "statement")
 
     def __init__(
         self,
         raw: bytes,
-        columns: tuple[Column, ...],
+        columns: tuple[Column, ...] | None,
         statement: Statement | None,
         copy: str | None = None,
+        description: bytes = b"",
+        read: Callable[[bytes], tuple[Column, ...]] | None = None,
     ) -> None:
         super().__init__(raw)
-        self.columns = columns
+        self._columns = columns
         self.statement = statement
         self.copy = copy
+        self.description = description
+        self._read = read
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Raises RemoteProtocolError if the target's description is malformed."""
+        columns = self._columns
+        if columns is None:
+            columns = self._columns = () if self._read is None else self._read(self.description)
+        return columns
 
 
 class Rows(Frame):

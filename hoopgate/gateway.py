@@ -263,7 +263,8 @@ class Gateway:
                 log.failure("session {session} could not be ended", session=session.id)
 
     def _look_at(self, session: Session, now: float, limits: Limits) -> None:
-        if session.running:
+        if session.active or session.running:
+            session.active = False
             session.last_activity = now
         expires = session.identity.expires
         if expires is not None and now >= expires:

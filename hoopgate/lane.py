@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -11,7 +10,7 @@ from twisted.python.failure import Failure
 
 from hoopgate.frames import Frame
 from hoopgate.pauser import Pauser
-from hoopgate.verdicts import Verdict
+from hoopgate.verdicts import ALLOW, Verdict
 
 
 class Wire(Protocol):
@@ -32,6 +31,12 @@ class Wire(Protocol):
     def next_frame(self) -> Frame | None: ...
 
 
+class Clock(Protocol):
+    """The reactor, or what stands for it in a test (twisted.internet.interfaces.IReactorTime)."""
+
+    def callLater(self, delay: float, callable: Callable[..., object]) -> Any: ...  # noqa: A002 - Twisted's word
+
+
 Apply = Callable[[Frame, Verdict], "bytes | Deferred[bytes]"]
 
 
@@ -40,9 +45,16 @@ class Lane:
 
     ``inspect`` or ``apply`` may answer with a Deferred: the lane then waits, and reads on from its peer until
     ``limit`` bytes are buffered (so that a peer that leaves is noticed). ``deliver(data, witnessed)`` gets all that is
-    ready at the end of a turn; ``witnessed`` is what a recording may hold of it. ``moved`` is called after each turn.
-    ``failed`` gets what went wrong; the lane is dead then.
+    ready at the end of a turn; ``witnessed`` is what a recording may hold of it. A turn is at most ``turn`` frames;
+    then others have theirs, and the lane goes on by ``clock``. ``moved`` is called after each turn. ``failed`` gets
+    what went wrong; the lane is dead then.
     """
+
+    __slots__ = (
+        "_again", "_apply", "_clock", "_deliver", "_failed", "_frame", "_full", "_injected", "_inspect", "_judged",
+        "_limit", "_moved", "_out", "_pauser", "_pumping", "_redact", "_rest", "_seen", "_turn", "_waiting", "dead",
+        "wire",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -54,6 +66,8 @@ class Lane:
         failed: Callable[[Failure], None],
         pauser: Pauser,
         limit: int,
+        clock: Clock,
+        turn: int,
         redact: Callable[[Frame, bytes], bytes] | None = None,
         moved: Callable[[], None] | None = None,
     ) -> None:
@@ -64,14 +78,20 @@ class Lane:
         self._failed = failed
         self._pauser = pauser
         self._limit = limit
+        self._clock = clock
+        self._turn = turn
         self._redact = redact
         self._moved = moved
         self._out: list[bytes] = []
-        self._seen: list[bytes] = []
-        self._redacted = False
-        self._injected: list[bytes] = []
+        self._seen: list[bytes] | None = None  # what a recording may hold of _out, where it is not the same
+        self._injected: list[bytes] | None = None
         self._waiting: Deferred[Any] | None = None
+        self._frame: Frame | None = None  # what is waited for...
+        self._judged = False  # ...has its verdict, and is being applied
+        self._rest: Any = None  # the call by which the next turn comes
         self._pumping = False
+        self._again = False  # somebody asked for more in the midst of a turn
+        self._full = False
         self.dead = False
 
     @property
@@ -93,108 +113,147 @@ class Lane:
 
     def inject(self, data: bytes) -> None:
         """Send ``data`` of our own at the next place between two messages."""
+        if self._injected is None:
+            self._injected = []
         self._injected.append(data)
         self.pump()
 
     def send(self, data: bytes) -> None:
         """Deliver ``data`` of our own at once, behind what has already been judged; only between two frames."""
-        self._out.append(data)
-        self._seen.append(data)
+        self._put(data)
         self._flush()
 
     def pump(self) -> None:
-        """Move every frame that can move."""
+        """Move every frame that can move, or as many as a turn may."""
         if self._pumping or self.dead:
+            self._again = True
             return
-        self._pumping = True
-        try:
-            self._turn()
-            while self._out:
-                self._flush()
-                self._turn()
-        except Exception:
-            self._die(Failure())
-        finally:
-            self._pumping = False
+        if self._rest is None:
+            self._pumping = True
+            try:
+                self._move()
+            except Exception:
+                self._die(Failure())
+            finally:
+                self._pumping = False
         # A message that is being collected must go on growing (its own limit bounds it); what waits must not.
-        stuck = self._waiting is not None or self.wire.waiting
-        if not self.dead and stuck and self.wire.buffered > self._limit:
-            self._pauser.pause("buffer")
-        else:
-            self._pauser.resume("buffer")
+        full = (
+            not self.dead
+            and (self._waiting is not None or self._rest is not None or self.wire.waiting)
+            and self.wire.buffered > self._limit
+        )
+        if full is not self._full:
+            self._full = full
+            if full:
+                self._pauser.pause("buffer")
+            else:
+                self._pauser.resume("buffer")
         if self._moved is not None and not self.dead:
             self._moved()
 
     def stop(self) -> None:
         """Judge and deliver nothing more."""
         self.dead = True
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            rest.cancel()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.addErrback(lambda failure: None)  # nobody is left to hear of it
             waiting.cancel()
 
-    def _turn(self) -> None:
+    def _move(self) -> None:
+        """One turn, in which what is delivered may let more move."""
+        left = self._frames(self._turn)
+        while self._out:
+            self._again = False
+            self._flush()
+            if not self._again:
+                break
+            left = self._frames(left)
+        if left <= 0 and not self.dead and self._waiting is None:
+            self._rest = self._clock.callLater(0, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        self.pump()
+
+    def _frames(self, left: int) -> int:
+        """Judge at most ``left`` frames; returns how many more this turn may have."""
+        wire, inspect = self.wire, self._inspect
         while not self.dead:
-            if self._injected and self.wire.boundary:
+            if self._injected is not None and wire.boundary:
                 self._emit_injected()
-            if self._waiting is not None:
-                return
-            frame = self.wire.next_frame()
+            if self._waiting is not None or left <= 0:
+                break
+            frame = wire.next_frame()
             if frame is None:
-                return
-            verdict = self._inspect(frame)
-            if isinstance(verdict, Deferred):
-                self._await(verdict, partial(self._applied, frame))
-            else:
+                break
+            left -= 1
+            verdict = inspect(frame)
+            if verdict is ALLOW or not isinstance(verdict, Deferred):
                 self._applied(frame, verdict)
+            else:
+                self._await(verdict, frame, judged=False)
+        return left
 
     def _applied(self, frame: Frame, verdict: Verdict) -> None:
         data = self._apply(frame, verdict)
-        if isinstance(data, Deferred):
-            self._await(data, partial(self._emit, frame))
-        else:
+        if isinstance(data, bytes):
             self._emit(frame, data)
+        else:
+            self._await(data, frame, judged=True)
 
-    def _await(self, answer: Deferred[Any], then: Callable[[Any], None]) -> None:
+    def _await(self, answer: Deferred[Any], frame: Frame, *, judged: bool) -> None:
         self._waiting = answer
+        self._frame = frame
+        self._judged = judged
+        answer.addBoth(self._answered)
 
-        def answered(result: Any) -> None:
-            if self.dead:
-                return
-            self._waiting = None
-            try:
-                if isinstance(result, Failure):
-                    result.raiseException()
-                then(result)
-            except Exception:
-                self._die(Failure())
-                return
-            self.pump()
-
-        answer.addBoth(answered)
+    def _answered(self, result: Any) -> None:
+        frame, self._frame = self._frame, None
+        if self.dead or frame is None:
+            return
+        self._waiting = None
+        try:
+            if isinstance(result, Failure):
+                result.raiseException()
+            if self._judged:
+                self._emit(frame, result)
+            else:
+                self._applied(frame, result)
+        except Exception:
+            self._die(Failure())
+            return
+        self.pump()
 
     def _emit(self, frame: Frame, data: bytes) -> None:
         if not data:
             return
-        self._out.append(data)
         if self._redact is not None:
             seen = self._redact(frame, data)
-            self._redacted = self._redacted or seen is not data
-            self._seen.append(seen)
+            if seen is not data and self._seen is None:
+                self._seen = self._out.copy()
+            if self._seen is not None:
+                self._seen.append(seen)
+        self._out.append(data)
+
+    def _put(self, data: bytes) -> None:
+        self._out.append(data)
+        if self._seen is not None:
+            self._seen.append(data)
 
     def _emit_injected(self) -> None:
-        for data in self._injected:
-            self._out.append(data)
-            self._seen.append(data)
-        self._injected.clear()
+        injected, self._injected = self._injected, None
+        for data in injected or ():
+            self._put(data)
 
     def _flush(self) -> None:
-        out, self._out = self._out, []
-        seen, self._seen = self._seen, []
+        out, seen = self._out, self._seen
         data = out[0] if len(out) == 1 else b"".join(out)
-        witnessed = b"".join(seen) if self._redacted else data
-        self._redacted = False
-        self._deliver(data, witnessed)
+        out.clear()
+        self._seen = None
+        self._deliver(data, data if seen is None else b"".join(seen))
 
     def _die(self, failure: Failure) -> None:
         self.dead = True

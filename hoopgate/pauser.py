@@ -16,9 +16,11 @@ class Producer(Protocol):
 class Pauser:
     """Pauses ``producer`` while at least one reason stands; giving the same reason twice is one reason."""
 
+    __slots__ = ("_producer", "_reasons")
+
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._reasons: set[str] = set()
+        self._reasons: tuple[str, ...] = ()
 
     @property
     def paused(self) -> bool:
@@ -27,17 +29,20 @@ class Pauser:
     def pause(self, reason: str) -> None:
         if not self._reasons:
             self._producer.pauseProducing()
-        self._reasons.add(reason)
+        if reason not in self._reasons:
+            self._reasons += (reason,)
 
     def resume(self, reason: str) -> None:
         if reason in self._reasons:
-            self._reasons.discard(reason)
+            self._reasons = tuple([each for each in self._reasons if each != reason])
             if not self._reasons:
                 self._producer.resumeProducing()
 
 
 class Throttle:
     """A consumer's wish to be spared, as a reason of the other side's pauser."""
+
+    __slots__ = ("_pauser", "_reason")
 
     def __init__(self, pauser: Pauser, reason: str) -> None:
         self._pauser = pauser

@@ -36,7 +36,7 @@ class Live(Protocol):
     """The connection behind an open session."""
 
     @property
-    def holding(self) -> Any: ...
+    def pending(self) -> bool: ...
 
     @property
     def at_rest(self) -> bool: ...
@@ -52,6 +52,8 @@ class Live(Protocol):
 
     @property
     def tentative(self) -> bool: ...
+
+    def cancel_held(self) -> bool: ...
 
     def ask(self, sql: str) -> Deferred[Rows]: ...
 
@@ -80,7 +82,16 @@ def new_id(now: float | None = None) -> str:
 
 
 class Session:
-    """What guards and recorders see of a connection. ``client`` is ``address:port``."""
+    """What guards and recorders see of a connection. ``client`` is ``address:port``.
+
+    ``active``: the client sent something since the gateway last looked, which then sets ``last_activity``.
+    """
+
+    __slots__ = (
+        "_live", "active", "application", "client", "database", "decision", "ended_by", "gateway", "id",
+        "identity", "last_activity", "listener", "reason", "recording", "replication", "role", "started", "state",
+        "target",
+    )  # fmt: skip
 
     def __init__(
         self, gateway: Gateway, *, listener: Listener, identity: Identity, target: Target, role: str, client: str
@@ -100,7 +111,7 @@ class Session:
         self.decision: Decision | None = None
         self.recording: IRecording | None = None
         self.last_activity = self.started
-        self.held = 0
+        self.active = False
         self.reason = ""
         self.ended_by = ""
         self._live: Live | None = None
@@ -170,7 +181,7 @@ class Session:
     @property
     def holding(self) -> bool:
         """A statement waits for people."""
-        return self._live is not None and self._live.holding.pending
+        return self._live is not None and self._live.pending
 
     @property
     def at_rest(self) -> bool:
@@ -184,7 +195,7 @@ class Session:
 
     def cancel_held(self) -> bool:
         """Withdraw what is held. False: nothing is."""
-        return self._live is not None and self._live.holding.cancel()
+        return self._live is not None and self._live.cancel_held()
 
     def policy_changed(self) -> None:
         """The policy or the identity's grants are others now."""
@@ -204,7 +215,7 @@ class Session:
         try:
             self.recording.event(kind, fields)
         except RecordingError as error:
-            self.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
+            self.unrecorded(error)
 
     def later(self, payload: bytes) -> None:
         """Tell the recording alone, of an event that is encoded already (:mod:`hoopgate.recorders.events`)."""
@@ -214,7 +225,11 @@ class Session:
         try:
             recording.later(payload)
         except RecordingError as error:
-            self.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
+            self.unrecorded(error)
+
+    def unrecorded(self, error: RecordingError) -> None:
+        """The recording cannot go on, and so neither can this."""
+        self.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
 
     def end(self, reason: str, *, sqlstate: str = "57P01", rule: str = "") -> None:
         """End the session once; the client gets ``reason`` as its last error, unless ``sqlstate`` is empty."""

@@ -9,6 +9,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from hoopgate.frames import Frame, Opaque
@@ -48,14 +49,17 @@ class Peer:
 
 
 class Rig:
-    def __init__(self, inspect: Callable[[Frame], Verdict | Deferred[Verdict]], limit: int = 10) -> None:
+    def __init__(
+        self, inspect: Callable[[Frame], Verdict | Deferred[Verdict]], limit: int = 10, turn: int = 100
+    ) -> None:
+        self.clock = Clock()
         self.wire, self.peer = Letters(), Peer()
         self.delivered: list[bytes] = []
         self.witnessed: list[bytes] = []
         self.failures: list[Failure] = []
         self.lane = Lane(
             self.wire, inspect=inspect, apply=lambda frame, verdict: frame.raw, deliver=self.deliver,
-            failed=self.failures.append, pauser=Pauser(self.peer), limit=limit,
+            failed=self.failures.append, pauser=Pauser(self.peer), limit=limit, clock=self.clock, turn=turn,
             redact=lambda frame, data: b"*" if data == b"s" else data,
         )  # fmt: skip
 

@@ -30,6 +30,9 @@ class Limits:
     row: Bytes = field(default=64 * 1024 * 1024, metadata=about("A row with a mask in force; it is held whole."))
     message: Bytes = field(default=1024 * 1024 * 1024, metadata=about("One message.", most=1024 * 1024 * 1024))
     buffer: Bytes = field(default=1024 * 1024, metadata=about("Queued for one peer before the other is paused."))
+    turn: Count = field(
+        default=512, metadata=about("Messages of one stream before others have their turn.", most=65_536)
+    )
     prepared_statements: Count = field(default=4096, metadata=about("Prepared statements of a session."))
     prepared_bytes: Bytes = field(default=32 * 1024 * 1024, metadata=about("Their text."))
     holds_per_session: Count = field(default=1, metadata=about("Statements of a session that wait at once."))

@@ -202,4 +202,4 @@ def test_a_client_that_does_not_read_pauses_the_target_and_one_that_floods_is_pa
         if rig.client.producerState == "paused":
             break
     assert rig.client.producerState == "paused"
-    assert len(rig.relay.conversation.replies.queue) <= 1024
+    assert len(rig.relay.conversation.replies) <= 1024

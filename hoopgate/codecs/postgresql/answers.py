@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from hoopgate.codecs.postgresql import messages
-from hoopgate.codecs.postgresql.conversation import TEXT_SETTINGS, Conversation
-from hoopgate.codecs.postgresql.framer import Framer, Message, RowRun, Run, table
-from hoopgate.codecs.postgresql.owed import UNASKED, Kind, Owed, Step
-from hoopgate.config.model import Limits
+from hoopgate.codecs.postgresql import messages, owed
+from hoopgate.codecs.postgresql.conversation import Conversation
+from hoopgate.codecs.postgresql.framer import NOTHING, PASS, ROWS, Framer, table
+from hoopgate.codecs.postgresql.owed import DONE, FAIL, KEEP, Owed
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.frames import Columns, Frame, Notice, Opaque, Reply, Rows
 
-_ERROR, _NOTICE, _STATUS = ord("E"), ord("N"), ord("S")
-_ROW, _COPY_ROW, _COPY_IN, _COPY_BOTH, _READY, _COLUMNS = (ord(letter) for letter in "DdGWZT")
+if TYPE_CHECKING:
+    from hoopgate.config.model import Limits
+
+_ROW: Final = 0x44  # D
+_COPY_ROW: Final = 0x64  # d
+_COLUMNS: Final = 0x54  # T
+_COPY_OUT: Final = 0x48  # H
+_COPY_IN: Final = 0x47  # G
+_COPY_BOTH: Final = 0x57  # W
+_COMPLETE: Final = 0x43  # C
+_ERROR: Final = 0x45  # E
+_READY: Final = 0x5A  # Z
+_NOTICE: Final = 0x4E  # N
+_STATUS: Final = 0x53  # S
+_NOTIFICATION: Final = 0x41  # A
+
+_ENDS: Final = b"CcIsE"  # what a result ends with
+_STATES: Final = {0x49: b"I", 0x54: b"T", 0x45: b"E"}  # of a transaction
+
+# How rows travel depends on whose they are and whether their columns were judged.
 _READ: Final = "CEINZSAVKGHWRvcnst123"  # what is read whole in any case
 _ALL_READ: Final = table(whole=_READ + "DdT")
 _ROWS_EDITED: Final = table(whole=_READ + "T", rows="Dd")
 _ROWS_PASS: Final = table(whole=_READ + "T", passing="Dd")
 _RESULTS_PASS: Final = table(whole=_READ, passing="DdT")
+
+_UNCHANGED: Final = Opaque(b"")  # stands for a message that goes on as it came
 
 
 class RowSplicer(Protocol):
@@ -34,18 +53,23 @@ class RowSplicer(Protocol):
 class Answers:
     """Bytes from the target to frames, judged frames to bytes for the client.
 
-    ``hint``: what we put before the client's application_name on the target; it is taken off again here.
+    ``hint``: what we put before the client's application_name on the target; it is taken off again here. ``replies``:
+    somebody wants to hear how statements ended. What nobody wants goes on as it came, contiguous messages as one
+    Opaque.
     """
 
-    def __init__(self, conversation: Conversation, limits: Limits, *, hint: str = "") -> None:
+    __slots__ = ("_framer", "_from", "_hint", "_next", "_replies", "_splicer", "_to", "conversation", "waiting")
+
+    def __init__(self, conversation: Conversation, limits: Limits, *, hint: str = "", replies: bool = True) -> None:
         self.conversation = conversation
         self.waiting = False  # nothing here ever waits for the client's direction
-        conversation.retarget = self._retarget
         self._hint = hint.encode()
+        self._replies = replies
         self._framer = Framer(_ALL_READ, whole=limits.row, large=limits.row, largest=limits.message, limit="limits.row")
-        self._pushed: Message | None = None
+        self._from = -1  # where what goes on as it came begins in the framer's buffer...
+        self._to = -1  # ...and where it ends
+        self._next: Frame | None = None  # comes behind it
         self._splicer: RowSplicer | None = None
-        self._retarget()
 
     @property
     def buffered(self) -> int:
@@ -54,24 +78,39 @@ class Answers:
     @property
     def boundary(self) -> bool:
         """A message of our own may be put here."""
-        return self._framer.boundary and self._pushed is None and self._splicer is None
+        return self._from < 0 and self._splicer is None and self._framer.boundary
 
     def receive(self, data: bytes) -> None:
         self._framer.receive(data)
 
     def next_frame(self) -> Frame | None:
         """The next frame for the client; what is ours is taken out on the way."""
+        frame = self._next
+        if frame is not None:
+            self._next = None
+            return frame
+        framer = self._framer
+        self._aim()
         while True:
-            pushed, self._pushed = self._pushed, None
-            event = pushed or self._framer.next_event()
-            if event is None:
-                return None
-            if isinstance(event, Run):
-                return Opaque(event.data)
-            if isinstance(event, RowRun):
-                return Rows(self._splice(event.raw), 0)
-            frame = self._message(event)
-            if frame is not None:
+            found = framer.advance()
+            if found == NOTHING:
+                return self._unchanged() if self._from >= 0 else None
+            if found == PASS:
+                frame = _UNCHANGED
+            elif found == ROWS:
+                frame = Rows(self._spliced(framer.cut(framer.start, framer.end)), 0)
+            else:
+                frame = self._message(framer.buffer[framer.start])
+            if frame is _UNCHANGED:
+                if self._from < 0:
+                    self._from = framer.start
+                self._to = framer.end
+                if self._to == len(framer.buffer):
+                    return self._unchanged()
+            elif self._from >= 0:
+                self._next = frame
+                return self._unchanged()
+            elif frame is not None:
                 return frame
 
     def judged(self, splicer: RowSplicer | None) -> None:
@@ -80,97 +119,115 @@ class Answers:
         if head is not None:
             head.opened = True
         self._splicer = splicer
-        self._retarget()
 
-    def _splice(self, raw: bytes) -> bytes:
+    def _unchanged(self) -> Frame:
+        data = self._framer.cut(self._from, self._to)
+        self._from = -1
+        return Opaque(data)
+
+    def _spliced(self, raw: bytes) -> bytes:
         if self._splicer is None:
             raise RemoteProtocolError("rows without columns")
         return self._splicer.splice_run(raw)
 
-    def _retarget(self) -> None:
-        """Aim the framer: how rows travel depends on whose they are and whether their columns were judged."""
+    def _aim(self) -> None:
+        """Tell the framer what to read, by the entry that is answered now."""
         head = self.conversation.replies.head
         if head is None or head.capture is not None:
-            kinds = _ALL_READ
+            self._framer.kinds = _ALL_READ
         elif head.opened:
-            kinds = _ROWS_EDITED if self._splicer is not None else _ROWS_PASS
+            self._framer.kinds = _ROWS_EDITED if self._splicer is not None else _ROWS_PASS
         elif head.watched or head.refusal is not None:
-            kinds = _ALL_READ
+            self._framer.kinds = _ALL_READ
         else:
-            kinds = _ROWS_PASS
-        if kinds is _ROWS_PASS and head is not None and head.kind is Kind.QUERY and not head.watched:
-            kinds = _RESULTS_PASS
-        self._framer.kinds = kinds
+            self._framer.kinds = _RESULTS_PASS if head.kind == owed.QUERY else _ROWS_PASS
 
-    def _message(self, message: Message) -> Frame | None:
-        kind, raw = message.type, message.raw
-        replies = self.conversation.replies
-        if kind in UNASKED:
-            return self._unasked(kind, raw)
-        head = replies.head
+    def _raw(self) -> bytes:
+        return self._framer.cut(self._framer.start, self._framer.end)
+
+    def _message(self, kind: int) -> Frame | None:
+        """Account for the message that the framer found; None: it is not for the client."""
+        if kind in (_NOTICE, _STATUS, _NOTIFICATION):  # between any two messages
+            return self._unasked(kind)
+        head = self.conversation.replies.head
         if head is None:
             if kind == _ERROR:
-                return self._error(raw, None)  # the target ends the session
+                return self._error(self._raw(), None)  # the target ends the session
             raise RemoteProtocolError(f"the target sent {chr(kind)!r} unasked")
-        if kind in (_ROW, _COPY_ROW) and head.capture is None:
-            return self._first_row(message, head)
+        if head.capture is None and (kind in (_ROW, _COPY_ROW)):
+            return self._first_row(kind, head)
         if head.refusal is not None and kind != _ERROR and not (kind == _READY and head.failed):
             raise RemoteProtocolError("the target did what was refused")
         if kind == _ERROR:
             head.failed = True
             if head.capture is not None:
-                head.capture(raw)  # before the step undoes what the error made void
-        step = replies.step(kind)
-        frame = self._settled(head, step, kind, raw)
-        if head.capture is not None and kind != _ERROR:
-            head.capture(raw)
-        return frame
+                head.capture.reply(self._raw())  # before the step undoes what the error made void
+        held_back = self._settled(head, kind)
+        if head.capture is not None:
+            if kind != _ERROR:
+                head.capture.reply(self._raw())
+            elif head.shared:
+                return self._frame(head, kind, held_back)
+            return None
+        return self._frame(head, kind, held_back)
 
-    def _settled(self, head: Owed, step: Step, kind: int, raw: bytes) -> Frame | None:
+    def _settled(self, head: Owed, kind: int) -> bytes:
+        """Take one step of what is owed; returns what was held back of the result that ends here."""
         conversation = self.conversation
-        if step is Step.FAIL:
+        step = conversation.replies.step(kind)
+        if step == FAIL:
             conversation.failed()
         elif kind == _ERROR:
             conversation.copy_in = False
-        elif step is Step.DONE and head.settle is not None:
+        elif step == DONE:
             head.settle()
-        held_back = self._end_result(kind) if kind in b"CcIsE" else b""
+        ends = kind in _ENDS
+        held_back = self._end_result(kind) if ends and self._splicer is not None else b""
         if kind == _READY:
-            conversation.ready(messages.parse_ready_for_query(raw), head.batch)
+            conversation.ready(self._state(), head.batch)
         elif kind in (_COPY_IN, _COPY_BOTH):
             conversation.begin_copy()
-        if step is not Step.KEEP or kind in b"CcIsE":
+        elif kind == _COLUMNS and head.watched and head.kind == owed.DESCRIBE_PORTAL:
+            head.description = self._raw()
+        if step != KEEP or ends:
             head.opened = False
-            self._retarget()
-        if head.capture is not None and not (kind == _ERROR and head.shared):
-            return None
-        return self._frame(head, kind, held_back + raw if held_back else raw, raw)
+            self._aim()
+        return held_back
 
     def _end_result(self, kind: int) -> bytes:
         """What is held back of a row goes out before the result's end; an error cuts the row off."""
         splicer, self._splicer = self._splicer, None
         return splicer.finish() if splicer is not None and kind != _ERROR else b""
 
-    def _frame(self, head: Owed, kind: int, data: bytes, raw: bytes) -> Frame:
-        if kind == ord("T") and head.kind is Kind.QUERY and head.watched:
-            return Columns(raw, messages.parse_row_description(raw), head.statement)
-        if kind == ord("H") and head.watched:
-            overall, _ = messages.parse_copy_out_response(raw)
-            return Columns(raw, (), head.statement, "binary" if overall else "text")
-        if kind == _ERROR:
-            return self._error(raw, head)
-        if kind == ord("C"):
-            return Reply(data, head.statement, messages.parse_command_complete(raw).decode("ascii", "replace"))
-        return Opaque(data)
+    def _state(self) -> bytes:
+        framer = self._framer
+        state = _STATES.get(framer.buffer[framer.end - 1]) if framer.end - framer.start == 6 else None
+        return messages.parse_ready_for_query(self._raw()) if state is None else state
 
-    def _first_row(self, message: Message, head: Owed) -> Frame:
+    def _frame(self, head: Owed, kind: int, held_back: bytes) -> Frame:
+        if kind == _ERROR:
+            return self._error(self._raw(), head)
+        if kind == _COMPLETE and self._replies:
+            raw = self._raw()
+            tag = messages.parse_command_complete(raw).decode("ascii", "replace")
+            return Reply(held_back + raw if held_back else raw, head.statement, tag)
+        if head.watched:
+            if kind == _COLUMNS and head.kind == owed.QUERY:
+                raw = self._raw()
+                return Columns(raw, None, head.statement, None, raw, messages.parse_row_description)
+            if kind == _COPY_OUT:
+                raw = self._raw()
+                overall, _ = messages.parse_copy_out_response(raw)
+                return Columns(raw, (), head.statement, "binary" if overall else "text")
+        return Opaque(held_back + self._raw()) if held_back else _UNCHANGED
+
+    def _first_row(self, kind: int, head: Owed) -> Frame:
         """Rows may only pass once their columns were judged; of a portal these were asked for as it was run."""
-        if head.opened:  # it waited for the verdict
-            return Opaque(message.raw) if self._splicer is None else Rows(self._splice(message.raw), 0)
-        if message.type != _ROW or head.columns is None:
+        described = head.described
+        if kind != _ROW or described is None or described.description is None:
             raise RemoteProtocolError("the target sent rows without saying of which columns")
-        self._pushed = message
-        return Columns(b"", head.columns, head.statement)
+        self._framer.rewind()  # it waits for the verdict
+        return Columns(b"", None, head.statement, None, described.description, messages.parse_row_description)
 
     def _error(self, raw: bytes, head: Owed | None) -> Frame:
         fields = messages.parse_fields(raw)
@@ -179,27 +236,24 @@ class Answers:
             return Opaque(head.refusal)
         return Notice(raw, self._decoded(fields), head.statement if head is not None else None, True)
 
-    def _unasked(self, kind: int, raw: bytes) -> Frame:
+    def _unasked(self, kind: int) -> Frame | None:
         if kind == _NOTICE:
+            raw = self._raw()
             head = self.conversation.replies.head
             fields = self._decoded(messages.parse_fields(raw))
             return Notice(raw, fields, head.statement if head is not None else None, False)
         if kind == _STATUS:
-            return Opaque(self._status(raw))
-        if self.conversation.watching:
-            return Opaque(b"")  # asked for before a mask came into force; nobody can tell what it carries
-        return Opaque(raw)
+            return self._reported()
+        # asked for before a mask came into force; nobody can tell what it carries
+        return None if self.conversation.watching else _UNCHANGED
 
     def _decoded(self, fields: dict[str, bytes]) -> dict[str, str]:
         encoding = self.conversation.encoding
         return {code: text.decode(encoding, "replace") for code, text in fields.items()}
 
-    def _status(self, raw: bytes) -> bytes:
-        name, value = messages.parse_parameter_status(raw)
+    def _reported(self) -> Frame:
+        name, value = messages.parse_parameter_status(self._raw())
         if name == b"application_name" and self._hint and value.startswith(self._hint):
-            value = value[len(self._hint) :]
-            raw = messages.parameter_status(name, value)
-        known = name.decode("ascii", "replace")
-        if known in TEXT_SETTINGS:
-            self.conversation.parameters[known] = value.decode("utf-8", "replace")
-        return raw
+            return Opaque(messages.parameter_status(name, value[len(self._hint) :]))
+        self.conversation.reported(name.decode("ascii", "replace"), value.decode("utf-8", "replace"))
+        return _UNCHANGED

@@ -1,17 +1,17 @@
 """What both directions of one PostgreSQL session know together, once start-up is over. Sans I/O.
 
 ``Requests`` and ``Answers`` share one ``Conversation``: names of prepared statements and portals, replies owed, the
-transaction's status, the parameters that the target reported.
+transaction's status, the settings that say how text is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Final
 
 from hoopgate.codecs.postgresql.encodings import codec
 from hoopgate.codecs.postgresql.names import Names
-from hoopgate.codecs.postgresql.owed import Kind, Owed, Replies
+from hoopgate.codecs.postgresql.owed import BIND, CALL, COPY_END, EXECUTE, QUERY, SYNC, Owed, Replies
 from hoopgate.frames import Parameter
 
 TEXT_SETTINGS: Final = ("client_encoding", "standard_conforming_strings")  # they say how a statement's text is read
@@ -29,32 +29,48 @@ class Prepared:
 
 
 class Portal:
-    """A statement's text bound to its parameters. ``name``: the statement's. ``released``: see ``Statement``."""
+    """A statement's text bound to its parameters, which take ``size`` bytes. ``name``: the statement's.
 
-    __slots__ = ("name", "parameters", "released", "size", "text")
+    ``released`` and ``number``: see ``Statement``.
+    """
 
-    def __init__(self, name: str, text: str, parameters: tuple[Parameter, ...] | None, released: str) -> None:
+    __slots__ = ("name", "number", "parameters", "released", "size", "text")
+
+    def __init__(self, name: str, text: str, parameters: tuple[Parameter, ...] | None, size: int, number: int) -> None:
         self.name = name
         self.text = text
         self.parameters = parameters
-        self.released = released
-        self.size = sum(len(each.value or b"") for each in parameters or ())
+        self.size = size
+        self.number = number
+        self.released = ""
 
 
 class Conversation:
     """The state of one session's traffic.
 
-    ``watching``: rows may only pass once their columns were judged (masks are in force), so that portals are
-    described by us as they are executed. It holds for what is asked from now on.
+    ``parameters`` are what the target reported as the session began. ``watching``: rows may only pass once their
+    columns were judged (masks are in force), so that portals are described as they are executed. It holds for what is
+    asked from now on.
     """
 
-    def __init__(self, parameters: dict[str, str], transaction: bytes, *, watching: bool) -> None:
+    __slots__ = (
+        "acted", "asked", "batch", "codec", "conforming", "copy_fed", "copy_in", "copy_synced", "executed", "numbered",
+        "portals", "prepared", "replies", "skipping", "sync_due", "transaction", "unsynced", "watching",
+    )  # fmt: skip
+
+    def __init__(self, parameters: Mapping[str, str], transaction: bytes, *, watching: bool) -> None:
         self.replies = Replies()
-        self.parameters = parameters
+        self.codec: str | None = "utf-8"  # Python's name of client_encoding; None where its text cannot be judged
+        self.conforming = True  # standard_conforming_strings
+        for name in TEXT_SETTINGS:
+            if name in parameters:
+                self.reported(name, parameters[name])
         self.transaction = transaction
         self.watching = watching
         self.prepared: Names[Prepared] = Names()
         self.portals: Names[Portal] = Names()
+        self.numbered = 0  # statements so far
+        self.asked = 0  # requests so far
         self.batch = 0  # counts what ends with ReadyForQuery
         self.unsynced = False  # something that a failure before it makes void was sent since the last Sync...
         self.executed = False  # ...and ran...
@@ -64,12 +80,18 @@ class Conversation:
         self.copy_synced = False  # a Sync behind it, which the target ignores...
         self.sync_due = False  # ...but the COPY failed, perhaps before that, so that the target now waits for one
         self.skipping = False  # the batch failed: as the target would, take no notice of anything up to a Sync
-        self.retarget: Callable[[], None] = lambda: None  # the answers' framer aims at the new head
+
+    def reported(self, name: str, value: str) -> None:
+        """The target told the value of a setting."""
+        if name == "client_encoding":
+            self.codec = codec(value)
+        elif name == "standard_conforming_strings":
+            self.conforming = value != "off"
 
     @property
     def idle(self) -> bool:
         """Every request so far is answered."""
-        return not self.replies.queue
+        return self.replies.head is None
 
     @property
     def aborted(self) -> bool:
@@ -80,25 +102,27 @@ class Conversation:
     @property
     def encoding(self) -> str:
         """The Python codec of client_encoding; UTF-8 where there is none."""
-        return codec(self.parameters.get("client_encoding", "UTF8")) or "utf-8"
+        return self.codec or "utf-8"
 
     def expect(self, entry: Owed) -> None:
         """A request goes to the target now."""
-        first = not self.replies.queue
+        kind = entry.kind
         entry.batch = self.batch
         entry.watched = self.watching
         self.replies.expect(entry)
-        if entry.kind in (Kind.SYNC, Kind.QUERY, Kind.CALL):
+        self.asked += 1
+        if kind == SYNC:
             self.batch += 1
-        if entry.kind is Kind.SYNC:
             self.unsynced = self.executed = self.acted = False
-        elif entry.kind not in (Kind.COPY_END, Kind.QUERY, Kind.CALL):
+        elif kind in (QUERY, CALL):
+            self.batch += 1
+        elif kind != COPY_END:
             self.unsynced = True
-            self.executed = self.executed or entry.kind is Kind.EXECUTE
             self.copy_fed = False
-            self.acted = self.acted or entry.kind in (Kind.EXECUTE, Kind.BIND)
-        if first:
-            self.retarget()
+            if kind == EXECUTE:
+                self.executed = self.acted = True
+            elif kind == BIND:
+                self.acted = True
 
     def begin_copy(self) -> None:
         """The target waits for COPY's data."""
@@ -107,7 +131,7 @@ class Conversation:
 
     def failed(self) -> None:
         """An error made the target skip to the next Sync."""
-        if self.idle:
+        if self.replies.head is None:
             self.sync_due = self.copy_in and self.copy_synced
             self.skipping = True
         self.copy_in = self.copy_synced = False
@@ -116,7 +140,7 @@ class Conversation:
         """ReadyForQuery: outside a transaction the portals bound before it are gone."""
         self.transaction = transaction
         self.copy_in = False
-        if self.idle:
+        if self.replies.head is None:
             self.unsynced = self.executed = self.acted = False  # a Query amid a batch was not skipped, so it ended it
         if transaction == b"I":
             self.portals.forget_until(batch)

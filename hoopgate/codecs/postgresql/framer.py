@@ -119,8 +119,9 @@ class Framer:
         self._dropping = True
 
     def rewind(self) -> None:
-        """The last event, a whole message, is to come once more."""
+        """The last event, a message or the beginning of one, is to come once more."""
         self._position = self.start
+        self._rest = 0
 
     def cut(self, start: i64, end: i64) -> bytes:
         """``buffer[start:end]``: the buffer itself where that is all of it."""

@@ -25,11 +25,12 @@ T = TypeVar("T", bound=Sized)
 class Meaning(Generic[T]):
     """One change: ``value`` is None where the name was closed. ``batch``: of the request that made the change."""
 
-    __slots__ = ("batch", "before", "confirmed", "key", "value", "void")
+    __slots__ = ("batch", "before", "confirmed", "key", "size", "value", "void")
 
     def __init__(self, key: bytes, value: T | None, before: Meaning[T] | None, batch: int) -> None:
         self.key = key
         self.value = value
+        self.size = 0 if value is None else value.size
         self.before = before
         self.batch = batch
         self.confirmed = False
@@ -38,6 +39,8 @@ class Meaning(Generic[T]):
 
 class Names(Generic[T]):
     """The names of one kind. ``size`` is the sum of what they mean, in bytes."""
+
+    __slots__ = ("_known", "size")
 
     def __init__(self) -> None:
         self._known: dict[bytes, Meaning[T]] = {}
@@ -48,18 +51,18 @@ class Names(Generic[T]):
 
     def find(self, name: bytes) -> Meaning[T] | None:
         """The last change that is not void; None for a name that nothing is known of."""
-        return self._known.get(name[:NAME_BYTES])
+        return self._known.get(_key(name))
 
     def get(self, name: bytes) -> T | None:
         """What the name means if the target gets to all that it was sent."""
-        meaning = self._known.get(name[:NAME_BYTES])
+        meaning = self._known.get(_key(name))
         return None if meaning is None else meaning.value
 
     def put(self, name: bytes, value: T | None, batch: int) -> Meaning[T]:
         """A request that makes ``name`` mean ``value`` (None: nothing) goes to the target."""
-        key = name[:NAME_BYTES]
+        key = _key(name)
         meaning = self._known[key] = Meaning(key, value, self._known.get(key), batch)
-        self.size += _size(meaning)
+        self.size += meaning.size
         return meaning
 
     def confirm(self, meaning: Meaning[T]) -> None:
@@ -70,8 +73,9 @@ class Names(Generic[T]):
             known = known.before
         if known is None:
             return  # forgotten meanwhile
-        self._release(meaning.before)
-        meaning.before = None
+        if meaning.before is not None:
+            self._release(meaning.before)
+            meaning.before = None
         if meaning.value is None and self._known[meaning.key] is meaning:
             del self._known[meaning.key]
 
@@ -86,7 +90,7 @@ class Names(Generic[T]):
             after, known = known, known.before
         if known is None:
             return  # forgotten meanwhile
-        self.size -= _size(meaning)
+        self.size -= meaning.size
         if after is not None:
             after.before = meaning.before
         elif meaning.before is not None and not (meaning.before.confirmed and meaning.before.value is None):
@@ -96,21 +100,22 @@ class Names(Generic[T]):
 
     def forget(self, name: bytes | None) -> None:
         """Nobody knows what ``name`` means any more (None: what any name means)."""
-        keys = list(self._known) if name is None else [name[:NAME_BYTES]]
+        keys = list(self._known) if name is None else [_key(name)]
         for key in keys:
             self._release(self._known.pop(key, None))
 
     def forget_until(self, batch: int) -> None:
         """What requests up to ``batch`` made is gone from the target."""
-        for key, meaning in list(self._known.items()):
-            if meaning.batch <= batch:
-                self._release(self._known.pop(key))
+        if self._known:
+            for key, meaning in list(self._known.items()):
+                if meaning.batch <= batch:
+                    self._release(self._known.pop(key))
 
     def _release(self, meaning: Meaning[T] | None) -> None:
         while meaning is not None:
-            self.size -= _size(meaning)
+            self.size -= meaning.size
             meaning = meaning.before
 
 
-def _size(meaning: Meaning[T]) -> int:
-    return 0 if meaning.value is None else meaning.value.size
+def _key(name: bytes) -> bytes:
+    return name if len(name) <= NAME_BYTES else name[:NAME_BYTES]

@@ -6,61 +6,74 @@ that is forwarded leaves an entry here, and every reply is checked against the e
 
 from __future__ import annotations
 
-import enum
-from collections import deque
-from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+from hoopgate.codecs.postgresql.names import Meaning, Names
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.frames import Column, Statement
+from hoopgate.frames import Statement
 
 WINDOW: Final = 1024  # replies owed before the client has to wait: a bound on memory, and on one turn's work
 
+# What was asked.
+QUERY: Final = 0
+PARSE: Final = 1
+BIND: Final = 2
+CLOSE: Final = 3
+DESCRIBE_STATEMENT: Final = 4
+DESCRIBE_PORTAL: Final = 5
+EXECUTE: Final = 6
+SYNC: Final = 7
+CALL: Final = 8
+COPY_END: Final = 9  # CopyDone or CopyFail; owes nothing itself: it marks where a COPY that has yet to begin will end
+ASKED: Final = (
+    "Query", "Parse", "Bind", "Close", "Describe (statement)", "Describe (portal)", "Execute", "Sync", "FunctionCall",
+    "CopyDone or CopyFail",
+)  # fmt: skip
 
-class Kind(enum.Enum):
-    """What was asked."""
-
-    QUERY = "Query"
-    PARSE = "Parse"
-    BIND = "Bind"
-    CLOSE = "Close"
-    DESCRIBE_STATEMENT = "Describe (statement)"
-    DESCRIBE_PORTAL = "Describe (portal)"
-    EXECUTE = "Execute"
-    SYNC = "Sync"
-    CALL = "FunctionCall"
-    COPY_END = "CopyDone or CopyFail"  # owes nothing itself: it marks where a COPY that has yet to begin will end
+# What a reply does to the entry at the head.
+UNOWED: Final = 0  # it cannot be an answer to that
+KEEP: Final = 1  # more replies follow
+DONE: Final = 2  # this was the last
+FAIL: Final = 3  # an error: the target now skips to the next Sync
 
 
-class Step(enum.Enum):
-    """What a reply does to the entry at the head."""
+def _table() -> bytes:
+    steps = bytearray(256 * len(ASKED))
 
-    KEEP = "more replies follow"
-    DONE = "this was the last"
-    FAIL = "an error: the target now skips to the next Sync"
+    def on(kind: int, keep: str = "", done: str = "", fail: str = "") -> None:
+        for letters, step in ((keep, KEEP), (done, DONE), (fail, FAIL)):
+            for letter in letters:
+                steps[kind << 8 | ord(letter)] = step
 
-
-def _table() -> dict[tuple[Kind, int], Step]:
-    steps: dict[tuple[Kind, int], Step] = {}
-
-    def on(kind: Kind, keep: str = "", done: str = "", fail: str = "") -> None:
-        for letters, step in ((keep, Step.KEEP), (done, Step.DONE), (fail, Step.FAIL)):
-            steps.update({(kind, ord(letter)): step for letter in letters})
-
-    on(Kind.QUERY, keep="TDCIGHWcdE", done="Z")
-    on(Kind.CALL, keep="VE", done="Z")
-    on(Kind.SYNC, keep="E", done="Z")  # an implicit transaction may fail as it commits
-    on(Kind.PARSE, done="1", fail="E")
-    on(Kind.BIND, done="2", fail="E")
-    on(Kind.CLOSE, done="3", fail="E")
-    on(Kind.DESCRIBE_STATEMENT, keep="t", done="Tn", fail="E")
-    on(Kind.DESCRIBE_PORTAL, done="Tn", fail="E")
-    on(Kind.EXECUTE, keep="DGHcd", done="CIs", fail="E")
-    return steps
+    on(QUERY, keep="TDCIGHWcdE", done="Z")
+    on(CALL, keep="VE", done="Z")
+    on(SYNC, keep="E", done="Z")  # an implicit transaction may fail as it commits
+    on(PARSE, done="1", fail="E")
+    on(BIND, done="2", fail="E")
+    on(CLOSE, done="3", fail="E")
+    on(DESCRIBE_STATEMENT, keep="t", done="Tn", fail="E")
+    on(DESCRIBE_PORTAL, done="Tn", fail="E")
+    on(EXECUTE, keep="DGHcd", done="CIs", fail="E")
+    return bytes(steps)
 
 
 STEPS: Final = _table()
-UNASKED: Final = frozenset(b"NSA")  # may come at any time between two messages
+"""A step for each ``kind << 8 | type of the reply``."""
+
+
+class Capture:
+    """What becomes of replies to requests of our own, which the client does not see. Here: nothing."""
+
+    __slots__ = ()
+
+    def reply(self, raw: bytes) -> None:
+        """One reply; an error before it makes anything void."""
+
+    def undone(self) -> None:
+        """The target never gets to it."""
+
+
+HIDDEN: Final = Capture()
 
 
 class Owed:
@@ -68,76 +81,92 @@ class Owed:
 
     ``refusal``: the ErrorResponse that takes the place of the target's own. ``capture``: replies are ours and
     go there, not to the client; ``shared``: but an error goes to the client too, since its batch failed by it.
-    ``settle`` is called when it was answered without error, ``undo`` if the target never gets to it.
+    ``meaning``: what it changes in ``names``, if the target gets to it.
     """
 
     __slots__ = (
-        "batch", "capture", "columns", "failed", "kind", "opened", "refusal", "settle", "shared", "statement", "undo",
-        "watched",
+        "batch", "capture", "described", "description", "failed", "kind", "meaning", "names", "next", "opened",
+        "refusal", "shared", "statement", "watched",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        kind: Kind,
-        statement: Statement | None = None,
-        *,
-        refusal: bytes | None = None,
-        capture: Callable[[bytes], None] | None = None,
-        shared: bool = False,
-        undo: Callable[[], None] | None = None,
-        settle: Callable[[], None] | None = None,
-    ) -> None:
+    def __init__(self, kind: int, statement: Statement | None = None) -> None:
         self.kind = kind
         self.statement = statement
-        self.refusal = refusal
-        self.capture = capture
-        self.shared = shared
-        self.undo = undo
-        self.settle = settle
+        self.refusal: bytes | None = None
+        self.capture: Capture | None = None
+        self.shared = False
+        self.names: Names[Any] | None = None
+        self.meaning: Meaning[Any] | None = None
         self.batch = 0
         self.watched = False  # its rows may only pass once their columns were judged...
-        self.columns: tuple[Column, ...] | None = None  # ...which are these, where they were asked for
+        self.described: Owed | None = None  # ...which this Describe asked for...
+        self.description: bytes | None = None  # ...and this RowDescription said
         self.opened = False  # ...as has been done
         self.failed = False  # it met an error; a Sync: what stood before it did
+        self.next: Owed | None = None
+
+    def changes(self, names: Names[Any], meaning: Meaning[Any]) -> None:
+        """What the name means hangs on this request."""
+        self.names = names
+        self.meaning = meaning
+
+    def settle(self) -> None:
+        """It was answered without error."""
+        if self.names is not None and self.meaning is not None:
+            self.names.confirm(self.meaning)
+
+    def undo(self) -> None:
+        """The target never gets to it."""
+        if self.capture is not None:
+            self.capture.undone()
+        if self.names is not None and self.meaning is not None:
+            self.names.undo(self.meaning)
 
 
 class Replies:
-    """The queue of entries."""
+    """The queue of entries, linked from its ``head``."""
+
+    __slots__ = ("_size", "_tail", "head")
 
     def __init__(self) -> None:
-        self.queue: deque[Owed] = deque()
+        self.head: Owed | None = None
+        self._tail: Owed | None = None
+        self._size = 0
 
-    def __bool__(self) -> bool:
-        return bool(self.queue)
-
-    @property
-    def head(self) -> Owed | None:
-        return self.queue[0] if self.queue else None
+    def __len__(self) -> int:
+        return self._size
 
     @property
     def full(self) -> bool:
-        return len(self.queue) >= WINDOW
+        return self._size >= WINDOW
 
     def expect(self, entry: Owed) -> None:
-        if self.queue or entry.kind is not Kind.COPY_END:
-            self.queue.append(entry)
+        tail = self._tail
+        if tail is not None:
+            tail.next = entry
+        elif entry.kind == COPY_END:
+            return
+        else:
+            self.head = entry
+        self._tail = entry
+        self._size += 1
 
-    def step(self, kind: int) -> Step:
+    def step(self, kind: int) -> int:
         """Account for one reply of type ``kind`` to the head.
 
         :raises RemoteProtocolError: nothing of the sort is owed.
         """
-        queue = self.queue
-        step = STEPS.get((queue[0].kind, kind)) if queue else None
-        if step is None:
-            asked = queue[0].kind.value if queue else "nothing"
-            raise RemoteProtocolError(f"the target sent {chr(kind)!r} where {asked} was to be answered")
-        if step is Step.DONE:
-            queue.popleft()
-            while queue and queue[0].kind is Kind.COPY_END:
-                queue.popleft()  # there was no COPY, so the target took no notice of it
-        elif step is Step.FAIL:
+        head = self.head
+        step = UNOWED if head is None else STEPS[head.kind << 8 | kind]
+        if step == DONE:
+            self._take()
+            while self.head is not None and self.head.kind == COPY_END:
+                self._take()  # there was no COPY, so the target took no notice of it
+        elif step == FAIL:
             self._skip_to_sync()
+        elif step == UNOWED:
+            asked = "nothing" if head is None else ASKED[head.kind]
+            raise RemoteProtocolError(f"the target sent {chr(kind)!r} where {asked} was to be answered")
         return step
 
     def begin_copy(self) -> bool:
@@ -145,24 +174,35 @@ class Replies:
 
         True if the client has already sent that end.
         """
-        entries = iter(list(self.queue))
-        kept = [next(entries)]
-        ended = False
-        for entry in entries:
-            if entry.kind is Kind.COPY_END:
-                ended = True
-                break
-            if entry.kind is not Kind.SYNC:
-                kept.append(entry)
-        self.queue = deque([*kept, *entries])
-        return ended
+        before = self.head
+        while before is not None and before.next is not None:
+            entry = before.next
+            if entry.kind in (SYNC, COPY_END):
+                before.next = entry.next
+                if entry is self._tail:
+                    self._tail = before
+                self._size -= 1
+                if entry.kind == COPY_END:
+                    return True
+            else:
+                before = entry
+        return False
+
+    def _take(self) -> Owed:
+        head = self.head
+        assert head is not None
+        self.head = head.next
+        head.next = None
+        if self.head is None:
+            self._tail = None
+        self._size -= 1
+        return head
 
     def _skip_to_sync(self) -> None:
         skipped: list[Owed] = []
-        while self.queue and self.queue[0].kind is not Kind.SYNC:
-            skipped.append(self.queue.popleft())
+        while self.head is not None and self.head.kind != SYNC:
+            skipped.append(self._take())
         for entry in reversed(skipped):
-            if entry.undo is not None:
-                entry.undo()
-        if self.queue:
-            self.queue[0].failed = True
+            entry.undo()
+        if self.head is not None:
+            self.head.failed = True

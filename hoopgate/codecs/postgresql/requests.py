@@ -8,20 +8,30 @@ transaction fails as it would for any error, and messages are skipped to Sync by
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from hoopgate.codecs.postgresql import messages
+from hoopgate.codecs.postgresql import messages, owed
 from hoopgate.codecs.postgresql.conversation import TEXT_SETTINGS, Conversation, Portal, Prepared
-from hoopgate.codecs.postgresql.framer import Event, Framer, Message, Run, table
+from hoopgate.codecs.postgresql.framer import NOTHING, PASS, Framer, table
 from hoopgate.codecs.postgresql.names import Meaning, Names
-from hoopgate.codecs.postgresql.owed import Kind, Owed
+from hoopgate.codecs.postgresql.owed import Capture, Owed
 from hoopgate.codecs.postgresql.reading import REFUSED_NAME, Reading, wire_name
-from hoopgate.config.model import Limits
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.frames import Frame, Input, Opaque, Phase, Statement
+from hoopgate.frames import BIND, CALL, EXECUTE, PREPARE, SIMPLE, Frame, Input, Opaque, Statement
 from hoopgate.verdicts import Block
+
+if TYPE_CHECKING:
+    from hoopgate.config.model import Limits
+
+_KINDS: Final = table(passing="d", whole="DECSHcfX", head="QPBF")
+_STATEMENTS: Final = frozenset(b"QPBEF")
+_WHOLE: Final = 64 * 1024  # bytes of a message that is neither data nor a statement
+
+# What must come true before the next message can be read.
+_CLEAR: Final = 0  # nothing must
+_ROOM: Final = 1  # fewer replies are owed than the window allows
+_IDLE: Final = 2  # all are answered: what runs before a text may change how it is read
+_NAMED: Final = 3  # an earlier batch's change to a name is confirmed or void
 
 
 class Control(Opaque):
@@ -33,21 +43,23 @@ class Control(Opaque):
 class Requests:
     """Bytes from the client to frames, judged frames to bytes for the target."""
 
+    __slots__ = (
+        "_awaits", "_begun", "_change", "_described", "_flushed", "_framer", "_most_bytes", "_over", "_reading",
+        "conversation",
+    )  # fmt: skip
+
     def __init__(self, conversation: Conversation, limits: Limits) -> None:
         self.conversation = conversation
-        self._limits = limits
+        self._most_bytes = limits.prepared_bytes
         self._framer = Framer(
-            table(passing="d", whole="DECSHcfX", head="QPBF"),
-            whole=64 * 1024,
-            large=limits.statement,
-            largest=limits.message,
-            limit="limits.statement",
+            _KINDS, whole=_WHOLE, large=limits.statement, largest=limits.message, limit="limits.statement"
         )
-        self._kept: Event | None = None  # read once more...
-        self._until: Callable[[], bool] = lambda: True  # ...when this is so
+        self._awaits = _CLEAR
+        self._change: Meaning[Any] | None = None  # of a name, which is awaited
         self._flushed = False  # the target was told to answer, since we wait for it
         self._begun = False  # the target has the beginning of a message, and must get the rest
         self._over = False  # the client said goodbye
+        self._described: Described | None = None  # the client's last Describe of a portal
         self._reading = Reading(conversation, limits)
 
     @property
@@ -61,7 +73,7 @@ class Requests:
     @property
     def waiting(self) -> bool:
         """The next frame can only be read once the target has answered."""
-        return self._kept is not None or self.conversation.sync_due
+        return self._awaits != _CLEAR or self.conversation.sync_due
 
     def receive(self, data: bytes) -> None:
         if not self._over:  # nobody will read what comes behind a goodbye, so nobody keeps it
@@ -69,24 +81,29 @@ class Requests:
 
     def next_frame(self) -> Frame | None:
         """The next frame, or None: more bytes are needed, or (``waiting``) answers."""
-        if self.conversation.sync_due:
-            self.conversation.sync_due = False
+        conversation, framer = self.conversation, self._framer
+        if conversation.sync_due:
+            conversation.sync_due = False
             return Control(messages.sync())
         while not self._over:
-            if self._kept is not None and not (self._until() or self.conversation.skipping):
-                return self._flush()
-            event, self._kept = self._kept or self._framer.next_event(), None
-            if event is None:
+            if self._awaits != _CLEAR:
+                if not (self._came_true() or conversation.skipping):
+                    return self._flush()
+                self._awaits, self._change = _CLEAR, None
+            found = framer.advance()
+            if found == NOTHING:
                 return None
             # Read only now: what was awaited may have changed what a name means, or the encoding.
-            frame = self._frame(event)
-            if self.conversation.skipping and self._skipped(frame):
+            frame = self._frame(found, framer.cut(framer.start, framer.end))
+            if conversation.skipping and self._skipped(frame):
                 continue
-            until = self._awaited(frame)
-            if until is not None:
-                self._kept, self._until = event, until
+            if conversation.replies.head is not None and self._must_wait(frame):
+                framer.rewind()
                 continue
             self._flushed = False
+            if isinstance(frame, Statement) and frame.number == 0:
+                conversation.numbered += 1
+                frame.number = conversation.numbered
             return frame
         return None
 
@@ -106,17 +123,21 @@ class Requests:
     def refuse(self, frame: Statement, refusal: bytes, rule: str) -> bytes:
         """What goes to the target in place of a refused statement; ``refusal`` is the client's ErrorResponse."""
         conversation = self.conversation
+        self._reading.forget()
         if conversation.skipping and self._skipped(frame):
             return b""
         if frame.partial:
             self._framer.drop_rest()
         poison = b"hoopgate refused this statement by rule " + re.sub(rb"[^A-Za-z0-9_-]", b"_", rule.encode())
-        if frame.phase in (Phase.SIMPLE, Phase.CALL):
-            conversation.expect(self._dropping_unnamed(Owed(Kind.QUERY, frame, refusal=refusal)))
+        simple = frame.phase is SIMPLE or frame.phase is CALL
+        unnamed = frame.phase is PREPARE and not frame.name
+        entry = Owed(owed.QUERY if simple else owed.PARSE, frame)
+        entry.refusal = refusal
+        if simple or unnamed:  # PostgreSQL drops the old one before it parses
+            self._drop_unnamed(entry)
+        conversation.expect(entry)
+        if simple:
             return messages.query(poison)
-        unnamed = frame.phase is Phase.PREPARE and not frame.name  # PostgreSQL drops the old one before it parses
-        entry = Owed(Kind.PARSE, frame, refusal=refusal)
-        conversation.expect(self._dropping_unnamed(entry) if unnamed else entry)
         return messages.parse_message(b"" if unnamed else REFUSED_NAME, poison)
 
     def unsure(self, frame: Statement) -> bool:
@@ -124,10 +145,12 @@ class Requests:
 
         The target would not tell before the batch ends. Ask, then call ``read_again``.
         """
+        if frame is not self._reading.by_settings:
+            return False
         conversation = self.conversation
         head = conversation.replies.head
         earlier = head is not None and head.batch != conversation.batch
-        return frame is self._reading.by_settings and conversation.unsynced and (conversation.executed or earlier)
+        return conversation.unsynced and (conversation.executed or earlier)
 
     def read_again(self, frame: Statement, settings: tuple[str | None, ...]) -> None:
         """Read ``frame`` by the values of TEXT_SETTINGS that the session has now; without any it is refused."""
@@ -139,26 +162,20 @@ class Requests:
                 sqlstate="25P02",
             )
             return
-        parameters = self.conversation.parameters
-        parameters.update({name: value or "" for name, value in zip(TEXT_SETTINGS, settings, strict=True)})
-        again = self._reading.statement(Message(frame.raw[0], frame.raw))
+        for name, value in zip(TEXT_SETTINGS, settings, strict=True):
+            self.conversation.reported(name, value or "")
+        again = self._reading.statement(frame.raw, False)
         frame.text, frame.fault = again.text, again.fault
 
-    def end_batch(self, done: Callable[[], None]) -> bytes:
+    def end_batch(self) -> bytes:
         """A Sync of our own inside the client's batch, before a long hold: it frees the locks that parsing took.
 
         Only while nothing in the batch had an effect. If the batch fails by then, the client's messages are
         skipped to its own Sync, as the target would have done.
         """
-        conversation = self.conversation
-
-        def answered(raw: bytes) -> None:
-            if raw[:1] == b"Z":
-                conversation.skipping = entry.failed
-                done()
-
-        entry = Owed(Kind.SYNC, capture=answered)
-        conversation.expect(entry)
+        entry = Owed(owed.SYNC)
+        entry.capture = EarlyEnd(self.conversation, entry)
+        self.conversation.expect(entry)
         return messages.sync()
 
     def _skipped(self, frame: Frame) -> bool:
@@ -179,132 +196,178 @@ class Requests:
         self._flushed = True
         return Control(messages.flush())
 
-    def _frame(self, event: Event) -> Frame:
-        if isinstance(event, Run):
-            return Input(event.data)
-        if not isinstance(event, Message):
-            raise RemoteProtocolError("rows in the client's direction")
-        kind = event.type
-        if kind in b"QPBEF":
-            if self.conversation.copy_in and not self.conversation.skipping:
-                raise RemoteProtocolError(f"unexpected message type {chr(kind)!r} during COPY")
-            return self._reading.statement(event)
-        return Control(event.raw)
+    def _frame(self, found: int, raw: bytes) -> Frame:
+        if found == PASS:
+            return Input(raw)
+        if raw[0] not in _STATEMENTS:
+            return Control(raw)
+        if self.conversation.copy_in and not self.conversation.skipping:
+            raise RemoteProtocolError(f"unexpected message type {chr(raw[0])!r} during COPY")
+        return self._reading.statement(raw, self._framer.partial)
 
-    def _awaited(self, frame: Frame) -> Callable[[], bool] | None:
-        """What must come true before ``frame`` can be read; None if nothing must."""
+    def _must_wait(self, frame: Frame) -> bool:
+        """Answers are out that ``frame`` cannot be read before; which, is kept."""
         conversation = self.conversation
-        if conversation.idle or isinstance(frame, Input):
-            return None
+        if isinstance(frame, Input):
+            return False
         if conversation.replies.full:
-            return lambda: not conversation.replies.full
-        if not isinstance(frame, Statement):
-            return None
-        if frame is self._reading.by_settings and not conversation.unsynced:
-            return lambda: conversation.idle  # what runs before it may change how it is read
-        meaning = self._meaning(frame)
-        if meaning is None or meaning.confirmed or meaning.batch == conversation.batch:
-            return None
-        # A change of an earlier batch, which may yet fail, so that the name means what it meant before.
-        return lambda: meaning.confirmed or meaning.void
+            self._awaits = _ROOM
+        elif isinstance(frame, Statement):
+            if frame is self._reading.by_settings and not conversation.unsynced:
+                self._awaits = _IDLE
+            else:
+                meaning = self._meaning(frame)
+                # A change of an earlier batch may yet fail, so that the name means what it meant before.
+                if meaning is not None and not meaning.confirmed and meaning.batch != conversation.batch:
+                    self._awaits, self._change = _NAMED, meaning
+        return self._awaits != _CLEAR
 
-    def _meaning(self, frame: Statement) -> Meaning[Prepared] | Meaning[Portal] | None:
-        if frame.phase is Phase.EXECUTE:
+    def _came_true(self) -> bool:
+        if self._awaits == _ROOM:
+            return not self.conversation.replies.full
+        if self._awaits == _IDLE:
+            return self.conversation.idle
+        return self._change is None or self._change.confirmed or self._change.void
+
+    def _meaning(self, frame: Statement) -> Meaning[Any] | None:
+        phase = frame.phase
+        if phase is EXECUTE:
             return self.conversation.portals.find(wire_name(frame.portal))
-        if frame.phase is Phase.BIND or (frame.phase is Phase.PREPARE and frame.name):
+        if phase is BIND or (phase is PREPARE and frame.name):
             return self.conversation.prepared.find(wire_name(frame.name))
         return None
 
-    def _dropping_unnamed(self, entry: Owed) -> Owed:
+    def _drop_unnamed(self, entry: Owed) -> None:
         """PostgreSQL drops the unnamed statement when a Query or its own Parse begins (exec_simple_query)."""
         names = self.conversation.prepared
         if names.find(b"") is not None:
-            entry.undo, entry.settle = _closing(names, b"", self.conversation.batch)
-        return entry
+            entry.changes(names, names.put(b"", None, self.conversation.batch))
 
     def _forward_statement(self, frame: Statement) -> bytes:
+        phase = frame.phase
+        if phase is BIND:
+            self._bound(frame)
+        elif phase is EXECUTE:
+            return self._forward_execute(frame)
+        elif phase is PREPARE:
+            self._parsed(frame)
+        elif phase is SIMPLE:
+            entry = Owed(owed.QUERY, frame)
+            self._drop_unnamed(entry)
+            self.conversation.expect(entry)
+        else:
+            self.conversation.expect(Owed(owed.CALL, frame))
+        self._reading.forget()
+        return frame.raw
+
+    def _parsed(self, frame: Statement) -> None:
+        conversation, names = self.conversation, self.conversation.prepared
+        parsed = self._reading.parsed(frame.raw)
+        entry = Owed(owed.PARSE, frame)
+        prepared = Prepared(frame.text, parsed.type_oids)
+        entry.changes(names, names.put(parsed.name, prepared, conversation.batch))
+        conversation.expect(entry)
+
+    def _bound(self, frame: Statement) -> None:
+        conversation, names = self.conversation, self.conversation.portals
+        parameters = frame.parameters
+        size = 0 if parameters is None else len(frame.raw)
+        if names.size + size > self._most_bytes:
+            parameters, size = None, 0
+        portal = Portal(frame.name, frame.text, parameters, size, frame.number)
+        portal.released = frame.released
+        entry = Owed(owed.BIND, frame)
+        entry.changes(names, names.put(wire_name(frame.portal), portal, conversation.batch))
+        conversation.expect(entry)
+
+    def _forward_execute(self, frame: Statement) -> bytes:
         conversation = self.conversation
-        if frame.phase is Phase.SIMPLE:
-            conversation.expect(self._dropping_unnamed(Owed(Kind.QUERY, frame)))
-            return frame.raw
-        if frame.phase is Phase.CALL:
-            conversation.expect(Owed(Kind.CALL, frame))
-            return frame.raw
-        if frame.phase is Phase.PREPARE:
-            return self._forward_parse(frame)
-        if frame.phase is Phase.BIND:
-            return self._forward_bind(frame)
-        entry = Owed(Kind.EXECUTE, frame)
-        portal = conversation.portals.get(wire_name(frame.portal))
+        name = wire_name(frame.portal)
+        portal = conversation.portals.get(name)
         if portal is not None:
             portal.released = frame.released  # it runs once, however many Executes fetch from it
+        entry = Owed(owed.EXECUTE, frame)
         if not conversation.watching:
             conversation.expect(entry)
             return frame.raw
-
         # Asked right before, not as it was bound: SQL may since have put another cursor under its name.
-        def described(raw: bytes) -> None:
-            entry.columns = messages.parse_row_description(raw) if raw[:1] == b"T" else ()
-
-        conversation.expect(Owed(Kind.DESCRIBE_PORTAL, frame, capture=described, shared=True))
+        described = self._described
+        if described is not None and described.still_true(name, conversation.asked):
+            entry.described = described.entry
+            conversation.expect(entry)
+            return frame.raw
+        asking = entry.described = Owed(owed.DESCRIBE_PORTAL, frame)
+        asking.capture = owed.HIDDEN
+        asking.shared = True
+        conversation.expect(asking)
         conversation.expect(entry)
-        return messages.describe(b"P", wire_name(frame.portal)) + frame.raw
-
-    def _forward_parse(self, frame: Statement) -> bytes:
-        conversation, names = self.conversation, self.conversation.prepared
-        parsed = messages.parse_parse(frame.raw)
-        prepared = Prepared(frame.text, parsed.type_oids)
-        meaning = names.put(parsed.name, prepared, conversation.batch)
-        conversation.expect(
-            Owed(Kind.PARSE, frame, undo=lambda: names.undo(meaning), settle=lambda: names.confirm(meaning))
-        )
-        return frame.raw
-
-    def _forward_bind(self, frame: Statement) -> bytes:
-        conversation, names = self.conversation, self.conversation.portals
-        portal = Portal(frame.name, frame.text, frame.parameters, frame.released)
-        if names.size + portal.size > self._limits.prepared_bytes:
-            portal = Portal(frame.name, frame.text, None, frame.released)
-        meaning = names.put(wire_name(frame.portal), portal, conversation.batch)
-        conversation.expect(
-            Owed(Kind.BIND, frame, undo=lambda: names.undo(meaning), settle=lambda: names.confirm(meaning))
-        )
-        return frame.raw
+        return messages.describe(b"P", name) + frame.raw
 
     def _account(self, raw: bytes) -> bytes:
         conversation = self.conversation
         kind = raw[:1]
         if kind == b"S":
+            self._described = None
             if conversation.copy_in:
                 conversation.copy_synced = conversation.copy_fed
                 return b""
-            conversation.expect(Owed(Kind.SYNC))
+            conversation.expect(Owed(owed.SYNC))
         elif kind == b"D":
-            what, _ = messages.parse_describe(raw)
-            conversation.expect(Owed(Kind.DESCRIBE_STATEMENT if what == b"S" else Kind.DESCRIBE_PORTAL))
+            self._describe(raw)
         elif kind == b"C":
-            self._close(*messages.parse_close(raw))
+            self._close(raw)
         elif kind in b"cf":
             if conversation.copy_in:
                 conversation.copy_in = conversation.copy_synced = False
             else:
-                conversation.expect(Owed(Kind.COPY_END))
+                conversation.expect(Owed(owed.COPY_END))
         elif kind == b"X":
             self._over = True
         return raw
 
-    def _close(self, what: bytes, name: bytes) -> None:
+    def _describe(self, raw: bytes) -> None:
         conversation = self.conversation
-        names: Names[Prepared] | Names[Portal] = conversation.prepared if what == b"S" else conversation.portals
-        if names.find(name) is None:
-            conversation.expect(Owed(Kind.CLOSE))
-            return
-        undo, settle = _closing(names, name, conversation.batch)
-        conversation.expect(Owed(Kind.CLOSE, undo=undo, settle=settle))
+        what, name = messages.parse_describe(raw)
+        entry = Owed(owed.DESCRIBE_STATEMENT if what == b"S" else owed.DESCRIBE_PORTAL)
+        conversation.expect(entry)
+        if entry.watched and what == b"P":
+            self._described = Described(entry, name, conversation.asked)
+
+    def _close(self, raw: bytes) -> None:
+        conversation = self.conversation
+        what, name = messages.parse_close(raw)
+        names: Names[Any] = conversation.prepared if what == b"S" else conversation.portals
+        entry = Owed(owed.CLOSE)
+        if names.find(name) is not None:
+            entry.changes(names, names.put(name, None, conversation.batch))
+        conversation.expect(entry)
 
 
-def _closing(
-    names: Names[Prepared] | Names[Portal], name: bytes, batch: int
-) -> tuple[Callable[[], None], Callable[[], None]]:
-    meaning: Any = names.put(name, None, batch)
-    return partial(names.undo, meaning), partial(names.confirm, meaning)
+class Described:
+    """A Describe of a portal by the client: request number ``asked``, and the ``entry`` that its answer meets."""
+
+    __slots__ = ("_asked", "_portal", "entry")
+
+    def __init__(self, entry: Owed, portal: bytes, asked: int) -> None:
+        self.entry = entry
+        self._portal = portal
+        self._asked = asked
+
+    def still_true(self, portal: bytes, asked: int) -> bool:
+        """Nothing was sent since, so that an Execute of ``portal`` now gives just these columns."""
+        return self._asked == asked and self._portal == portal
+
+
+class EarlyEnd(Capture):
+    """The answer to our Sync: if the batch had failed, the client's messages up to its own Sync are skipped."""
+
+    __slots__ = ("_conversation", "_entry")
+
+    def __init__(self, conversation: Conversation, entry: Owed) -> None:
+        self._conversation = conversation
+        self._entry = entry
+
+    def reply(self, raw: bytes) -> None:
+        """An error or ReadyForQuery."""
+        if raw[:1] == b"Z":
+            self._conversation.skipping = self._entry.failed

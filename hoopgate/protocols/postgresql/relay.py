@@ -18,7 +18,7 @@ from hoopgate.codecs.postgresql.question import ABORTED, Question
 from hoopgate.codecs.postgresql.requests import Control, Requests
 from hoopgate.codecs.postgresql.rows import splicer
 from hoopgate.errors import HoopgateError, LimitError, QuestionError, RecordingError, RemoteProtocolError
-from hoopgate.frames import Columns, Frame, Notice, Phase, Statement
+from hoopgate.frames import PREPARE, SIMPLE, Columns, Frame, Notice, Opaque, Reply, Statement
 from hoopgate.guards.approval import Holding
 from hoopgate.lane import Lane
 from hoopgate.pauser import Pauser, Throttle
@@ -42,6 +42,11 @@ class Relay:
     ``leave`` closes the client's connection.
     """
 
+    __slots__ = (
+        "_answers_wire", "_chain", "_client", "_fatal", "_holding", "_idle_waiters", "_leave", "_leaving", "_moved",
+        "_requests_wire", "_session", "_target", "answers", "conversation", "requests",
+    )  # fmt: skip
+
     def __init__(
         self,
         session: Session,
@@ -61,9 +66,12 @@ class Relay:
         self._chain = requests_chain
         self._leave = leave
         limits = session.config.limits
+        self._moved: list[int] = session.gateway.metrics.bytes.moved
         login = target.login
         self.conversation = Conversation(login.parameters, login.status, watching=watching)
-        requests, answers = Requests(self.conversation, limits), Answers(self.conversation, limits, hint=hint)
+        requests = Requests(self.conversation, limits)
+        replies = bool(answers_chain.wanted(Reply))
+        answers = Answers(self.conversation, limits, hint=hint, replies=replies)
         self._requests_wire, self._answers_wire = requests, answers
         transport: Any = target.transport
         client_pauser, target_pauser = Pauser(client), Pauser(transport)
@@ -75,6 +83,8 @@ class Relay:
             failed=self._client_failed,
             pauser=client_pauser,
             limit=limits.buffer,
+            clock=session.gateway.clock,
+            turn=limits.turn,
             redact=_redact,
         )
         self.answers = Lane(
@@ -85,6 +95,8 @@ class Relay:
             failed=self._target_failed,
             pauser=target_pauser,
             limit=limits.buffer,
+            clock=session.gateway.clock,
+            turn=limits.turn,
             moved=self._answers_moved,
         )
         client.registerProducer(Throttle(target_pauser, "client is slow"), True)
@@ -92,7 +104,7 @@ class Relay:
         self._idle_waiters: list[Callable[[], None]] = []
         self._leaving = False  # the client has said goodbye; the target answers what came before
         self._fatal = ""  # the SQLSTATE with which the target has ended the session
-        self.holding = Holding(session, self)
+        self._holding: Holding | None = None  # made for the first hold
         session.attach(self)
 
     def start(self, early: bytes) -> None:
@@ -102,7 +114,7 @@ class Relay:
             self.client_received(early)
 
     def client_received(self, data: bytes) -> None:
-        self._session.last_activity = self._session.gateway.clock.seconds()
+        self._session.active = True
         self.requests.receive(data)
 
     def client_lost(self) -> None:
@@ -162,7 +174,7 @@ class Relay:
         """
         conversation = self.conversation
         if conversation.unsynced and not conversation.acted and conversation.transaction == b"I":
-            self.requests.send(self._requests_wire.end_batch(lambda: None))
+            self.requests.send(self._requests_wire.end_batch())
         settled: Deferred[bool] = Deferred()
 
         def idle() -> None:
@@ -205,9 +217,13 @@ class Relay:
         self.conversation.watching = bool(session.engine.masks(session.identity, session.target))
 
     @property
-    def skipping(self) -> bool:
-        """The client's batch failed while we ended it early: what is left of it is dropped."""
-        return self.conversation.skipping
+    def pending(self) -> bool:
+        """A statement waits for people."""
+        return self._holding is not None and self._holding.pending
+
+    def cancel_held(self) -> bool:
+        """Withdraw what is held. False: nothing is."""
+        return self._holding is not None and self._holding.cancel()
 
     # --- requests
 
@@ -228,6 +244,8 @@ class Relay:
             data = self._requests_wire.forward(frame)
             return self._goodbye(data) if data[:1] == b"X" and isinstance(frame, Control) else data
         if isinstance(verdict, Rewrite):
+            if isinstance(frame, Statement) and isinstance(verdict.frame, Statement):
+                verdict.frame.number = frame.number
             return self._requests_wire.forward(verdict.frame)
         if not isinstance(frame, Statement):
             raise HoopgateError(f"{verdict!r} for a frame that is no statement")
@@ -256,11 +274,13 @@ class Relay:
                 return again.addCallback(lambda answer: self._apply_request(frame, answer))
             return self._apply_request(frame, again)
 
-        return self.holding.hold(rewritten, hold).addCallback(ended)
+        if self._holding is None:
+            self._holding = Holding(self._session, self)
+        return self._holding.hold(rewritten, hold).addCallback(ended)
 
     def _refuse(self, frame: Statement, block: Block) -> bytes:
         fields = {"rule": block.rule, "reason": block.reason, "phase": frame.phase.value}
-        if frame.fault is not None or frame.phase is Phase.PREPARE:  # no `statement` event tells of it
+        if frame.fault is not None or frame.phase is PREPARE:  # no `statement` event tells of it
             fields["text"] = redact_statement(frame.text)
         self._session.event("refused", **fields)
         error = messages.error_response(
@@ -279,10 +299,12 @@ class Relay:
     # --- answers
 
     def _apply_answer(self, frame: Frame, verdict: Verdict) -> bytes:
+        if isinstance(frame, (Opaque, Reply)) and verdict is ALLOW:
+            return frame.raw
         if isinstance(frame, Columns):
             if isinstance(verdict, Mask):
                 self._answers_wire.judged(splicer(verdict.plan, frame, self._session.config.limits.row))
-            elif verdict is ALLOW:
+            elif verdict is ALLOW or isinstance(verdict, Rewrite):
                 self._answers_wire.judged(None)
         elif isinstance(frame, Notice) and frame.error and frame.fields.get("V") in FATAL:
             self._fatal = frame.fields.get("C", "?")
@@ -315,9 +337,9 @@ class Relay:
         try:
             recording.data(direction, data)
         except RecordingError as error:
-            self._session.end(f"the recording failed: {error}", sqlstate="58030", rule="recorder")
+            self._session.unrecorded(error)
             return False
-        self._session.gateway.metrics.bytes.moved[direction] += len(data)
+        self._moved[direction] += len(data)
         return True
 
     def _client_failed(self, failure: Failure) -> None:
@@ -351,7 +373,7 @@ class Relay:
         for step in (
             self.requests.stop,
             self.answers.stop,
-            partial(self.holding.withdraw, reason),
+            partial(self._withdraw, reason),
             partial(self._chain.closed, reason),
             partial(self._target.terminate, self._session.gateway.clock),
             self._unregister,
@@ -362,6 +384,10 @@ class Relay:
                 step()
             except Exception:
                 log.failure("session {session} did not end cleanly", session=self._session.id)
+
+    def _withdraw(self, reason: str) -> None:
+        if self._holding is not None:
+            self._holding.withdraw(reason)
 
     def _unregister(self) -> None:
         """Of a connection that is lost, nothing is left to do so with (where it had TLS, Twisted would raise)."""
@@ -386,6 +412,6 @@ def _nothing() -> None:
 
 
 def _redact(frame: Frame, data: bytes) -> bytes:
-    if isinstance(frame, Statement) and frame.phase in (Phase.SIMPLE, Phase.PREPARE):
+    if isinstance(frame, Statement) and (frame.phase is SIMPLE or frame.phase is PREPARE):
         return recordable(data)
     return data

@@ -209,7 +209,7 @@ def test_a_question_inside_a_failed_batch_fails_and_the_client_hears_its_own_err
 def test_ending_a_failed_batch_early_skips_the_rest_of_it() -> None:
     session = Session()
     session.ask(m.parse_message("", "bad"))
-    early = session.requests.end_batch(lambda: None)
+    early = session.requests.end_batch()
     assert early == m.sync()
     assert session.answer(ERROR, READY) == ERROR
     assert session.conversation.skipping
@@ -239,7 +239,7 @@ def test_text_that_is_not_valid_in_the_encoding_is_refused(raw: bytes) -> None:
 
 def test_backslashes_are_refused_while_strings_are_not_standard() -> None:
     session = Session()
-    session.conversation.parameters["standard_conforming_strings"] = "off"
+    session.conversation.reported("standard_conforming_strings", "off")
     session.ask(m.query("select '\\'; drop table t; --'"))
     assert session.statements()[-1].fault is not None
 
