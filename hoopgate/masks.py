@@ -6,15 +6,14 @@ of a type that cannot hold a mask's text gets a fixed value of its type; of an u
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+from codecs import lookup
 from collections.abc import Mapping
 from typing import Final
 
 from hoopgate.catalogue.snapshot import UserType
 from hoopgate.config.model import Mask
 from hoopgate.fixed_values import ARRAYS, FIXED, Fixed
-from hoopgate.transforms import Constant, Transform
+from hoopgate.transforms import Constant, Hashed, HashedBytes, HashedUuid, KeepLast, Transform
 
 TEXT_TYPES: Final = frozenset({25, 1042, 1043, 705, 19})
 """text, bpchar, varchar, unknown, name: in both formats the characters themselves."""
@@ -47,9 +46,9 @@ def transform(
         return _text(mask, key, encoding)
     if mask.kind == "hash" and key is not None:
         if type_oid == _UUID:
-            return lambda value: _digest_uuid(key, value, format)
+            return HashedUuid(key, format == 1)
         if type_oid == _BYTEA:
-            return lambda value: _digest_bytea(key, value, format)
+            return HashedBytes(key, format == 1)
     return Constant(_fixed(mask, type_oid, format, types, encoding))
 
 
@@ -60,29 +59,15 @@ def _is_text(type_oid: int, types: Mapping[int, UserType]) -> bool:
 
 def _text(mask: Mask, key: bytes | None, encoding: str) -> Transform:
     shown = _encode(mask.value if mask.kind == "replace" else "****", encoding)
-    if mask.kind == "keep-last" and mask.keep > 0:
-        return lambda value: shown + _tail(value, mask.keep, encoding)
+    try:
+        codec = lookup(encoding).name
+    except LookupError:
+        codec = ""
+    if mask.kind == "keep-last" and mask.keep > 0 and codec:
+        return KeepLast(shown, mask.keep, codec)
     if mask.kind == "hash" and key is not None:
-        return lambda value: _digest(key, _canonical(value, encoding)).hex().encode("ascii")
+        return Hashed(key, codec or "ascii")
     return Constant(shown)
-
-
-def _tail(value: bytes, keep: int, encoding: str) -> bytes:
-    """The last ``keep`` characters; of a value that is not longer than that, or not readable, none."""
-    try:
-        text = value.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
-        return b""
-    text = text.rstrip(" ")  # bpchar pads: spaces are no part of what is kept
-    return text[-keep:].encode(encoding) if len(text) > keep else b""
-
-
-def _canonical(value: bytes, encoding: str) -> bytes:
-    """The same text hashes alike for clients of any encoding."""
-    try:
-        return value.decode(encoding).encode("utf-8")
-    except (UnicodeError, LookupError):
-        return value
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -90,27 +75,6 @@ def _encode(text: str, encoding: str) -> bytes:
         return text.encode(encoding)
     except (UnicodeEncodeError, LookupError):
         return b"****"
-
-
-def _digest(key: bytes, value: bytes) -> bytes:
-    return hmac.new(key, value, hashlib.sha256).digest()
-
-
-def _digest_uuid(key: bytes, value: bytes, format: int) -> bytes:  # noqa: A002
-    plain = value if format else bytes.fromhex(value.decode("ascii", "replace").replace("-", ""))
-    made = _digest(key, plain)[:16]
-    if format:
-        return made
-    text = made.hex()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])).encode("ascii")
-
-
-def _digest_bytea(key: bytes, value: bytes, format: int) -> bytes:  # noqa: A002
-    if format:
-        return _digest(key, value)
-    # bytea_output = escape gives other texts for the same bytes: those hash as they stand.
-    plain = bytes.fromhex(value[2:].decode("ascii")) if value.startswith(b"\\x") else value
-    return b"\\x" + _digest(key, plain).hex().encode("ascii")
 
 
 def _fixed(mask: Mask, type_oid: int, format: int, types: Mapping[int, UserType], encoding: str) -> bytes | None:  # noqa: A002

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from typing import Any, Final
 
 Transform = Callable[[bytes], bytes | None]
 """What becomes of a value, in the column's own format; None makes it NULL. NULL itself is never passed in."""
+
+_BLOCK: Final = 64  # bytes of SHA-256's block
 
 
 class Constant:
@@ -18,3 +22,109 @@ class Constant:
 
     def __call__(self, old: bytes) -> bytes | None:
         return self.value
+
+
+class KeepLast:
+    """``shown``, and behind it the last ``keep`` characters; of a value that is not longer than that, or not readable,
+    none. Spaces at the end are no part of what is kept: bpchar pads with them."""
+
+    __slots__ = ("_encoding", "_keep", "_shown")
+
+    def __init__(self, shown: bytes, keep: int, encoding: str) -> None:
+        self._shown = shown
+        self._keep = keep
+        self._encoding = encoding
+
+    def __call__(self, old: bytes) -> bytes | None:
+        if not old.isascii():
+            return self._shown + self._tail(old)
+        # In every client_encoding such bytes are these characters and nothing else.
+        if old.endswith(b" "):
+            old = old.rstrip(b" ")
+        start = len(old) - self._keep
+        return self._shown + old[start:] if start > 0 else self._shown
+
+    def _tail(self, old: bytes) -> bytes:
+        try:
+            text = old.decode(self._encoding)
+        except (UnicodeDecodeError, LookupError):
+            return b""
+        text = text.rstrip(" ")
+        return text[-self._keep :].encode(self._encoding) if len(text) > self._keep else b""
+
+
+class Keyed:
+    """HMAC-SHA-256 (RFC 2104) under one key, whose part of the work is done once."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+        self._inner: Any = hashlib.sha256(bytes([byte ^ 0x36 for byte in padded]))
+        self._outer: Any = hashlib.sha256(bytes([byte ^ 0x5C for byte in padded]))
+
+    def of(self, value: bytes) -> Any:
+        """The hash object of the value's HMAC."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return outer
+
+
+class Hashed:
+    """Text by its HMAC in hexadecimal; the same text hashes alike for clients of any encoding."""
+
+    __slots__ = ("_encoding", "_keyed")
+
+    def __init__(self, key: bytes, encoding: str) -> None:
+        self._keyed = Keyed(key)
+        self._encoding = "" if encoding == "utf-8" else encoding
+
+    def __call__(self, old: bytes) -> bytes | None:
+        if self._encoding and not old.isascii():
+            old = self._canonical(old)
+        shown: str = self._keyed.of(old).hexdigest()
+        return shown.encode("ascii")
+
+    def _canonical(self, old: bytes) -> bytes:
+        try:
+            return old.decode(self._encoding).encode("utf-8")
+        except (UnicodeError, LookupError):
+            return old
+
+
+class HashedUuid:
+    """A uuid by another: the beginning of its HMAC."""
+
+    __slots__ = ("_binary", "_keyed")
+
+    def __init__(self, key: bytes, binary: bool) -> None:
+        self._keyed = Keyed(key)
+        self._binary = binary
+
+    def __call__(self, old: bytes) -> bytes | None:
+        plain = old if self._binary else bytes.fromhex(old.decode("ascii", "replace").replace("-", ""))
+        made: bytes = self._keyed.of(plain).digest()[:16]
+        if self._binary:
+            return made
+        text = made.hex()
+        return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])).encode("ascii")
+
+
+class HashedBytes:
+    """A bytea by its HMAC."""
+
+    __slots__ = ("_binary", "_keyed")
+
+    def __init__(self, key: bytes, binary: bool) -> None:
+        self._keyed = Keyed(key)
+        self._binary = binary
+
+    def __call__(self, old: bytes) -> bytes | None:
+        if self._binary:
+            made: bytes = self._keyed.of(old).digest()
+            return made
+        # bytea_output = escape gives other texts for the same bytes: those hash as they stand.
+        plain = bytes.fromhex(old[2:].decode("ascii")) if old.startswith(b"\\x") else old
+        shown: str = self._keyed.of(plain).hexdigest()
+        return b"\\x" + shown.encode("ascii")

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from psycopg import pq
 
 from hoopgate.catalogue.snapshot import UserType
@@ -92,6 +94,29 @@ def test_hash_is_an_hmac_that_joins_over_encodings_and_formats() -> None:
     assert transform(HASH, TEXT, 0, key=KEY)("é".encode()) == expected
     assert transform(HASH, TEXT, 1, key=KEY, encoding="iso8859-1")("é".encode("latin-1")) == expected
     assert transform(HASH, TEXT, 0, key=b"other")("é".encode()) != expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=40), st.sampled_from(["utf-8", "UTF8", "iso8859-1", "cp1252", "euc_jp", "big5", "nonsense"]))
+def test_keep_last_keeps_what_decoding_it_would(value: bytes, encoding: str) -> None:
+    try:
+        text = value.decode(encoding).rstrip(" ")
+        kept = text[-4:].encode(encoding) if len(text) > 4 else b""
+    except (UnicodeError, LookupError):
+        kept = b""
+    assert transform(KEEP, TEXT, 0, encoding=encoding)(value) == b"****" + kept
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(min_size=1, max_size=130), st.binary(max_size=200), st.sampled_from(["utf-8", "UTF8", "cp1252"]))
+def test_hash_is_the_hmac_of_rfc_2104(key: bytes, value: bytes, encoding: str) -> None:
+    try:
+        plain = value.decode(encoding).encode()
+    except UnicodeError:
+        plain = value
+    expected = hmac.new(key, plain, hashlib.sha256)
+    assert transform(HASH, TEXT, 0, key=key, encoding=encoding)(value) == expected.hexdigest().encode()
+    assert transform(HASH, 17, 1, key=key)(value) == hmac.new(key, value, hashlib.sha256).digest()
 
 
 def test_hash_of_uuid_and_bytea_keeps_the_type() -> None:
