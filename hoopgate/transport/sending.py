@@ -72,11 +72,11 @@ class Sending(Endpoint):
             return
         self._out.append(data)
         self._pending += len(data)
-        if self._rest is not None or self._pending >= AT_ONCE:
-            self.flush()
+        if self._rest is not None or self._pending >= AT_ONCE or not self.poller.inside:
+            self._push()
             self._spare()
-        elif not self.poller.inside:
-            self.flush()
+            if self.producerPaused or self.disconnecting or self._write_closing:
+                self._flush_soon()  # what waits for the last byte does so outside of a write
         elif not self._queued:
             self._queued = True
             self.poller.unflushed.append(self)
@@ -85,8 +85,13 @@ class Sending(Endpoint):
         self.write(b"".join(iovec))
 
     def flush(self) -> None:
-        """Send what was written, as far as the kernel takes it."""
+        """Send what was written, as far as the kernel takes it, and go on with what has waited for that."""
         self._queued = False
+        self._push()
+        if (self.producerPaused or self.disconnecting or self._write_closing) and self._rest is None and not self._out:
+            self._drained()
+
+    def _push(self) -> None:
         if self._rest is not None:
             return
         while data := self._next():
@@ -102,8 +107,6 @@ class Sending(Endpoint):
                 self._spare()
                 self._watch()
                 return
-        if (self.producerPaused or self.disconnecting or self._write_closing) and not self._out:
-            self._drained()
 
     def _next(self) -> bytes | memoryview:
         """What is to be sent next, taken from what was written."""
@@ -120,11 +123,10 @@ class Sending(Endpoint):
         return data
 
     def _flush_soon(self) -> None:
-        if not self.poller.inside:
-            self.flush()
-        elif not self._queued:
+        if not self._queued:
             self._queued = True
             self.poller.unflushed.append(self)
+            self.poller.settle_soon()
 
     def _writable(self) -> None:
         """EPOLLOUT: asked for where the kernel did not take everything, and where a producer waits to be asked."""
