@@ -2,8 +2,8 @@
 
 py-spy samples the gateway's first process while a workload runs, native frames included, and the stacks are drawn as
 SVG. With ``--top`` the functions that take most are printed as well. The gateway has one processor to itself and all
-others share the rest: py-spy counts time, and a process that waits for its turn would seem to work. What the kernel does
-for a system call counts as that call's.
+others share the rest: py-spy counts time, and a process that waits for its turn would seem to work. What the kernel
+does for a system call counts as that call's.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tests.bench.workloads import Sizes, Workload, workloads
 
 OUT = SOURCE / "docs" / "performance"
 RATE = 400  # samples a second
+PROCESSORS = sorted(os.sched_getaffinity(0))
 # path -> the workload that walks it, and the gateway it walks through
 PATHS = {
     "select": ("point select, simple, 8 clients", "hoopgate"),
@@ -102,8 +103,10 @@ def _from_reactor(names: tuple[str, ...]) -> tuple[str, ...]:
 _BEFORE = ("ReactorBase.mainLoop", "_SignalReactorMixin.mainLoop", ":callWithContext", "_PollLikeMixin._doReadOrWrite")
 
 
+# The interpreter's own work, and what the compiler put in line: it counts as that of the function around it.
 _EVALUATION = re.compile(
-    r"^(python[\d.]*|pythoncapi_compat|call|ceval|<.*):|:_?PyEval_|:_?PyObject_(Vec|Fast|Make)?[cC]all|:_PyFunction_"
+    r"^(python[\d.]*|pythoncapi_compat|object|call|ceval|CPy|getargsfast|\w+_ops|<.*):"
+    r"|:_?PyEval_|:_?PyObject_(Vec|Fast|Make)?[cC]all|:_PyFunction_"
 )
 
 
@@ -144,12 +147,8 @@ def sampled(stage: Stage, workload: Workload, name: str, seconds: float) -> Stac
     set_apart(peer.pids())
     with tempfile.NamedTemporaryFile() as out:
         command = [py_spy(), "record", "-p", str(peer.pids()[0]), "-d", str(round(seconds)), "-r", str(RATE), "-F"]
-        spy = subprocess.Popen(
-            [*command, "--native", "-f", "raw", "-o", out.name],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command += ["--native", "-f", "raw", "-o", out.name]
+        spy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         done = threading.Event()
         load = threading.Thread(target=_load, args=(workload, peer, done))
         load.start()
@@ -163,7 +162,7 @@ def sampled(stage: Stage, workload: Workload, name: str, seconds: float) -> Stac
 
 def set_apart(pids: list[int]) -> None:
     """Give these processes the first processor, and the others below us the rest; what they start inherits it."""
-    first, *rest = sorted(os.sched_getaffinity(0))
+    first, *rest = PROCESSORS
     for pid in (os.getpid(), *family(os.getpid())):
         if rest:
             with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
