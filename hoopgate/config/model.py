@@ -302,6 +302,13 @@ class Recorder:
     key: SecretRef | None = field(
         default=None, metadata=about("Ed25519 private key that signs, PEM.", shows="made in `state`")
     )
+    append: Literal["mapped", "written"] = field(
+        default="mapped",
+        metadata=about(
+            "How the file grows: by copies into a mapping of it, or by a system call each. Where the filesystem is not "
+            "ext4, XFS or tmpfs it is always written."
+        ),
+    )
     options: dict[str, Any] = field(factory=dict, metadata=about("Options of a third-party recorder."))
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from zope.interface import implementer
+from zope.interface import classImplements, implementer
 
-from hoopgate.frames import Frame, Notice, Reply, Statement
+from hoopgate.frames import Frame, Notice, Reply
 from hoopgate.interfaces import IGuard, IGuardFactory
-from hoopgate.recorders.fields import text_name
-from hoopgate.recorders.redact import redact_statement
+from hoopgate.recorders.events import result_event
 from hoopgate.verdicts import ALLOW, Verdict
 
 
@@ -25,40 +24,29 @@ class Record:
         return RecordGuard(session)
 
 
-@implementer(IGuard)
 class RecordGuard:
-    """Says ``result`` for each statement that ended: ``tag`` and ``rows``, or ``sqlstate``."""
+    """Says ``result`` for each statement that ended: ``tag`` and ``rows``, or ``sqlstate``.
+
+    It is kept until the answer's own bytes are appended, with them.
+    """
 
     wants = frozenset({Reply, Notice})
 
     def __init__(self, session: Any) -> None:
-        self._session = session
+        self._session: Any = session
 
     def inspect(self, frame: Frame) -> Verdict:
         if isinstance(frame, Reply):
-            self._session.event("result", **result_of(frame))
+            statement = frame.statement
+            self._session.later(result_event(0 if statement is None else statement.number, frame.tag, frame.sqlstate))
         elif isinstance(frame, Notice) and frame.error:
-            self._session.event("result", of=named(frame.statement), sqlstate=frame.fields.get("C", ""))
+            statement = frame.statement
+            sqlstate = frame.fields.get("C", "")
+            self._session.later(result_event(0 if statement is None else statement.number, "", sqlstate))
         return ALLOW
 
     def closed(self, reason: str) -> None:
         """The session itself closes its recording, with the reason."""
 
 
-def named(statement: Statement | None) -> str:
-    """The short name of a statement's text: what ties a result to its ``statement`` event.
-
-    Of the text as it is recorded, so that nobody can find out a redacted password by trying.
-    """
-    return "" if statement is None else text_name(redact_statement(statement.text))
-
-
-def result_of(reply: Reply) -> dict[str, Any]:
-    """The fields of a ``result`` event."""
-    fields: dict[str, Any] = {"of": named(reply.statement), "tag": reply.tag}
-    rows = reply.tag.rpartition(" ")[2]
-    if rows.isascii() and rows.isdigit():
-        fields["rows"] = int(rows)
-    if reply.sqlstate:
-        fields["sqlstate"] = reply.sqlstate
-    return fields
+classImplements(RecordGuard, IGuard)

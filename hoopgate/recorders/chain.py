@@ -3,79 +3,108 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+import zlib
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hoopgate.recorders import format as layout
-from hoopgate.recorders.format import Kind
+from hoopgate.recorders.heads import OVERHEAD, V2, WRITTEN
 
-Parts = list[bytes | memoryview]
-
-_CLAMP: Final = (1 << 47) - 1  # of a wall clock that jumped by years
+_TAG: Final = layout.TAG_SIZE
+_CHECKPOINT: Final = 3
+_END: Final = 4
+CHECKPOINT_BYTES: Final = 1024 * 1024
+CHECKPOINT_RECORDS: Final = 4096
+_pack: Final = WRITTEN.pack
+_crc32: Final = zlib.crc32
 
 
 class Chain:
-    """Appends to a list of byte pieces, the file's content in order. ``size`` and ``records`` count the file."""
+    """Makes the file's content in order. ``size`` and ``records`` count the file, ``signed_...`` what is signed of it.
 
-    __slots__ = ("_hash", "_key", "records", "signed_at", "signed_records", "signed_size", "size")
+    A record is a mark, which is not hashed and not given here, what ``record`` returns, and ``tag()``. Times are in
+    microseconds.
+    """
+
+    __slots__ = ("_hash", "_key", "records", "signed_records", "signed_size", "size")
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
-        self._hash = hashlib.sha256()
+        self._key: Any = key
+        self._hash: Any = hashlib.sha256()
         self.size = 0
         self.records = 0
         self.signed_size = 0
         self.signed_records = 0
-        self.signed_at = 0
 
-    def begin(self, parts: Parts, head: layout.FileHead) -> None:
+    def begin(self, head: layout.FileHead) -> bytes:
+        """The file's head."""
         packed = layout.pack_file_head(head)
         self._hash.update(packed)
-        parts.append(packed)
         self.size = len(packed)
+        return packed
 
-    def record(self, parts: Parts, kind: int, payload: bytes | memoryview, elapsed: int, wall: int) -> None:
-        """One record; times in microseconds."""
-        length = len(payload)
-        if not -_CLAMP <= wall <= _CLAMP:
-            wall = max(-_CLAMP, min(_CLAMP, wall))
-        head = layout.pack_record_head(length, kind, elapsed, wall)
-        chain = self._hash
-        chain.update(head)
-        chain.update(payload)
-        parts += (head, payload, chain.copy().digest()[: layout.TAG_SIZE])
-        self.size += length + layout.OVERHEAD
+    def record(self, kind: int, events: bytes, data: bytes, elapsed: int, wall: int) -> bytes:
+        """One record's head and payload: events (JSON objects, a line each), then wire bytes."""
+        head: bytes = _pack(kind, len(events), len(data), elapsed, wall)
+        crc: int = _crc32(head)
+        content = b"".join((head, crc.to_bytes(4, "big"), events, data))
+        self._hash.update(content)
+        self.size += len(content) + 1 + _TAG
         self.records += 1
+        return content
 
-    def agrees(self, head: bytes, payload: bytes, tag: bytes) -> bool:
-        """Whether a record with this head, payload and tag could follow here."""
+    def head(self, kind: int, data: memoryview, elapsed: int, wall: int) -> bytes:
+        """The same for a large piece of data, which is not copied: the record's head alone."""
+        head: bytes = _pack(kind, 0, len(data), elapsed, wall)
+        crc: int = _crc32(head)
+        head += crc.to_bytes(4, "big")
+        self._hash.update(head)
+        self._hash.update(data)
+        self.size += len(data) + OVERHEAD
+        self.records += 1
+        return head
+
+    def tag(self) -> bytes:
+        """What stands behind the record made last."""
+        digest: bytes = self._hash.digest()
+        return digest[:_TAG]
+
+    @property
+    def due(self) -> bool:
+        """Enough has gathered for a checkpoint."""
+        return (
+            self.size - self.signed_size >= CHECKPOINT_BYTES or self.records - self.signed_records >= CHECKPOINT_RECORDS
+        )
+
+    @property
+    def unsigned(self) -> bool:
+        return self.records != self.signed_records
+
+    def agrees(self, content: bytes, tag: bytes) -> bool:
+        """Whether a record with this head and payload, and this tag, could follow here."""
         chain = self._hash.copy()
-        chain.update(head)
-        chain.update(payload)
-        return chain.digest()[: layout.TAG_SIZE] == tag
+        chain.update(content)
+        digest: bytes = chain.digest()
+        return digest[:_TAG] == tag
 
-    def checkpoint(self, parts: Parts, elapsed: int, wall: int) -> None:
-        """Sign everything so far."""
+    def checkpoint(self, elapsed: int, wall: int) -> bytes:
+        """A record that signs everything so far."""
         counts = layout.CHECKPOINT_HEAD.pack(self.records, self.size)
-        self._sealed(parts, Kind.CHECKPOINT, counts, b"", layout.CHECKPOINT_CONTEXT, elapsed, wall)
+        content = self._sealed(_CHECKPOINT, counts, b"", V2.checkpoint_context, elapsed, wall)
         self.signed_size = self.size
         self.signed_records = self.records
-        self.signed_at = elapsed
+        return content
 
-    def end(self, parts: Parts, body: bytes, elapsed: int, wall: int) -> None:
+    def end(self, body: bytes, elapsed: int, wall: int) -> bytes:
         """The last record; ``body`` is its JSON."""
-        tail = layout.pack_length(layout.end_length(body))
-        self._sealed(parts, Kind.END, body, tail, layout.END_CONTEXT, elapsed, wall)
+        return self._sealed(_END, body, layout.pack_length(layout.end_length(body)), V2.end_context, elapsed, wall)
 
-    def _sealed(
-        self, parts: Parts, kind: Kind, body: bytes, tail: bytes, context: bytes, elapsed: int, wall: int
-    ) -> None:
+    def _sealed(self, kind: int, body: bytes, tail: bytes, context: bytes, elapsed: int, wall: int) -> bytes:
         """``body``, the digest of everything up to it, the signature of context and digest, ``tail``."""
-        signed = self._hash.copy()
         length = len(body) + layout.DIGEST_SIZE + layout.SIGNATURE_SIZE + len(tail)
-        wall = max(-_CLAMP, min(_CLAMP, wall))
-        signed.update(layout.pack_record_head(length, kind, elapsed, wall))
-        signed.update(body)
-        digest = signed.digest()
-        self.record(parts, kind, b"".join((body, digest, self._key.sign(context + digest), tail)), elapsed, wall)
+        head: bytes = _pack(kind, 0, length, elapsed, wall)
+        signed = self._hash.copy()
+        signed.update(head + zlib.crc32(head).to_bytes(4, "big") + body)
+        digest: bytes = signed.digest()
+        return self.record(kind, b"", b"".join((body, digest, self._key.sign(context + digest), tail)), elapsed, wall)

@@ -76,7 +76,10 @@ def result_event(number: int, tag: str, sqlstate: str = "") -> bytes:
 def _shown(text: str) -> bytes:
     """The event's end with this text. Kept unless it hides a secret, which must not stay in memory here."""
     redacted = redact_statement(text)
-    shown = b',"text":%s}' % encode_basestring(redacted).encode("utf-8", "backslashreplace")
+    if redacted.isascii() and redacted.isprintable() and '"' not in redacted and "\\" not in redacted:
+        shown = b"".join((b',"text":"', redacted.encode(), b'"}'))  # as most are
+    else:
+        shown = b',"text":%s}' % encode_basestring(redacted).encode("utf-8", "backslashreplace")
     if redacted is text:
         if len(_texts) >= _KEPT_TEXTS:
             _texts.clear()

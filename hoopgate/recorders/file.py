@@ -66,8 +66,11 @@ class ConfiguredRecorder:
         return path is not None and seal.seal(path, self._recorder.key, reason, self._clock.seconds())
 
     def _use(self, key: Any) -> None:
-        directory = recordings_directory(self._config)
-        self._recorder = FileRecorder(directory, key, self._clock, self._config.limits, observe=self._observed)
+        config = self._config
+        self._recorder = FileRecorder(
+            recordings_directory(config), key, self._clock, config.limits,
+            append=config.recorder.append, observe=self._observed,
+        )  # fmt: skip
 
     def _observed(self, nanoseconds: int) -> None:
         self.observe(nanoseconds)

@@ -12,45 +12,56 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from hoopgate.recorders import format as layout
+from hoopgate.recorders.heads import SHAPES, V2, Shape
 
 
 class Locator:
-    """Searches in ``file``; ``patience`` is seconds in all."""
+    """Searches in ``file``, whose records have this ``shape``; ``patience`` is seconds in all."""
 
-    def __init__(self, file: BinaryIO, patience: float) -> None:
+    def __init__(self, file: BinaryIO, patience: float, shape: Shape = V2) -> None:
+        self.shape = shape
         self._file = file
         self._patience = patience
 
     def in_file_head(self, packed: bytes) -> int | None:
         """Which byte of the file's head was changed, judged by the first record's tag."""
-        first = self._next(len(packed))
-        if first is None:
-            return None
-        content, tag = first
-        return self._search(hashlib.sha256(), packed + content, tag, len(packed))
+        for shape in SHAPES.values():  # the version may be what was changed
+            first = self._next(len(packed), shape)
+            if first is not None:
+                content, tag = first
+                return self._search(hashlib.sha256(), packed + content, tag, len(packed))
+        return None
 
     def in_record(self, before: Any, content: bytes, tag: bytes) -> int | None:
-        """Which byte of ``content`` (a record's header and payload) was changed."""
+        """Which byte of ``content`` (a record's header without its mark, and payload) was changed."""
         return self._search(before, content, tag, len(content))
 
     def in_record_head(self, before: Any, offset: int, packed: bytes) -> int | None:
         """Which byte of a header with a wrong CRC was changed, as an offset in the file."""
         for at, repaired in _variants(packed, len(packed)):
-            if not layout.record_head_intact(repaired):
-                continue
-            length = layout.unpack_record_head(repaired).length
-            self._file.seek(offset + len(packed))
-            rest = self._file.read(length + layout.TAG_SIZE)
-            chain = before.copy()
-            chain.update(repaired)
-            chain.update(rest[:length])
-            if len(rest) < length + layout.TAG_SIZE or chain.digest()[: layout.TAG_SIZE] == rest[length:]:
+            if self.shape.intact(repaired) and self._agrees(before, offset, repaired):
                 return offset + at
         return None
 
+    def agrees(self, before: Any, offset: int, packed: bytes) -> int | None:
+        """Where the record with this header ends, if it is whole and continues the chain."""
+        if not self.shape.intact(packed) or not self._agrees(before, offset, packed):
+            return None
+        return offset + self.shape.overhead + self.shape.unpack(packed).length
+
+    def _agrees(self, before: Any, offset: int, packed: bytes) -> bool:
+        """A record that is not there to its end is taken to agree: nothing speaks against it."""
+        length = self.shape.unpack(packed).length
+        self._file.seek(offset + len(packed))
+        rest = self._file.read(length + layout.TAG_SIZE)
+        chain = before.copy()
+        chain.update(packed[self.shape.marked :])
+        chain.update(rest[:length])
+        return len(rest) < length + layout.TAG_SIZE or chain.digest()[: layout.TAG_SIZE] == rest[length:]
+
     def next_agrees(self, chain: Any, offset: int) -> bool:
         """Whether the record at ``offset`` continues this chain."""
-        following = self._next(offset)
+        following = self._next(offset, self.shape)
         if following is None:
             return False
         content, tag = following
@@ -58,17 +69,17 @@ class Locator:
         continued.update(content)
         return bool(continued.digest()[: layout.TAG_SIZE] == tag)
 
-    def _next(self, offset: int) -> tuple[bytes, bytes] | None:
-        """The (header and payload, tag) at ``offset``, if there is a whole record."""
+    def _next(self, offset: int, shape: Shape) -> tuple[bytes, bytes] | None:
+        """What is hashed of the record at ``offset``, and its tag, if it is whole."""
         self._file.seek(offset)
-        packed = self._file.read(layout.HEAD_SIZE)
-        if len(packed) < layout.HEAD_SIZE or not layout.record_head_intact(packed):
+        packed = self._file.read(shape.head_size)
+        if len(packed) < shape.head_size or not shape.intact(packed):
             return None
-        length = layout.unpack_record_head(packed).length
+        length = shape.unpack(packed).length
         rest = self._file.read(length + layout.TAG_SIZE)
         if len(rest) < length + layout.TAG_SIZE:
             return None
-        return packed + rest[:length], rest[length:]
+        return packed[shape.marked :] + rest[:length], rest[length:]
 
     def _search(self, before: Any, content: bytes, tag: bytes, until: int) -> int | None:
         """The one byte among the first ``until`` whose change makes the tag fit."""

@@ -17,7 +17,8 @@ from hoopgate.errors import RecordingError
 from hoopgate.recorders.format import SUFFIX, valid_session_id
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = _FILE | os.O_CREAT | os.O_EXCL
 
 
 def shard(started: float) -> str:
@@ -36,8 +37,8 @@ def prepare(directory: Path) -> None:
         raise RecordingError(f"the recordings' directory {directory} must be ours and writable by nobody else")
 
 
-def create(directory: Path, session: str, started: float) -> tuple[int, Path]:
-    """Create a session's file (0600, O_APPEND). Returns its descriptor and path. Raises RecordingError."""
+def create(directory: Path, session: str, started: float) -> tuple[int, str, str]:
+    """Create a session's file (0600). Returns its descriptor, its day and its name. Raises RecordingError."""
     if not valid_session_id(session):
         raise RecordingError("the session id is not fit for a file name")
     day, name = shard(started), session + SUFFIX
@@ -53,7 +54,16 @@ def create(directory: Path, session: str, started: float) -> tuple[int, Path]:
             os.close(below)
     except OSError as error:
         raise RecordingError(f"cannot create the recording of session {session}: {error.strerror}") from error
-    return descriptor, directory / day / name
+    return descriptor, day, name
+
+
+def reopen(directory: Path, day: str, name: str) -> int:
+    """A descriptor of a file that ``create`` made; whose it is now must be looked at. Raises OSError."""
+    below = os.open(directory / day, _DIRECTORY)
+    try:
+        return os.open(name, _FILE, dir_fd=below)
+    finally:
+        os.close(below)
 
 
 def _enter(top: int, day: str) -> int:

@@ -22,6 +22,7 @@ from hoopgate.recorders.credentials import (
     misquoted,
     sets_credential,
     suspicious,
+    suspicious_bytes,
 )
 from hoopgate.recorders.lexer import Doubtful, Token, tokens
 
@@ -67,7 +68,7 @@ def recordable(raw: bytes, *, conforming: bool = True) -> bytes:
     In ``Query`` and ``Parse`` password literals are replaced and lengths patched; a ``PasswordMessage`` or SASL
     answer (type ``p``) is dropped. Returns the same object when nothing changed, after a quick look.
     """
-    if raw[:1] != b"p" and not suspicious(raw):
+    if raw[:1] != b"p" and not suspicious_bytes(raw):
         return raw
     out: list[bytes] = []
     at = 0
@@ -98,7 +99,7 @@ def _redacted_message(kind: bytes, body: bytes, conforming: bool) -> bytes:
 
 
 def _redacted_bytes(text: bytes, conforming: bool) -> bytes:
-    if not suspicious(text):
+    if not suspicious_bytes(text):
         return text
     try:
         return _redacted(text.decode("utf-8"), conforming, single_bytes=False, depth=_DEPTH).encode("utf-8")

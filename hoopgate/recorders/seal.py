@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hoopgate.errors import RecordingError
 from hoopgate.recorders import format as layout
 from hoopgate.recorders import keys, places
-from hoopgate.recorders.chain import Chain, Parts
+from hoopgate.recorders.chain import Chain
 from hoopgate.recorders.format import Kind, Malformed
+from hoopgate.recorders.heads import MARK, V2, RecordHead
 
 DAY: Final = 86400.0
 _CHUNK: Final = 1024 * 1024
@@ -76,36 +77,38 @@ class _Walk:
             raise RecordingError(f"it has no head: {error}") from error
         if head.key_id != key_id:
             raise RecordingError("it was signed by another key")
-        self.chain.begin([], head)
+        if head.version != layout.VERSION:
+            raise RecordingError("an earlier version of hoopgate wrote it")
+        self.chain.begin(head)
         self.offset, self.started = len(data), head.started
-        for kind, payload, elapsed in self._whole():
-            self._count(kind, payload, elapsed)
+        for record, payload in self._whole():
+            self._count(record, payload)
 
-    def _whole(self) -> Iterator[tuple[int, bytes, int]]:
+    def _whole(self) -> Iterator[tuple[RecordHead, bytes]]:
         """Every record that is there to its last byte, and that the chain agrees with."""
         while not self.ended:
-            packed = self.file.read(layout.HEAD_SIZE)
-            if len(packed) < layout.HEAD_SIZE or not layout.record_head_intact(packed):
+            packed = self.file.read(V2.head_size)
+            if len(packed) < V2.head_size or not V2.intact(packed):
                 return
-            head = layout.unpack_record_head(packed)
+            head = V2.unpack(packed)
             rest = self.file.read(head.length + layout.TAG_SIZE)
             payload = rest[: head.length]
-            if not self.chain.agrees(packed, payload, rest[head.length :]):
+            if not self.chain.agrees(packed[1:] + payload, rest[head.length :]):
                 return
-            self.chain.record([], head.kind, payload, head.elapsed, head.wall)
-            self.offset += layout.OVERHEAD + head.length
-            yield head.kind, payload, head.elapsed
+            self.chain.record(head.kind, payload[: head.events], payload[head.events :], head.elapsed, head.wall)
+            self.offset += V2.overhead + head.length
+            yield head, payload
 
-    def _count(self, kind: int, payload: bytes, elapsed: int) -> None:
-        self.elapsed = elapsed
-        if kind in (Kind.FROM_CLIENT, Kind.FROM_TARGET):
-            self.moved[kind] += len(payload)
-        elif kind == Kind.EVENT:
-            name = str(layout.unpack_event(payload)["event"])
+    def _count(self, record: RecordHead, payload: bytes) -> None:
+        self.elapsed = record.elapsed
+        for event in payload[: record.events].split(b"\n") if record.events else ():
+            name = str(layout.unpack_event(event)["event"])
             self.events[name] = self.events.get(name, 0) + 1
-        else:
+        if record.kind in (Kind.FROM_CLIENT, Kind.FROM_TARGET):
+            self.moved[record.kind] += record.data
+        elif record.kind != Kind.EVENT:
             self.proven = self.offset
-            self.ended = kind == Kind.END
+            self.ended = record.kind == Kind.END
 
     def end(self, reason: str, now: float, torn: int) -> bytes:
         """The bytes of the end."""
@@ -117,9 +120,8 @@ class _Walk:
             "seconds": self.elapsed / 1e6,
             "sealed": {"at": now, "proven": self.proven, "dropped": torn},
         }
-        parts: Parts = []
-        self.chain.end(parts, layout.pack_event("end", told), self.elapsed, int(now * 1e6) - self.started)
-        return b"".join(parts)
+        content = self.chain.end(layout.pack_event("end", told), self.elapsed, int(now * 1e6) - self.started)
+        return MARK + content + self.chain.tag()
 
 
 def _torn(file: BinaryIO, offset: int) -> int:
@@ -131,10 +133,10 @@ def _torn(file: BinaryIO, offset: int) -> int:
         found = file.read(_CHUNK).rstrip(b"\0")
         last = at + len(found) if found else last
     file.seek(offset)
-    packed = file.read(layout.HEAD_SIZE)
-    most = layout.MAX_PAYLOAD + layout.OVERHEAD
-    if len(packed) == layout.HEAD_SIZE and layout.record_head_intact(packed):
-        most = layout.unpack_record_head(packed).length + layout.OVERHEAD
+    packed = MARK + file.read(V2.head_size)[1:]  # the mark is what is written last
+    most = layout.MAX_PAYLOAD + V2.overhead
+    if len(packed) == V2.head_size and V2.intact(packed):
+        most = V2.unpack(packed).length + V2.overhead
     if last - offset > most:
         raise RecordingError(f"it was damaged at byte {offset}: what follows is more than half a record")
     return last - offset

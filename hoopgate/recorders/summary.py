@@ -121,6 +121,7 @@ class Told:
 
     at: float
     text: str
+    number: int = 0
     phase: str = ""
     verdict: str = ""
     rule: str = ""
@@ -134,6 +135,10 @@ class Told:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 _WAITING = 1000  # statements kept open for their results
@@ -157,6 +162,7 @@ def _tell(item: Happened, waiting: list[Told]) -> None:
             Told(
                 at=item.at,
                 text=str(fields.get("text", "")),
+                number=_number(fields.get("number")),
                 phase=str(fields.get("phase", "")),
                 verdict=str(fields.get("verdict", "")),
                 rule=str(fields.get("rule", "")),
@@ -186,12 +192,7 @@ def _refused(item: Happened, waiting: list[Told]) -> None:
 
 
 def _ended(item: Happened, waiting: list[Told]) -> None:
-    name = item.fields.get("of", "")
-    told = next((told for told in waiting if told.ended is None and text_name(told.text) == name), None)
-    if told is None:  # a text that was cut, or the second result of a message with several statements
-        told = next((told for told in reversed(waiting) if text_name(told.text) == name), None)
-    if told is None:
-        told = next((told for told in waiting if told.ended is None), None)
+    told = _meant(item.fields.get("of"), waiting)
     if told is None:
         return
     told.ended = item.at
@@ -200,3 +201,17 @@ def _ended(item: Happened, waiting: list[Told]) -> None:
     if isinstance(rows := item.fields.get("rows"), int):
         told.rows = (told.rows or 0) + rows
     told.sqlstate = str(item.fields.get("sqlstate", told.sqlstate))
+
+
+def _meant(name: Any, waiting: list[Told]) -> Told | None:
+    """The statement that a result names: by its number or, in recordings of version 1, by a digest of its text."""
+
+    def named(told: Told) -> bool:
+        return told.number == name if isinstance(name, int) else text_name(told.text) == name
+
+    told = next((told for told in waiting if told.ended is None and named(told)), None)
+    if told is None:  # the second result of a message with several statements
+        told = next((told for told in reversed(waiting) if named(told)), None)
+    if told is None:  # a text that was cut, or none that is known
+        told = next((told for told in waiting if told.ended is None), None)
+    return told

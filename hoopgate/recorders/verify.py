@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 from attrs import evolve, frozen
 from cryptography.exceptions import InvalidSignature
@@ -12,8 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hoopgate.recorders import format as layout
 from hoopgate.recorders.format import Kind, Malformed
+from hoopgate.recorders.heads import MARK, SHAPES, V2, RecordHead, Shape
 from hoopgate.recorders.keys import key_id
 from hoopgate.recorders.locate import Locator
+
+_TORN: Final = layout.MAX_PAYLOAD + V2.overhead  # what a kill can leave torn: one record
+_PIECE: Final = 1024 * 1024
 
 
 class Hash(Protocol):
@@ -72,6 +76,7 @@ class _Verification:
         self._public_key = public_key
         self._locator = locator
         self._chain: Hash = hashlib.sha256()
+        self._shape: Shape = V2
         self._offset = 0
         self._report = Report(size=file.seek(0, 2))
 
@@ -96,9 +101,11 @@ class _Verification:
         self._chain.update(head)
         self._offset = len(head)
         while True:
-            packed = self._file.read(layout.HEAD_SIZE)
-            if len(packed) < layout.HEAD_SIZE:
+            packed = self._file.read(self._shape.head_size)
+            if len(packed) < self._shape.head_size:
                 return self._truncated()
+            if self._shape.marked and packed[:1] == b"\x00":
+                return self._unfinished(packed)
             fields = self._record_head(packed)
             rest = self._file.read(fields.length + layout.TAG_SIZE)
             if len(rest) < fields.length + layout.TAG_SIZE:
@@ -106,6 +113,24 @@ class _Verification:
             self._record(packed, fields, rest[: fields.length], rest[fields.length :])
             if fields.kind == Kind.END:
                 return self._ended()
+
+    def _unfinished(self, packed: bytes) -> Report:
+        """No mark, so that nothing may stand here but zeros and, in front of them, one append that was torn."""
+        start, shape = self._offset, self._shape
+        marked = MARK + packed[1:]
+        whole = self._locator.agrees(self._chain, start, marked)
+        if whole is not None and not self._zeros_from(whole):
+            raise _Bad("a record's mark was changed", start, start + 1, True)
+        if not self._zeros_from(start + (_TORN if whole is None else whole - start)):
+            raise _Bad("a record was changed, or is not whole", start, start + shape.head_size, False)
+        return self._truncated()
+
+    def _zeros_from(self, offset: int) -> bool:
+        self._file.seek(offset)
+        while piece := self._file.read(_PIECE):
+            if piece.strip(b"\x00"):
+                return False
+        return True
 
     def _short_head(self, head: bytes) -> Report:
         for at, byte in enumerate(head[: len(layout.MAGIC)]):
@@ -119,6 +144,7 @@ class _Verification:
         except Malformed as error:
             self._bad_file_head(packed, str(error), error.at)
             raise
+        self._shape = self._locator.shape = SHAPES[head.version]
         self._report = evolve(self._report, session=head.session)
         if head.key_id != key_id(self._public_key):
             if (at := self._locator.in_file_head(packed)) is not None:
@@ -133,23 +159,25 @@ class _Verification:
             raise _Bad(reason, exact, exact + 1, True)
         raise _Bad(reason, at, layout.FILE_HEAD_SIZE, False)
 
-    def _record_head(self, packed: bytes) -> layout.RecordHead:
+    def _record_head(self, packed: bytes) -> RecordHead:
         try:
-            return layout.unpack_record_head(packed)
+            return self._shape.unpack(packed)
         except Malformed as error:
+            self._look_into_head()
             at = self._locator.in_record_head(self._chain, self._offset, packed)
             if at is not None:
                 raise _Bad(str(error), at, at + 1, True) from error
-            raise _Bad(str(error), self._offset, self._offset + layout.HEAD_SIZE, False) from error
+            raise _Bad(str(error), self._offset, self._offset + self._shape.head_size, False) from error
 
-    def _record(self, packed: bytes, fields: layout.RecordHead, payload: bytes, tag: bytes) -> None:
+    def _record(self, packed: bytes, fields: RecordHead, payload: bytes, tag: bytes) -> None:
         before = self._chain.copy()
+        packed = packed[self._shape.marked :]
         self._chain.update(packed)
         self._chain.update(payload)
         expected = self._chain.copy().digest()[: layout.TAG_SIZE]
         if tag != expected:
             self._broken_chain(before, packed, fields, payload, expected, tag)
-        start, self._offset = self._offset, self._offset + layout.OVERHEAD + fields.length
+        start, self._offset = self._offset, self._offset + self._shape.overhead + fields.length
         self._report = evolve(self._report, records=self._report.records + 1)
         if fields.kind == Kind.CHECKPOINT:
             self._checkpoint(before, packed, payload, start)
@@ -157,32 +185,35 @@ class _Verification:
             self._end(before, packed, payload, start)
 
     def _broken_chain(
-        self, before: Hash, packed: bytes, fields: layout.RecordHead, payload: bytes, expected: bytes, tag: bytes
+        self, before: Hash, packed: bytes, fields: RecordHead, payload: bytes, expected: bytes, tag: bytes
     ) -> None:
         start = self._offset
-        tag_at = start + layout.HEAD_SIZE + fields.length
+        tag_at = start + self._shape.head_size + fields.length
         if self._tag_alone_is_bad(before, packed, fields, payload, tag_at + layout.TAG_SIZE):
             at = tag_at + next(i for i in range(layout.TAG_SIZE) if tag[i] != expected[i])
             raise _Bad("a record's tag was changed", at, at + 1, True)
-        if start == layout.FILE_HEAD_SIZE:
-            self._file.seek(0)
-            head = self._file.read(layout.FILE_HEAD_SIZE)
-            if (at_head := self._locator.in_file_head(head)) is not None:
-                raise _Bad("the file's head was changed", at_head, at_head + 1, True)
+        self._look_into_head()
         if (at_payload := self._locator.in_record(before, packed + payload, tag)) is not None:
-            raise _Bad("a record was changed", start + at_payload, start + at_payload + 1, True)
+            at = start + self._shape.marked + at_payload
+            raise _Bad("a record was changed", at, at + 1, True)
         raise _Bad(
             "a record was changed, or is not the one that was written here", start, tag_at + layout.TAG_SIZE, False
         )
 
-    def _tag_alone_is_bad(
-        self, before: Hash, packed: bytes, fields: layout.RecordHead, payload: bytes, next_at: int
-    ) -> bool:
+    def _look_into_head(self) -> None:
+        """Where the first record does not fit, the file's head may be what was changed."""
+        if self._offset == layout.FILE_HEAD_SIZE:
+            self._file.seek(0)
+            head = self._file.read(layout.FILE_HEAD_SIZE)
+            if (at := self._locator.in_file_head(head)) is not None:
+                raise _Bad("the file's head was changed", at, at + 1, True)
+
+    def _tag_alone_is_bad(self, before: Hash, packed: bytes, fields: RecordHead, payload: bytes, next_at: int) -> bool:
         """The payload is right if the next record's tag, or the end's signature, agrees with it."""
         if fields.kind == Kind.END:
             body = len(payload) - layout.END_TAIL_SIZE
             whole = payload[-4:] == layout.pack_length(len(payload))
-            return whole and self._sealed(before, packed, payload, layout.END_CONTEXT, body)
+            return whole and self._sealed(before, packed, payload, self._shape.end_context, body)
         return self._locator.next_agrees(self._chain, next_at)
 
     def _sealed(self, before: Hash, packed: bytes, payload: bytes, context: bytes, body: int) -> bool:
@@ -205,7 +236,7 @@ class _Verification:
         if (
             len(payload) != layout.CHECKPOINT_SIZE
             or layout.CHECKPOINT_HEAD.unpack_from(payload) != counted
-            or not self._sealed(before, packed, payload, layout.CHECKPOINT_CONTEXT, layout.CHECKPOINT_HEAD.size)
+            or not self._sealed(before, packed, payload, self._shape.checkpoint_context, layout.CHECKPOINT_HEAD.size)
         ):
             raise _Bad("a checkpoint's signature does not fit what is before it", *self._unproven())
         self._report = evolve(self._report, proven=self._offset)
@@ -216,7 +247,7 @@ class _Verification:
             event = layout.unpack_event(body)
         except Malformed as error:
             raise _Bad(str(error), start, self._offset, False) from error
-        if not self._sealed(before, packed, payload, layout.END_CONTEXT, len(body)):
+        if not self._sealed(before, packed, payload, self._shape.end_context, len(body)):
             raise _Bad("the final signature does not fit what is before it", *self._unproven())
         if event.get("records") != self._report.records - 1:
             raise _Bad("the end counts other records than there are", start, self._offset, False)

@@ -31,8 +31,8 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("hoopgate.recorders.appender.os.write", fail)
-    monkeypatch.setattr("hoopgate.recorders.appender.os.writev", fail)
+    for call in ("pwrite", "pwritev"):
+        monkeypatch.setattr(f"hoopgate.recorders.spoolfile.os.{call}", fail)
 
 
 def test_a_final_flush_that_fails_is_neither_silent_nor_taken_for_an_end(

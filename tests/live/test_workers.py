@@ -221,7 +221,7 @@ def test_a_worker_that_dies_is_replaced_and_its_sessions_are_ended(gate: Gate, w
     report = gate.verify(path)
     assert report.end is not None
     assert report.end["reason"] == "its process died"
-    assert 0 < report.end["sealed"]["proven"] <= report.size
+    assert 0 <= report.end["sealed"]["proven"] <= report.size  # it may have died before its first checkpoint
     assert path.read_bytes().count(b"x" * 3000) >= 20
     assert metric(gate, "hoopgate_statements_total") >= counted
     for wire in survivors:

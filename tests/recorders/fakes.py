@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.internet.task import Clock
 
 from hoopgate.config.model import Host, Limits, Target
+from hoopgate.frames import Phase
 from hoopgate.interfaces import Identity
+from hoopgate.recorders.events import statement_event, statement_prefix
 from hoopgate.recorders.spool import FileRecorder, FileRecording
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -34,9 +36,13 @@ class FakeSession:
     client_encoding: str = "utf-8"
     decision: Any = None
     events: list[tuple[str, dict[str, Any]]] = field(factory=list)
+    payloads: list[bytes] = field(factory=list)
 
     def event(self, kind: str, **fields: Any) -> None:
         self.events.append((kind, fields))
+
+    def later(self, payload: bytes) -> None:
+        self.payloads.append(payload)
 
 
 @define
@@ -70,11 +76,13 @@ def make_recording(directory: Path, session: FakeSession | None = None, **more: 
 def small_recording(
     directory: Path, session: FakeSession | None = None, *, tag: bytes = b"SELECT 1", **more: Any
 ) -> Path:
-    """A whole recording of about a kilobyte: a statement, its answer, an event, the end."""
-    recording = make_recording(directory, session, **more)
+    """A whole recording of about a kilobyte: an answer with an event before it, a checkpoint, the end."""
+    recorder = make_recorder(directory, **more)
+    recording = recorder.open(session or FakeSession())
     recording.data(0, b"Q\x00\x00\x00\x0dSELECT 1\x00")
-    recording.event("statement", {"text": "SELECT 1", "number": 1})
+    recording.later(statement_event(statement_prefix("allow", "readers", ["read"]), "SELECT 1", 1, Phase.SIMPLE))
     recording.data(1, b"C\x00\x00\x00\x0d" + tag + b"\x00")
+    recorder.clock.advance(2.0)  # type: ignore[attr-defined]
     recording.data(1, b"Z\x00\x00\x00\x05I")
     recording.close("client left")
     return recording.path

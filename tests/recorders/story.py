@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hoopgate.codecs.postgresql import messages
 from hoopgate.frames import Column
-from hoopgate.guards.record import text_name
+from hoopgate.recorders.events import result_event
+from hoopgate.recorders.fields import text_name
 from hoopgate.recorders.spool import FileRecording
 from tests.recorders.fakes import FakeSession, Ticks, make_clock, make_recorder
 
@@ -63,23 +64,23 @@ def _select(recording: FileRecording) -> None:
     answer = messages.row_description([column("name"), column("card", 1)])
     answer += messages.data_row([b"Zo\xc3\xab", b"\x00\x01"]) + messages.data_row([None, b"****1111"])
     recording.data(1, answer[:30])
-    recording.event("result", {"of": text_name(SELECT), "tag": "SELECT 2", "rows": 2})
+    recording.event("result", {"of": text_name(SELECT), "tag": "SELECT 2", "rows": 2})  # as version 1 said it
     recording.data(1, answer[30:] + messages.command_complete("SELECT 2") + ready())
 
 
 def _delete(recording: FileRecording, pass_time) -> None:
-    recording.event("statement", {"text": DELETE, "phase": "simple", "verdict": "hold", "rule": "big-deletes"})
+    recording.event("statement", {"text": DELETE, "phase": "simple", "number": 3, "verdict": "hold", "rule": "big"})
     recording.event("held", {"id": "req-1", "rule": "big-deletes"})
     pass_time(30.0)
     recording.event("decided", {"id": "req-1", "status": "approved", "by": ["grace@example.com"], "reason": "ok"})
     recording.data(0, messages.query(DELETE))
-    recording.event("result", {"of": text_name(DELETE), "tag": "DELETE 12", "rows": 12})
+    recording.later(result_event(3, "DELETE 12"))
     recording.data(1, messages.command_complete("DELETE 12") + ready())
 
 
 def _copy(recording: FileRecording) -> None:
-    recording.event("statement", {"text": COPY, "phase": "simple", "verdict": "allow", "rule": "readers"})
+    recording.event("statement", {"text": COPY, "phase": "simple", "number": 4, "verdict": "allow", "rule": "readers"})
     recording.data(0, messages.query(COPY))
     recording.data(1, messages.copy_out_response(False, [0, 0]) + messages.copy_data(b"1\tAda\n"))
-    recording.event("result", {"of": text_name(COPY), "tag": "COPY 1", "rows": 1})
+    recording.later(result_event(4, "COPY 1"))
     recording.data(1, messages.copy_done() + messages.command_complete("COPY 1") + ready())

@@ -174,12 +174,46 @@ def test_search_gives_up_and_names_the_record(tmp_path: Path) -> None:
     assert report.bad_range is not None
 
 
-def test_zeros_after_a_power_cut_are_not_taken_for_an_end(tmp_path: Path) -> None:
+def test_zeros_behind_what_was_appended_are_no_damage_and_no_end(tmp_path: Path) -> None:
+    """The rest of a segment that a killed process leaves, or of a file after a power cut."""
     path = small_recording(tmp_path)
     good = path.read_bytes()
-    cut = list(read(path))[4].offset
-    report = check(path, good[:cut] + bytes(4096))
-    assert (report.ok, report.truncated, report.first_bad_offset) == (False, False, cut)
+    for record in read(path):
+        report = check(tmp_path / "cut", good[: record.offset] + bytes(4096))
+        assert (report.ok, report.truncated, report.first_bad_offset) == (False, True, None)
+        assert report.proven <= record.offset
+
+
+def test_torn_append_is_no_damage(tmp_path: Path) -> None:
+    """Killed in the middle of a copy: any of its bytes may be there, but not its mark."""
+    path = small_recording(tmp_path)
+    good = path.read_bytes()
+    record = list(read(path))[-2]
+    for torn in range(1, record.end - record.offset):
+        first = good[: record.offset] + b"\0" + good[record.offset + 1 : record.offset + torn]
+        assert check(tmp_path / "torn", first + bytes(4096)).truncated, torn
+        last = good[: record.offset] + bytes(torn) + good[record.offset + torn : record.end]
+        assert check(tmp_path / "torn", last + bytes(4096)).truncated, torn
+
+
+def test_mark_that_was_taken_away_is_named(tmp_path: Path) -> None:
+    path = small_recording(tmp_path)
+    good = path.read_bytes()
+    for record in read(path):
+        if record.kind is not Kind.END:
+            report = check(tmp_path / "changed", good[: record.offset] + b"\0" + good[record.offset + 1 :])
+            assert (report.truncated, report.first_bad_offset, report.exact) == (False, record.offset, True)
+
+
+def test_zeros_in_the_middle_are_named(tmp_path: Path) -> None:
+    recording = make_recording(tmp_path)
+    for _ in range(100):
+        recording.data(1, b"x" * 30_000)
+    recording.close("done")
+    good = recording.path.read_bytes()
+    at = next(record.offset for record in read(recording.path) if record.kind is Kind.FROM_TARGET)
+    report = check(tmp_path / "changed", good[:at] + bytes(100_000) + good[at + 100_000 :])
+    assert (report.truncated, report.first_bad_offset) == (False, at)
 
 
 @settings(max_examples=60, deadline=None)
@@ -208,29 +242,34 @@ def test_no_damage_passes(tmp_path_factory: pytest.TempPathFactory, data: st.Dat
 def test_reference_is_enough_to_verify_by_hand(tmp_path: Path) -> None:
     """Reads a recording as docs/reference/recording.md describes it, without our code."""
     content = small_recording(tmp_path).read_bytes()
-    assert content[:12] == b"\x89HGR\r\n\x1a\n\x00\x01\x1a\x00"
+    assert content[:12] == b"\x89HGR\r\n\x1a\n\x00\x02\x1a\x00"
     assert content[12:52].rstrip(b"\0").decode() == FakeSession().id
     raw_key = PUBLIC.public_bytes_raw()
     assert content[60:76] == hashlib.sha256(raw_key).digest()[:16]
-    chain, at, kinds = hashlib.sha256(content[:76]), 76, []
+    chain, at, kinds, told = hashlib.sha256(content[:76]), 76, [], []
     while at < len(content):
-        size, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4]
-        assert zlib.crc32(content[at : at + 17]) == int.from_bytes(content[at + 17 : at + 21], "big")
-        payload = content[at + 21 : at + 21 + size]
+        assert content[at : at + 1] == b"R"
+        kind = content[at + 1]
+        events, data = int.from_bytes(content[at + 2 : at + 6], "big"), int.from_bytes(content[at + 6 : at + 10], "big")
+        size = events + data
+        assert zlib.crc32(content[at + 1 : at + 26]) == int.from_bytes(content[at + 26 : at + 30], "big")
+        payload = content[at + 30 : at + 30 + size]
+        told += [json.loads(line)["event"] for line in payload[:events].split(b"\n") if events]
         signed = {3: 16, 4: size - 100}.get(kind)
         if signed is not None:
             digest = chain.copy()
-            digest.update(content[at : at + 21 + signed])
+            digest.update(content[at + 1 : at + 30 + signed])
             assert payload[signed : signed + 32] == digest.digest()
-            context = b"hoopgate recording v1 " + (b"checkpoint" if kind == 3 else b"end") + b"\x00"
+            context = b"hoopgate recording v2 " + (b"checkpoint" if kind == 3 else b"end") + b"\x00"
             PUBLIC.verify(payload[signed + 32 : signed + 96], context + digest.digest())
         if kind == 3:
             assert payload[:16] == len(kinds).to_bytes(8, "big") + at.to_bytes(8, "big")
         if kind == 4:
             assert payload[-4:] == size.to_bytes(4, "big")
             assert json.loads(payload[:signed])["records"] == len(kinds)
-        chain.update(content[at : at + 21 + size])
-        assert content[at + 21 + size : at + 29 + size] == chain.digest()[:8]
+        chain.update(content[at + 1 : at + 30 + size])
+        assert content[at + 30 + size : at + 38 + size] == chain.digest()[:8]
         kinds.append(kind)
-        at += 29 + size
-    assert kinds == [2, 3, 0, 2, 1, 1, 4]
+        at += 38 + size
+    assert kinds == [2, 0, 1, 3, 1, 4]
+    assert told == ["open", "statement"]
