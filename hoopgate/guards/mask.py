@@ -7,25 +7,24 @@ column of a relation that nobody knows is masked whatever it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
-from twisted.logger import Logger
+from twisted.internet.defer import Deferred
 from zope.interface import classImplements
 
 from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.snapshot import Snapshot
 from hoopgate.codecs.postgresql import messages
-from hoopgate.config.model import Config, Mask, SecretRef
-from hoopgate.errors import HoopgateError
-from hoopgate.frames import Columns, Frame, Notice, Phase, Statement
-from hoopgate.guards.mask_judge import Indexes, Judge, Step
+from hoopgate.config.model import Config, Mask
+from hoopgate.frames import BIND, CALL, EXECUTE, PREPARE, SIMPLE, Columns, Frame, Notice, Statement
+from hoopgate.guards.mask_judge import RULE, Fetch, Judge, keys
+from hoopgate.guards.mask_known import Indexes, Known
 from hoopgate.guards.mask_memory import SessionMemory
 from hoopgate.guards.mask_notices import said_by_code, scrub
 from hoopgate.guards.mask_plans import Keys, Planned, copy_plan, copy_problem, origins, planned, row_plan
 from hoopgate.interfaces import IGuard, IGuardFactory
-from hoopgate.policy.sql.parser import Unparsable
+from hoopgate.policy.sql.parser import Parsed
 from hoopgate.policy.touch import CopyShape, Direct, Refused, Touched, Untouched
 from hoopgate.policy.touch_sources import UNSEEN
 from hoopgate.verdicts import ALLOW, Block, Rewrite, Verdict
@@ -33,15 +32,6 @@ from hoopgate.verdicts import Mask as MaskVerdict
 
 if TYPE_CHECKING:
     from hoopgate.session import Session
-
-log = Logger()
-
-Fetch = Callable[[SecretRef], "Deferred[bytes]"]
-RULE: Final = "masks"
-"""What refusals name where no single mask is concerned."""
-
-_PREPARE: Final = Phase.PREPARE
-_BIND: Final = Phase.BIND
 
 
 class Masks:
@@ -67,7 +57,8 @@ class MaskGuard:
         self._session: Any = session
         self._fetch: Any = factory.fetch
         self._memory = SessionMemory()
-        self._judge = Judge(session, factory.indexes, self._memory)
+        self._known = Known(session, factory.indexes, self._memory)
+        self._judge: Any = Judge(session, self._known, self._memory)
         self._config: Config | None = None
         self._masks: tuple[Mask, ...] = ()
 
@@ -97,33 +88,25 @@ class MaskGuard:
     # --- statements
 
     def _statement(self, frame: Statement) -> Verdict | Deferred[Verdict]:
-        if frame.phase is Phase.CALL:
+        if frame.phase is CALL:
             return Block(
                 "function calls by number cannot be judged while masks are in force",
                 rule=RULE,
                 hint="Call the function in a SELECT.",
             )
-        known = self._judge.known(frame.text, self._masks)
+        known = self._known.said(frame.text, self._masks)
         return self._judged(frame) if known is None else self._verdict(frame, known)
 
-    @inlineCallbacks
-    def _judged(self, frame: Statement) -> Step:
-        try:
-            parsed = yield self._judge.parsed(frame.text)
-            touched = yield self._judge.judge(parsed, self.masks())
-        except Unparsable as error:
-            # PostgreSQL's own error would tell more, but what it does not parse we cannot either.
-            return Block(error.reason, rule=RULE, sqlstate="42601")
-        except HoopgateError as error:
-            log.warn("session {session}: masks cannot be judged: {error}", session=self._session.id, error=str(error))
-            return Block(
-                "masks are in force, and the target's catalogue cannot be read now",
-                rule=RULE,
-                hint="Try again; if it stays so, tell the gateway's operators.",
-                sqlstate="57P03",
-            )
+    def _judged(self, frame: Statement) -> Deferred[Verdict]:
+        answer: Deferred[Any] = self._judge.answer(frame.text, self._masks)
+        return answer.addCallback(self._said, frame)
+
+    def _said(self, found: Block | tuple[Parsed, Touched], frame: Statement) -> Verdict:
+        if isinstance(found, Block):
+            return found
+        parsed, touched = found
         verdict = self._verdict(frame, touched)
-        if verdict is ALLOW and frame.phase in (Phase.SIMPLE, Phase.EXECUTE):
+        if verdict is ALLOW and (frame.phase is SIMPLE or frame.phase is EXECUTE):
             self._memory.note(parsed)
         return verdict
 
@@ -143,14 +126,14 @@ class MaskGuard:
             problem = copy_problem(touched.copy, self._session.client_encoding)
             if problem:
                 return Block(problem, rule=RULE, hint="Use other options for COPY.")
-            if frame.phase in (Phase.SIMPLE, Phase.EXECUTE):
+            if frame.phase is SIMPLE or frame.phase is EXECUTE:
                 memory.expect_copy(frame, touched.copy)
         return self._named(frame)
 
     def _named(self, frame: Statement) -> Verdict:
-        if frame.phase is _PREPARE and frame.name:
+        if frame.phase is PREPARE and frame.name:
             self._memory.prepared.add(frame.name, frame.text)  # SQL's EXECUTE knows it too
-        elif frame.phase is _BIND and frame.portal:
+        elif frame.phase is BIND and frame.portal:
             self._memory.cursors.add(frame.portal, frame.text)  # and FETCH the portal
         return ALLOW
 
@@ -165,14 +148,15 @@ class MaskGuard:
         snapshot = self._session.catalogue.snapshot
         if snapshot is None:
             return self._looked_up(frame)
-        compiled = self._judge.compiled(snapshot, self._masks)
-        key = (frame.raw, self._session.client_encoding)
-        known = compiled.plans.get(key) if frame.raw else None
+        compiled = self._known.compiled(snapshot, self._masks)
+        description = frame.description
+        key = (description, self._session.client_encoding)
+        known = compiled.plans.get(key) if description else None
         if known is not None:
             return self._told(known)
         index = compiled.index
         masks, unknown = origins(frame.columns, index, {})
-        lasting = bool(frame.raw) and not unknown and all(mask is None or mask.kind != "hash" for mask in masks)
+        lasting = bool(description) and not unknown and all(mask is None or mask.kind != "hash" for mask in masks)
         if unknown:
             masks, unknown = origins(frame.columns, index, self._memory.learnt)
         if unknown:
@@ -181,25 +165,22 @@ class MaskGuard:
             return self._rows(frame, masks, index)
         # What the session alone knows had no part in it, nor a key that may change.
         made = self._planned(frame, masks, index, {})
-        compiled.plans.put(key, made, len(frame.raw))
+        compiled.plans.put(key, made, len(description))
         return self._told(made)
 
     def _compiled(self, snapshot: Snapshot) -> MaskIndex:
-        return self._judge.compiled(snapshot, self.masks()).index
+        return self._known.compiled(snapshot, self.masks()).index
 
-    @inlineCallbacks
-    def _looked_up(self, frame: Columns) -> Step:
+    def _looked_up(self, frame: Columns) -> Deferred[Verdict]:
         """A column's relation is not known: look anew, and mask what then is still unknown."""
-        catalogue = self._session.catalogue
-        try:
-            yield catalogue.refresh()
-        except Exception as error:
-            if catalogue.snapshot is None:
-                raise
-            log.warn("session {session}: unknown columns are masked: {error}", session=self._session.id, error=error)
-        index = self._compiled(catalogue.snapshot)
-        masks, _ = origins(frame.columns, index, self._memory.learnt)
-        return (yield maybeDeferred(self._rows, frame, masks, index))
+
+        def looked(snapshot: Snapshot) -> Verdict | Deferred[Verdict]:
+            index = self._compiled(snapshot)
+            masks, _ = origins(frame.columns, index, self._memory.learnt)
+            return self._rows(frame, masks, index)
+
+        answer: Deferred[Any] = self._judge.refreshed()
+        return answer.addCallback(looked)
 
     def _rows(self, frame: Columns, masks: Sequence[Mask | None], index: MaskIndex) -> Verdict | Deferred[Verdict]:
         return self._with_keys(masks, lambda keys: self._told(self._planned(frame, masks, index, keys)))
@@ -230,20 +211,7 @@ class MaskGuard:
 
     def _with_keys(self, masks: Iterable[Mask | None], then: Callable[[Keys], Verdict]) -> Verdict | Deferred[Verdict]:
         wanted = {mask.name: mask.key for mask in masks if mask is not None and mask.kind == "hash"}
-        return self._keys(wanted).addCallback(then) if wanted else then({})
-
-    @inlineCallbacks
-    def _keys(self, wanted: Mapping[str, SecretRef | None]) -> Step:
-        """The secrets of hash masks by the mask's name; one that cannot be had is left out, and its mask hides all."""
-        keys: dict[str, bytes] = {}
-        for name, reference in wanted.items():
-            if reference is None:
-                continue
-            try:
-                keys[name] = yield self._fetch(reference)
-            except HoopgateError as error:
-                log.error("mask {mask} has no key, so it hides values whole: {error}", mask=name, error=str(error))
-        return keys
+        return keys(self._fetch, wanted).addCallback(then) if wanted else then({})
 
     def _notice(self, frame: Notice) -> Verdict:
         quiet = frame.statement is not None and self._memory.is_clear(frame.statement.text)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 
-from hoopgate.catalogue.index import MaskIndex, compile_masks
 from hoopgate.catalogue.session_view import session_query, session_relations
-from hoopgate.catalogue.snapshot import Relation, Snapshot
-from hoopgate.config.model import Config, Mask
+from hoopgate.catalogue.snapshot import Relation
+from hoopgate.config.model import Mask, SecretRef
 from hoopgate.errors import HoopgateError
+from hoopgate.guards.mask_known import Known
 from hoopgate.guards.mask_memory import Bodies, SessionMemory, names_run, relation_names
-from hoopgate.guards.mask_plans import Planned
-from hoopgate.policy.memory import Memory
-from hoopgate.policy.sql.parser import Node, Parsed
-from hoopgate.policy.sql.shape import shape
-from hoopgate.policy.touch import Ask, Direct, RelationName, Touched, touch
+from hoopgate.policy.sql.parser import Node, Parsed, Unparsable
+from hoopgate.policy.touch import Ask, RelationName, touch
+from hoopgate.verdicts import Block
 
 if TYPE_CHECKING:
     from hoopgate.session import Session
@@ -27,105 +24,39 @@ if TYPE_CHECKING:
 log = Logger()
 
 Step = Generator[Deferred[Any], Any, Any]
+Fetch = Callable[[SecretRef], "Deferred[bytes]"]
 
-INDEXES: Final = 16
-JUDGED: Final = 4096
-JUDGED_TEXT: Final = 8192  # longer texts are judged each time
-_JUDGED_TOTAL: Final = 8 * 1024 * 1024  # characters
-PLANS: Final = 1024
-_PLANS_TOTAL: Final = 4 * 1024 * 1024  # bytes of RowDescription
+RULE: Final = "masks"
+"""What refusals name where no single mask is concerned."""
+
 _ROUNDS: Final = 4
-
-SHAPELY: Final = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "TransactionStmt"})
-"""Of these the same is said whatever their literals are, unless the walk looked at one."""
-
-LASTING: Final = SHAPELY | {"VariableSetStmt", "VariableShowStmt"}
-"""Statements that define nothing and run no other: what was said of them stays true under the same index."""
-
-
-class Compiled:
-    """An index, and what was said under it: of texts, by their shape where literals do not count, and of results.
-
-    ``plans``: verdicts on results by their RowDescription and the client's encoding.
-    """
-
-    def __init__(self, index: MaskIndex) -> None:
-        self.index = index
-        self._texts: Memory[str, Touched] = Memory(JUDGED, _JUDGED_TOTAL)
-        self._shapes: Memory[str, Touched] = Memory(JUDGED, _JUDGED_TOTAL)
-        self.plans: Memory[tuple[bytes, str], Planned] = Memory(PLANS, _PLANS_TOTAL)
-
-    def known(self, text: str) -> Touched | None:
-        """What was said of this text, or of another of its shape."""
-        found = self._texts.get(text)
-        if found is None:
-            form = shape(text)
-            if form is not None:
-                found = self._shapes.get(form)
-        return found
-
-    def remember(self, parsed: Parsed, touched: Touched) -> None:
-        """Keep what was said, if it would be said again."""
-        text = parsed.text
-        if len(text) > JUDGED_TEXT or isinstance(touched, Ask) or (isinstance(touched, Direct) and touched.copy):
-            return
-        shapely = not touched.by_literal
-        for statement in parsed.statements:
-            (kind, value), *_ = statement.items()
-            if kind not in LASTING or "intoClause" in value:
-                return
-            shapely = shapely and kind in SHAPELY
-        form = shape(text) if shapely else None
-        if form is None or form == text:  # a text without literals is its own shape
-            self._texts.put(text, touched, len(text))
-        else:
-            self._shapes.put(form, touched, len(form))
-
-
-class Indexes:
-    """Compiled indexes, shared by all sessions under the same masks, of which there are few."""
-
-    def __init__(self) -> None:
-        self._compiled: OrderedDict[tuple[Snapshot, str, tuple[str, ...]], Compiled] = OrderedDict()
-
-    def compiled(self, snapshot: Snapshot, config: Config, masks: tuple[Mask, ...]) -> Compiled:
-        key = (snapshot, config.version, tuple(mask.name for mask in masks))
-        found = self._compiled.get(key)
-        if found is None:
-            index = compile_masks(snapshot, masks, functions_safe=config.functions_safe)
-            found = self._compiled[key] = Compiled(index)
-            if len(self._compiled) > INDEXES:
-                self._compiled.popitem(last=False)
-        self._compiled.move_to_end(key)
-        return found
 
 
 class Judge:
-    """Judges statements of one session."""
+    """Judges statements of one session, and asks whom that takes."""
 
-    def __init__(self, session: Session, indexes: Indexes, memory: SessionMemory) -> None:
-        self._session: Any = session
-        self._indexes = indexes
+    def __init__(self, session: Session, known: Known, memory: SessionMemory) -> None:
+        self._session = session
+        self._known = known
         self._memory = memory
-        self._last: Compiled | None = None  # and what it is of:
-        self._snapshot: Snapshot | None = None
-        self._config: Config | None = None
-        self._masks: tuple[Mask, ...] = ()
 
-    def compiled(self, snapshot: Snapshot, masks: tuple[Mask, ...]) -> Compiled:
-        config = self._session.config
-        last = self._last
-        if last is None or snapshot is not self._snapshot or config is not self._config or masks is not self._masks:
-            last = self._last = self._indexes.compiled(snapshot, config, masks)
-            self._snapshot, self._config, self._masks = snapshot, config, masks
-        return last
-
-    def known(self, text: str, masks: tuple[Mask, ...]) -> Touched | None:
-        """What was said of the same text under today's catalogue."""
-        snapshot = self._session.catalogue.fresh
-        if snapshot is None or self._memory.own:
-            return None
-        return self.compiled(snapshot, masks).known(text)
+    @inlineCallbacks
+    def answer(self, text: str, masks: tuple[Mask, ...]) -> Step:
+        """Fire with the parsed text and what is to be said of it, or with a Block where nothing can be said."""
+        try:
+            parsed = yield self.parsed(text)
+            return parsed, (yield self.judge(parsed, masks))
+        except Unparsable as error:
+            # PostgreSQL's own error would tell more, but what it does not parse we cannot either.
+            return Block(error.reason, rule=RULE, sqlstate="42601")
+        except HoopgateError as error:
+            log.warn("session {session}: masks cannot be judged: {error}", session=self._session.id, error=str(error))
+            return Block(
+                "masks are in force, and the target's catalogue cannot be read now",
+                rule=RULE,
+                hint="Try again; if it stays so, tell the gateway's operators.",
+                sqlstate="57P03",
+            )
 
     @inlineCallbacks
     def judge(self, parsed: Parsed, masks: tuple[Mask, ...]) -> Step:
@@ -145,7 +76,7 @@ class Judge:
             relations = yield self._ask(own)
         refreshed = False
         for _ in range(_ROUNDS):
-            compiled = self.compiled(snapshot, masks)
+            compiled = self._known.compiled(snapshot, masks)
             touched = touch(
                 parsed,
                 compiled.index,
@@ -198,3 +129,29 @@ class Judge:
             if relation is not None:
                 self._memory.learn(relation)
         return found
+
+    @inlineCallbacks
+    def refreshed(self) -> Step:
+        """Fire with a snapshot that was checked just now, or the last one where that fails; fail if there is none."""
+        catalogue = self._session.catalogue
+        try:
+            yield catalogue.refresh()
+        except Exception as error:
+            if catalogue.snapshot is None:
+                raise
+            log.warn("session {session}: unknown columns are masked: {error}", session=self._session.id, error=error)
+        return catalogue.snapshot
+
+
+@inlineCallbacks
+def keys(fetch: Fetch, wanted: Mapping[str, SecretRef | None]) -> Step:
+    """The secrets of hash masks by the mask's name; one that cannot be had is left out, and its mask hides all."""
+    found: dict[str, bytes] = {}
+    for name, reference in wanted.items():
+        if reference is None:
+            continue
+        try:
+            found[name] = yield fetch(reference)
+        except HoopgateError as error:
+            log.error("mask {mask} has no key, so it hides values whole: {error}", mask=name, error=str(error))
+    return found

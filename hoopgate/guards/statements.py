@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import classImplements
 
-from hoopgate.frames import Frame, Phase, Statement
+from hoopgate.frames import BIND, CALL, EXECUTE, PREPARE, SIMPLE, Frame, Statement
 from hoopgate.guards.mask_memory import Bodies
 from hoopgate.guards.places import Places
 from hoopgate.interfaces import IGuard, IGuardFactory
@@ -25,12 +25,6 @@ from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
 
 if TYPE_CHECKING:
     from hoopgate.session import Session
-
-_SIMPLE: Final = Phase.SIMPLE
-_PREPARE: Final = Phase.PREPARE
-_BIND: Final = Phase.BIND
-_EXECUTE: Final = Phase.EXECUTE
-_CALL: Final = Phase.CALL
 
 
 class Statements:
@@ -65,7 +59,7 @@ class StatementsGuard:
         if places.unsettled:
             places.settle()
         session.decision = None
-        if phase is _CALL or session.replication:
+        if phase is CALL or session.replication:
             return self._special(frame)
         standing = self._stand()
         ruling: Ruling | None = self._engine.known(standing, frame.text)
@@ -73,9 +67,9 @@ class StatementsGuard:
             return self._judged(frame)
         self._engine.went_by(standing, frame.text, ruling)
         session.decision = ruling.decision
-        if phase is _SIMPLE or phase is _BIND:
+        if phase is SIMPLE or phase is BIND:
             self._tell(frame, ruling)
-        if ruling.ends and (phase is _SIMPLE or phase is _EXECUTE):
+        if ruling.ends and (phase is SIMPLE or phase is EXECUTE):
             places.end()
         return ALLOW
 
@@ -103,7 +97,7 @@ class StatementsGuard:
     def _special(self, frame: Statement) -> Verdict | Deferred[Verdict]:
         """Function calls by number, and the commands of the replication protocol."""
         subject = self._stand().subject
-        if frame.phase is _CALL:
+        if frame.phase is CALL:
             return self._verdict(frame, Ruling(self._engine.decide_call(evolve(subject, search_path=()))))
         operation = replication.command(frame.text)
         if operation is None:
@@ -112,7 +106,7 @@ class StatementsGuard:
         return self._verdict(frame, Ruling(decision))
 
     def _judged(self, frame: Statement) -> Verdict | Deferred[Verdict]:
-        if frame.phase is _SIMPLE and ";" in frame.text.rstrip().rstrip(";"):
+        if frame.phase is SIMPLE and ";" in frame.text.rstrip().rstrip(";"):
             return self._several(frame)
         return self._one(frame)
 
@@ -196,16 +190,16 @@ class StatementsGuard:
         session, decision, phase = self._session, ruling.decision, frame.phase
         session.decision = decision
         if decision.then == "allow":
-            if phase is not _PREPARE and phase is not _EXECUTE:
+            if phase is not PREPARE and phase is not EXECUTE:
                 self._tell(frame, ruling)
-        elif phase is not _PREPARE:
+        elif phase is not PREPARE:
             self._report(frame, decision)
         if decision.then == "deny":
             return Block(decision.reason, rule=decision.rule, hint=decision.hint)
-        released = phase is _EXECUTE and frame.released == session.config.version
-        if decision.then == "hold" and phase is not _PREPARE and not released:
+        released = phase is EXECUTE and frame.released == session.config.version
+        if decision.then == "hold" and phase is not PREPARE and not released:
             return self._hold(frame, ruling)
-        if phase is not _PREPARE and phase is not _BIND:
+        if phase is not PREPARE and phase is not BIND:
             self._forget(frame, ruling)
         return ALLOW
 
@@ -220,7 +214,7 @@ class StatementsGuard:
             risk=decision.risk,
             reasons=decision.risk_reasons,
             # A simple query runs as soon as it is released; what is bound comes again, to be executed.
-            released=(lambda: self._forget(frame, ruling)) if frame.phase is _SIMPLE else None,
+            released=(lambda: self._forget(frame, ruling)) if frame.phase is SIMPLE else None,
         )
 
     # --- what is told, and what is forgotten

@@ -30,6 +30,7 @@ from hoopgate.policy import engine as engine_module
 from hoopgate.policy.engine import Engine
 from hoopgate.policy.sql.parser import Parser
 from hoopgate.session import Session
+from hoopgate.transforms import Constant
 
 POINT = "SELECT abalance FROM pgbench_accounts WHERE aid = {};"
 PREPARED = "SELECT abalance FROM pgbench_accounts WHERE aid = $1;"
@@ -182,7 +183,8 @@ def prepared(number: int, text: str) -> list[Frame]:
 def described(shape: tuple[Column, ...], statement: Frame) -> Columns:
     """Made of new bytes each time, as from the wire."""
     assert isinstance(statement, Statement)
-    return Columns(messages.row_description(list(shape)), shape, statement)
+    raw = messages.row_description(list(shape))
+    return Columns(raw, None, statement, None, raw, messages.parse_row_description)
 
 
 def cpu(call: Callable[[Frame], object], frames: list[Frame]) -> float:
@@ -266,15 +268,14 @@ def cells(rounds: int, count: int) -> None:
         ("fixed int4, binary", Mask("m", ("*",), kind="fixed"), 23, 1),
         ("null", Mask("m", ("*",), kind="null"), 25, 0),
     ):
-        made: Any = transform(mask, type_oid, fmt, key=key)
-        call = getattr(made, "apply", made)
+        call = transform(mask, type_oid, fmt, key=key)
         best = 1e9
         for _ in range(rounds):
             began = time.process_time()
             for value in values:
                 call(value)
             best = min(best, (time.process_time() - began) / count * 1e9)
-        constant = "" if not hasattr(made, "constant") or not made.fixed else "  (constant: the splicer calls nothing)"
+        constant = "  (constant: the splicer calls nothing)" if isinstance(call, Constant) else ""
         print(f"{name:<46} {best:8.0f} ns{constant}")
 
 
