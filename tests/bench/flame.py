@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hoopgate.development.accounts import fresh_directory
@@ -175,6 +175,18 @@ def _load(workload: Workload, peer: object, done: threading.Event) -> None:
         peer.tidy()  # type: ignore[attr-defined]
 
 
+def pictures(stage: Stage, wanted: Iterable[str], out: Path, *, seconds: float, top: bool = False) -> None:
+    """Sample those of PATHS and write a picture of each. Raises FailedRunError."""
+    work = {each.name: each for each in workloads(Sizes(2.0, stage.rows, 64 << 20))}
+    for path in wanted:
+        workload, name = PATHS[path]
+        found = sampled(stage, work[workload], name, seconds)
+        (out / f"flame-{path}.svg").write_text(draw(found, f"{workload}, through {name}"))
+        print(f"--- {path}: {sum(found.values())} samples")
+        if top:
+            print("\n".join(hottest(found)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.flame", description=__doc__)
     parser.add_argument("--only", action="append", choices=[*PATHS, "all"], default=[])
@@ -187,17 +199,10 @@ def main() -> None:
     wanted = list(PATHS) if "all" in options.only else options.only or SHOWN
     directory = fresh_directory(None, "hoopgate-flame-")
     directory.chmod(0o755)
-    work = {each.name: each for each in workloads(Sizes(2.0, options.rows, 64 << 20))}
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         with staged(directory, rows=options.rows, trees={}, compiled=not options.no_compile) as stage:
-            for path in wanted:
-                workload, name = PATHS[path]
-                found = sampled(stage, work[workload], name, options.seconds)
-                (options.out / f"flame-{path}.svg").write_text(draw(found, f"{workload}, through {name}"))
-                print(f"--- {path}: {sum(found.values())} samples")
-                if options.top:
-                    print("\n".join(hottest(found)))
+            pictures(stage, wanted, options.out, seconds=options.seconds, top=options.top)
     except FailedRunError as error:
         sys.exit(str(error))
     finally:

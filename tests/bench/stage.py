@@ -26,14 +26,16 @@ Making = Callable[["Stage"], Peer]
 
 @define
 class Stage:
-    """``trees`` are further checkouts of the gateway to measure; ``missing`` says who is not here, and why.
+    """``rows`` are those of the larger tables, ``trees`` further checkouts of the gateway to measure.
 
+    ``missing`` says who is not here, and why.
     ``core`` is the compiled copy, None where ``not_compiled`` says why there is none.
     """
 
     server: PostgresServer
     site: Site
     stack: ExitStack
+    rows: int
     trees: dict[str, Path] = field(factory=dict)
     core: Path | None = None
     not_compiled: str = ""
@@ -79,7 +81,7 @@ def staged(directory: Path, *, rows: int, trees: dict[str, Path], compiled: bool
         issuer, port = gateways.start_issuer(directory)
         stack.callback(issuer.stop)
         site = Site(directory, server.port, port, gateways.fetch_token(port), certificate, key)
-        stage = Stage(server, site, stack, trees)
+        stage = Stage(server, site, stack, rows, trees)
         if compiled:
             _compile(stage)
         else:
