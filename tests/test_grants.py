@@ -247,6 +247,20 @@ async def test_a_request_withdrawn_by_its_owner(gate: Gate) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_who_holds_grants_is_found_anew_with_each_that_comes_and_goes(gate: Gate) -> None:
+    eve = person("eve", "dev")
+    one = await granted(gate)
+    assert (gate.grants.active(ALICE), gate.grants.active(eve)) == ({"fix-data"}, frozenset())
+    two = await granted(gate, eve)
+    assert (gate.grants.active(ALICE), gate.grants.active(eve)) == ({"fix-data"}, {"fix-data"})
+    await gate.grants.revoke(ALICE, one.id, "done")
+    assert (gate.grants.active(ALICE), gate.grants.active(eve)) == (frozenset(), {"fix-data"})
+    await gate.grants.revoke(eve, two.id, "done")
+    await granted(gate)
+    assert (gate.grants.active(ALICE), gate.grants.active(eve)) == ({"fix-data"}, frozenset())
+
+
+@pytest_twisted.ensureDeferred
 async def test_nobody_grants_themselves(gate: Gate) -> None:
     self_serving = evolve(ALICE, groups=frozenset({"dev", "dba"}))
     asked = await gate.grants.request(self_serving, "fix-data", 600, "please")
