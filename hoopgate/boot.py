@@ -6,6 +6,7 @@ listener, tidying the store and watching over the others, worker 0 does.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import secrets as chance
@@ -67,6 +68,7 @@ KEY_FILE = "token-key"  # in the state directory, where the configuration names 
 KEY_SIZE = 32  # bytes, at least
 RENEW_EVERY = 60.0  # seconds between two looks at listeners' certificates; a secret is cached no longer either
 BACKLOG = 1024
+COLLECT = (10_000, 10, 10)  # objects made and not freed until the collector looks at them, then generations
 AGAIN = 1.0  # seconds until the store is asked again to end what a dead worker left
 
 
@@ -385,6 +387,17 @@ def raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def settle() -> None:
+    """Take what is there after the start out of the collector's sight, and let it look less often.
+
+    It stays for as long as the process does, and looking through it again and again costs some microseconds a
+    transaction; what sessions leave is freed by its counts of references, and in cycles only now and then.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 def _guards(config: Config, secrets: Secrets) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
-from hoopgate.boot import Boot
+from hoopgate.boot import Boot, settle
 from hoopgate.config.load import load
 from hoopgate.config.mistakes import ConfigErrors
 from hoopgate.config.model import Config
@@ -105,6 +105,7 @@ class GatewayService(Service):
 
     async def _start(self, boot: Boot) -> None:
         await boot.up()
+        settle()
         notify(f"READY=1\nSTATUS=serving policy {self._config.version[:12]}")
         log.info("hoopgate is ready: policy version {version}", version=self._config.version)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.logger import Logger
 
-from hoopgate.boot import Boot
+from hoopgate.boot import Boot, settle
 from hoopgate.compiled import core
 from hoopgate.config.load import loads
 from hoopgate.config.model import Config
@@ -79,6 +79,7 @@ class Worker:
                 log.failure("why it cannot start")
             self._reactor.callLater(0, self._stop)
             raise
+        settle()
         return {"pid": os.getpid(), "version": boot.config.version, "core": core()}
 
     def _reload(self, message: Message) -> Message:

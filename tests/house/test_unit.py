@@ -34,5 +34,13 @@ def test_it_reloads_by_hangup_and_tells_when_it_is_ready() -> None:
     assert any(line.lstrip("#").startswith("LoadCredential=") for line in lines)
 
 
+def test_one_worker_does_not_end_the_others() -> None:
+    """systemd's own ways are to signal all processes at once, and to stop the service where one runs out of memory."""
+    lines = UNIT.read_text().splitlines()
+    assert "KillMode=mixed" in lines
+    assert "OOMPolicy=continue" in lines
+    assert "NotifyAccess=main" in lines
+
+
 def test_no_secret_is_in_the_environment() -> None:
     assert "Environment" not in UNIT.read_text()
