@@ -7,11 +7,17 @@ A whole message is one type byte, an Int32 length that counts itself, and the bo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from librt.strings import read_i16_be, read_i32_be
 
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 
-HEADER = 5  # type byte and length
-MESSAGE_MAXIMUM = 0x3FFFFFFF  # PostgreSQL's own bound on one message (PQ_LARGE_MESSAGE_LIMIT, MaxAllocSize - 1)
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+HEADER: Final = 5  # type byte and length
+MESSAGE_MAXIMUM: Final = 0x3FFFFFFF  # PostgreSQL's own bound on one message (PQ_LARGE_MESSAGE_LIMIT, MaxAllocSize - 1)
 
 Text = str | bytes
 
@@ -23,13 +29,13 @@ class Reader:
 
     def __init__(self, raw: bytes, types: bytes) -> None:
         """Check the header: a type byte among ``types`` and a length that matches ``raw`` exactly."""
-        size = len(raw)
+        size: i64 = len(raw)
         if size < HEADER or raw[0] not in types:
             raise RemoteProtocolError(f"expected a message of type {types!r}, got {raw[:1]!r}")
-        if int.from_bytes(raw[1:5], "big") != size - 1:
+        if read_i32_be(raw, 1) != size - 1:
             raise RemoteProtocolError("message length does not match its contents")
         self.raw = raw
-        self.position = HEADER
+        self.position: i64 = HEADER
         self.end = size
 
     def byte(self) -> bytes:
@@ -37,33 +43,39 @@ class Reader:
 
     def int16(self) -> int:
         """A signed Int16."""
-        return int.from_bytes(self.take(2), "big", signed=True)
+        return read_i16_be(self.raw, self._behind(2))
 
     def count(self) -> int:
         """An Int16 that counts something; PostgreSQL reads parameter counts as unsigned (up to 65535)."""
-        return int.from_bytes(self.take(2), "big")
+        signed: int = read_i16_be(self.raw, self._behind(2))
+        return signed & 0xFFFF
 
     def int32(self) -> int:
         """A signed Int32."""
-        return int.from_bytes(self.take(4), "big", signed=True)
+        return read_i32_be(self.raw, self._behind(4))
 
     def uint32(self) -> int:
         """An Int32 that holds an object id or a process id."""
-        return int.from_bytes(self.take(4), "big")
+        signed: int = read_i32_be(self.raw, self._behind(4))
+        return signed & 0xFFFFFFFF
 
-    def take(self, size: int) -> bytes:
+    def take(self, size: i64) -> bytes:
         """Exactly ``size`` bytes."""
+        start = self._behind(size)
+        return self.raw[start : start + size]
+
+    def _behind(self, size: i64) -> i64:
+        """Go on behind ``size`` bytes; returns where they begin."""
         start = self.position
-        stop = start + size
-        if size < 0 or stop > self.end:
+        if size < 0 or size > self.end - start:
             raise RemoteProtocolError("insufficient data left in message")
-        self.position = stop
-        return self.raw[start:stop]
+        self.position = start + size
+        return start
 
     def string(self) -> bytes:
         """A NUL-terminated string, without its NUL."""
         start = self.position
-        stop = self.raw.find(b"\0", start, self.end)
+        stop: i64 = self.raw.find(b"\0", start, self.end)
         if stop < 0:
             raise RemoteProtocolError("invalid string in message")
         self.position = stop + 1
@@ -71,10 +83,8 @@ class Reader:
 
     def value(self) -> bytes | None:
         """A value with its Int32 length before it; length -1 is NULL."""
-        size = self.int32()
-        if size == -1:
-            return None
-        return self.take(size)
+        size: int = read_i32_be(self.raw, self._behind(4))
+        return None if size == -1 else self.take(size)
 
     def rest(self) -> bytes:
         start = self.position

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from attrs import frozen
-
 from hoopgate.codecs.postgresql.fields import (
     HEADER,
     Reader,
@@ -30,24 +28,35 @@ SSL_REQUEST = 80877103
 GSSENC_REQUEST = 80877104
 
 
-@frozen
 class ParseMessage:
     """``name`` is empty for the unnamed statement; ``type_oids`` holds 0 where the client leaves it open."""
 
-    name: bytes
-    text: bytes
-    type_oids: tuple[int, ...]
+    __slots__ = ("name", "text", "type_oids")
+
+    def __init__(self, name: bytes, text: bytes, type_oids: tuple[int, ...]) -> None:
+        self.name = name
+        self.text = text
+        self.type_oids = type_oids
 
 
-@frozen
 class BindMessage:
     """``formats`` is empty (all text), one for all, or one a value; ``result_formats`` likewise for columns."""
 
-    portal: bytes
-    statement: bytes
-    formats: tuple[int, ...]
-    values: tuple[bytes | None, ...]
-    result_formats: tuple[int, ...]
+    __slots__ = ("formats", "portal", "result_formats", "statement", "values")
+
+    def __init__(
+        self,
+        portal: bytes,
+        statement: bytes,
+        formats: tuple[int, ...],
+        values: tuple[bytes | None, ...],
+        result_formats: tuple[int, ...],
+    ) -> None:
+        self.portal = portal
+        self.statement = statement
+        self.formats = formats
+        self.values = values
+        self.result_formats = result_formats
 
     def format_of(self, index: int) -> int:
         """The format code of parameter ``index`` (counted from 0)."""
@@ -56,12 +65,16 @@ class BindMessage:
         return self.formats[0] if len(self.formats) == 1 else self.formats[index]
 
 
-@frozen
 class FunctionCallMessage:
-    oid: int
-    formats: tuple[int, ...]
-    values: tuple[bytes | None, ...]
-    result_format: int
+    __slots__ = ("formats", "oid", "result_format", "values")
+
+    def __init__(
+        self, oid: int, formats: tuple[int, ...], values: tuple[bytes | None, ...], result_format: int
+    ) -> None:
+        self.oid = oid
+        self.formats = formats
+        self.values = values
+        self.result_format = result_format
 
 
 def startup_packet(body: bytes) -> bytes:

@@ -28,9 +28,9 @@ class Reading:
 
     def __init__(self, conversation: Conversation, limits: Limits) -> None:
         self._conversation = conversation
-        self._largest = limits.statement
-        self._most = limits.prepared_statements
-        self._most_bytes = limits.prepared_bytes
+        self._largest: int = limits.statement
+        self._most: int = limits.prepared_statements
+        self._most_bytes: int = limits.prepared_bytes
         self._parsed: tuple[bytes, messages.ParseMessage] | None = None
         self.by_settings: Statement | None = None  # the last one whose text the session's settings can change
 

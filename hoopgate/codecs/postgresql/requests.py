@@ -50,7 +50,7 @@ class Requests:
 
     def __init__(self, conversation: Conversation, limits: Limits) -> None:
         self.conversation = conversation
-        self._most_bytes = limits.prepared_bytes
+        self._most_bytes: int = limits.prepared_bytes
         self._framer = Framer(
             _KINDS, whole=_WHOLE, large=limits.statement, largest=limits.message, limit="limits.statement"
         )
