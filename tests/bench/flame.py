@@ -19,11 +19,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hoopgate.development.accounts import fresh_directory
 from tests.bench.gateways import SOURCE
+from tests.bench.peers import Peer
 from tests.bench.picture import draw
 from tests.bench.processes import family
 from tests.bench.result import FailedRunError
@@ -32,6 +34,7 @@ from tests.bench.workloads import Sizes, Workload, workloads
 
 OUT = SOURCE / "docs" / "performance"
 RATE = 400  # samples a second
+LOGINS = 1.0  # seconds of a load before the sampling
 PROCESSORS = sorted(os.sched_getaffinity(0))
 # path -> the workload that walks it, and the gateway it walks through
 PATHS = {
@@ -106,7 +109,7 @@ _BEFORE = ("ReactorBase.mainLoop", "_SignalReactorMixin.mainLoop", ":callWithCon
 # The interpreter's own work, and what the compiler put in line: it counts as that of the function around it.
 _EVALUATION = re.compile(
     r"^(python[\d.]*|pythoncapi_compat|object|call|ceval|CPy|getargsfast|\w+_ops|<.*):"
-    r"|:_?PyEval_|:_?PyObject_(Vec|Fast|Make)?[cC]all|:_PyFunction_"
+    r"|:CPyPy_|:_?PyEval_|:_?PyObject_(Vec|Fast|Make)?[cC]all|:_PyFunction_"
 )
 
 
@@ -138,25 +141,31 @@ def py_spy() -> str:
     return shutil.which("py-spy", path=beside) or "py-spy"
 
 
-def sampled(stage: Stage, workload: Workload, name: str, seconds: float) -> Stacks:
+def sampled(stage: Stage, workload: Workload, before: Workload, name: str, seconds: float) -> Stacks:
     """Sample the gateway of that name while the workload runs over and over."""
     peer = stage.peer(name)
     if peer is None:
         raise FailedRunError(f"{name}: {stage.missing[name]}")
-    workload.run(peer)  # what is made once is made
+    before.run(peer)  # what is made once is made
     set_apart(peer.pids())
-    with tempfile.NamedTemporaryFile() as out:
-        command = [py_spy(), "record", "-p", str(peer.pids()[0]), "-d", str(round(seconds)), "-r", str(RATE), "-F"]
-        command += ["--native", "-f", "raw", "-o", out.name]
-        spy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        done = threading.Event()
-        load = threading.Thread(target=_load, args=(workload, peer, done))
-        load.start()
-        _, err = spy.communicate()
+    done = threading.Event()
+    load = threading.Thread(target=_load, args=(workload, peer, done))
+    load.start()
+    time.sleep(LOGINS)
+    try:
+        return _sample(peer.pids()[0], seconds)
+    finally:
         done.set()
         load.join()
-        if spy.returncode:
-            raise FailedRunError(f"py-spy: {err.strip()[-300:]}")
+
+
+def _sample(pid: int, seconds: float) -> Stacks:
+    with tempfile.NamedTemporaryFile() as out:
+        command = [py_spy(), "record", "-p", str(pid), "-d", str(round(seconds)), "-r", str(RATE)]
+        command += ["--function", "--native", "--format", "raw", "--output", out.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise FailedRunError(f"py-spy: {done.stderr.strip()[-300:]}")
         return stacks(Path(out.name).read_text())
 
 
@@ -169,18 +178,20 @@ def set_apart(pids: list[int]) -> None:
                 os.sched_setaffinity(pid, {first} if pid in pids else rest)
 
 
-def _load(workload: Workload, peer: object, done: threading.Event) -> None:
+def _load(workload: Workload, peer: Peer, done: threading.Event) -> None:
     while not done.is_set():
-        workload.run(peer)  # type: ignore[arg-type]
-        peer.tidy()  # type: ignore[attr-defined]
+        workload.run(peer)
+        peer.tidy()
 
 
 def pictures(stage: Stage, wanted: Iterable[str], out: Path, *, seconds: float, top: bool = False) -> None:
     """Sample those of PATHS and write a picture of each. Raises FailedRunError."""
-    work = {each.name: each for each in workloads(Sizes(2.0, stage.rows, 64 << 20))}
+    # One run lasts longer than the sampling, so that logins are no part of a transaction's picture.
+    work = {each.name: each for each in workloads(Sizes(seconds + 3, stage.rows, 64 << 20))}
+    work |= {f"{each.name}, before": each for each in workloads(Sizes(0.5, stage.rows, 1 << 20))}
     for path in wanted:
         workload, name = PATHS[path]
-        found = sampled(stage, work[workload], name, seconds)
+        found = sampled(stage, work[workload], work[f"{workload}, before"], name, seconds)
         (out / f"flame-{path}.svg").write_text(draw(found, f"{workload}, through {name}"))
         print(f"--- {path}: {sum(found.values())} samples")
         if top:
