@@ -8,6 +8,7 @@ from typing import Final
 
 from hoopgate.recorders.lexer import Token
 
+HINTS: Final = ("passw", "passphrase", "pwd", "secret", "mapping", "server", "subscription", "options", "://")
 _CREDENTIAL: Final = re.compile(r"passw(?:or)?d|passphrase|pwd|secret", re.IGNORECASE)
 _CONNECTION: Final = re.compile(
     r"(?:passw(?:or)?d|passphrase|pwd|secret\w{0,30})\W{0,3}[=:]|://[^\s/@':]*+:[^\s/@']*+@", re.IGNORECASE
@@ -25,21 +26,23 @@ _BOUNDS: Final = frozenset(
 def suspicious(text: str) -> bool:
     """The quick look, at every statement: whether a closer one is worth it."""
     low = text.lower()
-    return (
-        "pass" in low  # passwd, password, passphrase
+    if (
+        "pass" in low
         or "pwd" in low
         or "secret" in low
         or "mapping" in low
         or "server" in low
         or "ption" in low  # subscription, options
         or "://" in low
-    )
+    ):
+        return any(hint in low for hint in HINTS)
+    return False
 
 
 def suspicious_bytes(raw: bytes) -> bool:
     """The same for what is on the wire, in any client encoding."""
     low = raw.lower()
-    return (
+    if (
         b"pass" in low
         or b"pwd" in low
         or b"secret" in low
@@ -47,7 +50,9 @@ def suspicious_bytes(raw: bytes) -> bool:
         or b"server" in low
         or b"ption" in low
         or b"://" in low
-    )
+    ):
+        return any(hint.encode() in low for hint in HINTS)
+    return False
 
 
 def holds_connection(literal: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hoopgate.frames import Parameter, Phase
 from hoopgate.recorders.fields import BUDGET, prepared
 from hoopgate.recorders.format import pack_event, unpack_event
-from hoopgate.recorders.redact import redact_statement
+from hoopgate.recorders.redact import recordable, redact_statement
 
 _SIMPLE: Final = Phase.SIMPLE
 _BIND: Final = Phase.BIND
@@ -21,6 +21,7 @@ _EXECUTE: Final = Phase.EXECUTE
 _KEPT_TEXTS: Final = 1024
 _LONGEST_KEPT: Final = 1024  # characters of a text
 _KEPT_TAGS: Final = 256
+_AROUND: Final = 6  # bytes of a Query beside its text: type, length, NUL
 
 _texts: dict[str, bytes] = {}
 _tags: dict[str, bytes] = {}
@@ -71,6 +72,14 @@ def result_event(number: int, tag: str, sqlstate: str = "") -> bytes:
     if end is None:
         end = _tag(tag)
     return b"".join((b'{"event":"result","of":', str(number).encode(), end))
+
+
+def recordable_query(raw: bytes, text: str) -> bytes:
+    """A whole ``Query`` message as it may be recorded; ``text`` is what was read from it. What was told a moment ago
+    without hiding anything is not searched again."""
+    if len(raw) == len(text) + _AROUND and text in _texts and text.isascii():
+        return raw
+    return recordable(raw)
 
 
 def _shown(text: str) -> bytes:

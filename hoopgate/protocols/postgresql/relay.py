@@ -23,6 +23,7 @@ from hoopgate.guards.approval import Holding
 from hoopgate.lane import Lane
 from hoopgate.pauser import Pauser, Throttle
 from hoopgate.protocols.postgresql.target import TargetConnection
+from hoopgate.recorders.events import recordable_query
 from hoopgate.recorders.redact import recordable, redact_statement
 from hoopgate.session import Rows, Session
 from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
@@ -412,6 +413,9 @@ def _nothing() -> None:
 
 
 def _redact(frame: Frame, data: bytes) -> bytes:
-    if isinstance(frame, Statement) and (frame.phase is SIMPLE or frame.phase is PREPARE):
-        return recordable(data)
+    if isinstance(frame, Statement):
+        if frame.phase is SIMPLE and data is frame.raw:
+            return recordable_query(data, frame.text)
+        if frame.phase is SIMPLE or frame.phase is PREPARE:
+            return recordable(data)
     return data
