@@ -21,6 +21,7 @@ from hoopgate.errors import AuthenticationError, ConfigError, HoopgateError
 from hoopgate.interfaces import Identity
 from hoopgate.policy.engine import Decision, Engine
 from hoopgate.protocols.postgresql.query import Queries
+from hoopgate.rounds import Rounds
 from hoopgate.session import Session
 from hoopgate.stores.records import RESET, Change, SessionRecord, StoreError
 
@@ -68,6 +69,7 @@ class Gateway:
     _targets: dict[str, TargetConnection] = field(factory=dict, init=False)
     _catalogues: dict[tuple[str, str], tuple[Target, Catalogue, Queries]] = field(factory=dict, init=False)
     _loop: LoopingCall = field(init=False)
+    _rounds: Rounds = field(factory=lambda: Rounds(_TICK), init=False)
     _drained: Deferred[None] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -137,6 +139,7 @@ class Gateway:
 
     def opened(self, session: Session) -> None:
         self.sessions[session.id] = session
+        self._rounds.enter(session)
         self.metrics.session_opened(session.target.name)
         log.info("session {session} opened by {who} on {target} as {role}", session=session.id,
                  who=session.identity.key, target=session.target.name, role=session.role)  # fmt: skip
@@ -256,9 +259,11 @@ class Gateway:
             session.end("the gateway is shutting down", rule="shutdown")
 
     def _tick(self) -> None:
-        for session in list(self.sessions.values()):
+        now, limits = self.clock.seconds(), self.config.limits
+        everybody = self.closing or self.feed.blind
+        for session in list(self.sessions.values()) if everybody else self._rounds.due(self.sessions, now, limits):
             try:
-                self._look_at(session, self.clock.seconds(), self.config.limits)
+                self._look_at(session, now, limits)
             except Exception:  # the others' times must still be watched
                 log.failure("session {session} could not be ended", session=session.id)
 
