@@ -58,6 +58,8 @@ class Tls:
                 clear.append(part)
         except ssl.SSLWantReadError:
             pass  # the rest of a record has not come yet
+        except ssl.SSLZeroReturnError:  # as an empty read, once we have said so ourselves
+            self.peer_closed = True
         return clear[0] if len(clear) == 1 else b"".join(clear)
 
     def encrypt(self, out: list[bytes | memoryview]) -> bytes:
