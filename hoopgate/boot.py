@@ -255,7 +255,7 @@ class Boot:
 
     def take(self, text: str) -> Config:
         """Take this text as the configuration in this process. Raises ConfigError and the like, changing nothing."""
-        changed = share(loads(text, self.config.path), self._of)
+        changed = share(loads(text, self.config.path, tried=self._number > 0), self._of)
         if self.gateway is None:
             raise HoopgateError("the gateway is not up yet")
         self.gateway.reload(changed)

@@ -129,7 +129,7 @@ def _message(event: LogEvent, cleaned: dict[str, Any]) -> str:
     """The event's text, made of the cleaned fields, so that a format cannot bring back what was taken out."""
     if isinstance(event.get("log_format"), str):
         # twisted.python.log.msg, and what was printed
-        legacy = {name: str(event[name]) for name in ("log_text", "log_io") if name in event}
+        legacy: dict[str, str] = {name: str(event[name]) for name in ("log_text", "log_io") if name in event}
         text = formatEvent({"log_format": event["log_format"], **cleaned, **legacy})
     else:
         text = formatEvent(event)

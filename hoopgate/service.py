@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from typing import Any, TextIO
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.logger import ILogObserver, Logger
+from twisted.logger import ILogObserver, Logger, LogLevel
 from twisted.python import usage
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
@@ -95,8 +96,11 @@ class GatewayService(Service):
         """A line of a worker's log: to where ours goes."""
         if self._observer is not None:
             self._observer.write(line)
-        else:
-            log.info("{line}", line=line)
+            return
+        said = json.loads(line)  # twistd was told to log elsewhere, in another form
+        log.emit(
+            LogLevel.lookupByName(said["level"]), "worker {worker}: {text}", worker=said["worker"], text=said["message"]
+        )
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]

@@ -119,3 +119,20 @@ def test_hostile_text_takes_no_time(text: str) -> None:
 def test_ordinary_text_stays() -> None:
     text = "target shop: host db.example refused the connection at 10:00:00, see https://example.com/a:b"
     assert redact(text) == text
+
+
+def test_what_is_printed_is_logged() -> None:
+    """twistd's stand-in for standard output gives it in a field of its own."""
+    out = io.StringIO()
+    JsonObserver(out)(
+        {"log_level": LogLevel.info, "log_time": 0.0, "log_format": "{log_io}", "log_io": "a library's word"}
+    )
+    assert json.loads(out.getvalue())["message"] == "a library's word"
+
+
+def test_fields_of_every_line_and_lines_of_others() -> None:
+    out = io.StringIO()
+    observer = JsonObserver(out, worker=2)
+    observer({"log_level": LogLevel.info, "log_time": 0.0, "log_format": "here"})
+    observer.write('{"message": "elsewhere"}\n')
+    assert [json.loads(line).get("worker") for line in out.getvalue().splitlines()] == [2, None]

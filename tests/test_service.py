@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from hoopgate.config.status import read_status
 from hoopgate.development.processes import free_port
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "--nodaemon", "--pidfile="]
@@ -212,3 +213,69 @@ def test_systemd_hears_of_readiness_reload_and_stop(folder: Path) -> None:
         started.process.send_signal(signal.SIGTERM)
         assert channel.recv(4096) == b"STOPPING=1"
         assert started.ended()[0] in STOPPED
+
+
+def test_it_serves_with_workers_as_a_daemon(folder: Path) -> None:
+    """twistd goes to the background before it starts us; all that workers log is in the one file."""
+    config = folder / "hoopgate.toml"
+    config.write_text(config.read_text().replace("[gateway]", "[gateway]\nworkers = 3"))
+    command = [*TWISTD[:3], "--pidfile=twistd.pid", "--logfile=gate.log", "hoopgate", "-c", "hoopgate.toml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    pid = int((folder / "twistd.pid").read_text())
+    try:
+        wait_until(lambda: (folder / "state/status.json").exists())
+        status = read_status(folder / "state")
+        assert status is not None
+        assert status.pid == pid
+        assert [each.state for each in status.workers] == ["serving"] * 2
+        os.kill(status.workers[0].pid, signal.SIGKILL)
+        wait_until(lambda: (told := read_status(folder / "state")) and told.workers[0].pid != status.workers[0].pid)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not (folder / "twistd.pid").exists())
+    lines = [json.loads(line) for line in (folder / "gate.log").read_text().splitlines()]
+    assert {line.get("worker") for line in lines if line["message"].startswith("listener api")} == {None, 1, 2}
+    assert any("has died" in line["message"] for line in lines)
+    assert not any("Traceback" in str(line) for line in lines)
+    assert (folder / "state/hoopgate.pid").read_text() == ""
+
+
+def test_a_worker_that_cannot_start_fails_the_start(folder: Path) -> None:
+    """Only workers load this guard in vain: the supervisor's own start is not enough."""
+    site = folder / "site"
+    info = site / "bad_guards-1.dist-info"
+    info.mkdir(parents=True)
+    (site / "bad_guards.py").write_text(ELSEWHERE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-guards\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[hoopgate.guards]\nbad = bad_guards:make\n")
+    config = folder / "hoopgate.toml"
+    text = config.read_text().replace("[gateway]", "[gateway]\nworkers = 2")
+    config.write_text(text + '[guards]\nenabled = ["bad"]\n')
+    path = os.pathsep.join(filter(None, (str(site), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+    code, out = Started(folder, "-c", "hoopgate.toml", PYTHONPATH=path).ended()
+    assert code == 1, out
+    said = [json.loads(line) for line in out.splitlines()]
+    assert any(line.get("worker") == 1 and "no oracle here" in line["message"] for line in said)
+    assert any("hoopgate cannot start: worker 1 did not come up" in line["message"] for line in said)
+    assert "ready" not in out.replace("already", "")
+
+
+ELSEWHERE = """
+from pathlib import Path
+from hoopgate.interfaces import IGuardFactory
+from zope.interface import implementer
+@implementer(IGuardFactory)
+class Guards:
+    def open(self, session): return None
+def make(options):
+    if Path("/proc/self/comm").read_text().startswith("hoopgate-"): raise RuntimeError("no oracle here")
+    return Guards()
+"""
+
+
+def wait_until(true: Any) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -45,15 +45,19 @@ def read(path: Path) -> str:
         raise _fault(path, "is not UTF-8", "Save the file as UTF-8.", line) from None
 
 
-def loads(text: str, path: Path = Path("hoopgate.toml")) -> Config:
-    """The same from text; ``path`` is what mistakes name. Raises :class:`ConfigErrors`."""
+def loads(text: str, path: Path = Path("hoopgate.toml"), *, tried: bool = False) -> Config:
+    """The same from text; ``path`` is what mistakes name. Raises :class:`ConfigErrors`.
+
+    ``tried``: another process has run this very text's examples, which can take long, and found nothing.
+    """
     document, lines = _parse(text, path)
     report = Report(path, lines, document)
     parts = draft(document, report.top, Reader(plugins.names("hoopgate.secrets")))
     check(parts)
     report.raise_if_any()
     config = _assemble(parts, path)
-    return _linted(evolve(config, version=policy_version(config)))
+    versioned = evolve(config, version=policy_version(config))
+    return versioned if tried else _linted(versioned)
 
 
 def _parse(text: str, path: Path) -> tuple[dict[str, Any], dict[Trail, int]]:

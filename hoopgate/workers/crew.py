@@ -25,6 +25,7 @@ log = Logger()
 State = Literal["starting", "serving", "ending", "dead"]
 
 BEAT: Final = 1.0  # seconds between two questions how a worker is
+COUNTS: Final = 5  # every so many of them it also says what it has counted: as much as its death may lose
 SILENT: Final = 15  # questions without an answer, one after the other, until it counts as stuck
 START: Final = 30.0  # seconds from a worker's fork to its listening
 FOLLOW: Final = 2.0  # seconds within which a worker takes a new configuration, or is ended
@@ -85,6 +86,7 @@ class Crew:
     _stopping: bool = field(default=False, init=False)
     _all_gone: Deferred[None] | None = field(default=None, init=False)
     _beat: LoopingCall = field(init=False)
+    _beats: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.slots = {number: Slot(number) for number in range(1, self.of)}
@@ -230,7 +232,7 @@ class Crew:
 
     def _measure(self, slot: Slot) -> Deferred[None]:
         assert slot.channel is not None
-        asked = slot.channel.ask("metrics", ANSWER)
+        asked = slot.channel.ask("measure", ANSWER, families=True)
         return asked.addCallbacks(self._measured, _silent, callbackArgs=(slot,))
 
     def _measured(self, told: Message, slot: Slot) -> None:
@@ -239,6 +241,7 @@ class Crew:
             self.tally.saw(slot.number, told["families"])
 
     def _ask_all(self) -> None:
+        self._beats += 1
         for slot in self._serving():
             assert slot.channel is not None
             if slot.silent >= SILENT:
@@ -246,9 +249,10 @@ class Crew:
                 self._kill(slot)
             slot.silent += 1
             if slot.silent == 1:
-                slot.channel.ask("beat", 2 * SILENT * BEAT).addCallbacks(self._beats, _silent, callbackArgs=(slot,))
+                asked = slot.channel.ask("measure", 2 * SILENT * BEAT, families=self._beats % COUNTS == 0)
+                asked.addCallbacks(self._answered, _silent, callbackArgs=(slot,))
 
-    def _beats(self, told: Message, slot: Slot) -> None:
+    def _answered(self, told: Message, slot: Slot) -> None:
         slot.silent = 0
         self._measured(told, slot)
 

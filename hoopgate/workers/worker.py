@@ -61,14 +61,14 @@ class Worker:
             self._stop()
         elif kind == "cancel" and self._boot is not None and self._boot.gateway is not None:
             self._boot.gateway.cancel_own(message["pid"], bytes.fromhex(message["key"]))
-        elif kind in ("beat", "metrics"):
-            return self._measured()
+        elif kind == "measure":
+            return self._measured(message["families"])
         return None
 
     async def _start(self, message: Message) -> Message:
         config = self._config
         if message["text"] is not None:
-            config = loads(message["text"], config.path)
+            config = loads(message["text"], config.path, tried=True)
         post = Post(self._number, message["of"], message["ports"], self._forward_cancel)
         boot = self._boot = Boot(config, self._reactor, post=post)
         try:
@@ -87,11 +87,11 @@ class Worker:
             raise HoopgateError("it has not started")
         return {"version": self._boot.take(message["text"]).version}
 
-    def _measured(self) -> Message:
+    def _measured(self, families: bool) -> Message:
         gateway = None if self._boot is None else self._boot.gateway
         if gateway is None:
             return {"sessions": 0, "families": []}
-        return {"sessions": len(gateway.sessions), "families": plain(gateway.metrics.registry)}
+        return {"sessions": len(gateway.sessions), "families": plain(gateway.metrics.registry) if families else []}
 
     def _forward_cancel(self, worker: int, pid: int, key: bytes) -> None:
         self._channel.tell("cancel", number=worker, pid=pid, key=key.hex())

@@ -47,8 +47,7 @@ class FakeWorker:
         return {
             "start": {"pid": 1000 + self.number, "version": "v1", "core": "compiled"},
             "reload": {"version": self.line.version},
-            "beat": {"sessions": 3, "families": []},
-            "metrics": {"sessions": 3, "families": [["hits", "Hits", "counter", "", [["hits_total", {}, 1.0]]]]},
+            "measure": {"sessions": 3, "families": [["hits", "Hits", "counter", "", [["hits_total", {}, 1.0]]]]},
         }.get(kind)
 
     def die(self) -> None:
@@ -167,7 +166,7 @@ async def test_one_that_does_not_answer_is_ended(
     monkeypatch.setattr(crews, "SILENT", 3)
     monkeypatch.setattr(crews, "BEAT", 0.02)
     await crew.start(ORDERS)
-    line.workers[1].silent = {"beat"}
+    line.workers[1].silent = {"measure"}
     await until(lambda: killed == [1002])
     await until(lambda: crew.finding() == "")
     assert crew.slots[1].deaths == 0
@@ -209,7 +208,7 @@ async def test_a_scrape_waits_no_longer_than_it_must(
 ) -> None:
     monkeypatch.setattr(crews, "ANSWER", 0.1)
     await crew.start(ORDERS)
-    line.workers[1].silent = {"metrics"}
+    line.workers[1].silent = {"measure"}
     await crew.measure()
     assert len(crew.tally.sources()) == 2  # the dead, and the one that answered
     assert crew.slots[1].sessions == 3
