@@ -169,7 +169,7 @@ class FileRecording:
         elapsed: int = (self._monotonic() - self._began) // 1000
         content = chain.record(kind, events, data, elapsed, elapsed + self._ahead)
         file.put(content, chain.tag())
-        if not file.mapped or chain.records & _SAMPLED == 0:
+        if file.called or chain.records & _SAMPLED == 0:
             self._observed(elapsed)
         if not self._dirty:
             self._soil(elapsed)
@@ -270,6 +270,7 @@ class FileRecording:
 
     def _observed(self, elapsed: int) -> None:
         """Time an append that began at ``elapsed``."""
+        self._file.called = False
         took: int = self._monotonic() - self._began - elapsed * 1000
         self._observe(took)
         if took > self._limit:

@@ -40,20 +40,8 @@ class SpoolFile:
     """
 
     __slots__ = (
-        "_allocated",
-        "_base",
-        "_day",
-        "_descriptor",
-        "_directory",
-        "_map",
-        "_mappable",
-        "_name",
-        "_seen",
-        "_segment",
-        "_streak",
-        "_until",
-        "at",
-        "poison",
+        "_allocated", "_base", "_day", "_descriptor", "_directory", "_map", "_mappable", "_name", "_seen", "_segment",
+        "_streak", "_until", "at", "called", "poison",
     )  # fmt: skip
 
     def __init__(self, directory: Path, day: str, name: str, descriptor: int, mappable: bool) -> None:
@@ -66,6 +54,7 @@ class SpoolFile:
         self._seen: tuple[int, int] = (seen.st_dev, seen.st_ino)
         self.at = 0
         self.poison = ""
+        self.called = False  # the system, since somebody set it to False
         self._allocated = 0  # the file's size
         self._map: Any = None
         self._base = 0  # where the mapping begins...
@@ -104,6 +93,7 @@ class SpoolFile:
     def write(self, parts: list[Any], size: int) -> None:
         """Append ``parts``, ``size`` bytes in all, in one system call; the first of them is a mark."""
         descriptor = self._ready()
+        self.called = True
         if len(parts) > _ONE:
             self.settle()  # a torn write of several records must be the file's end
         inside = self.at < self._allocated  # among zeros, so that only the mark says that it is whole
@@ -214,6 +204,7 @@ class SpoolFile:
     def _grow(self, end: int) -> bool:
         """Map the next segment. Where that cannot be, appends are written, and meet whatever is wrong."""
         descriptor = self._ready()
+        self.called = True
         base = self.at - self.at % _PAGE
         size = self._segment
         while base + size < end:

@@ -285,6 +285,18 @@ def test_mapping_that_is_refused_falls_back(tmp_path: Path, monkeypatch: pytest.
     assert verify(recording.path, PUBLIC).ok
 
 
+def test_appends_by_a_call_are_timed_and_every_64th_of_the_others(tmp_path: Path) -> None:
+    seen: list[int] = []
+    recording = busy(tmp_path, observe=seen.append)
+    called = len(seen)
+    assert called == 1 + spoolfile.STREAK  # the opening, what was written, the first segment
+    for _ in range(6 * 64):
+        recording.data(0, b"x")
+    assert len(seen) == called + 6
+    recording.data(0, bytes(10_000))
+    assert len(seen) == called + 7
+
+
 def test_written_mode_never_maps(tmp_path: Path) -> None:
     recording = make_recording(tmp_path, append="written")
     for number in range(100):
