@@ -1,0 +1,1 @@
+"""Guards of one session, between a policy and frames made by hand."""
