@@ -68,6 +68,8 @@ def frame(text: str) -> str:
     if compiled:
         return "compiled:" + compiled["name"].replace("___", ".")
     library = Path(found["library"]).name.partition(".")[0].partition("-")[0]
+    if found["function"].startswith("0x"):
+        return library  # its symbols were stripped
     return f"{library}:{found['function'].partition('@')[0].partition('(')[0]}"
 
 

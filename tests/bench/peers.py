@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from string import Template
@@ -49,11 +50,12 @@ class Peer:
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         }
 
-    def tidy(self) -> None:
-        """Recordings of a scan are as large as the scan: away with those that ended."""
+    def tidy(self, age: float = 2.0) -> None:
+        """Recordings of a scan are as large as the scan: away with those that nobody has written to for so long (s)."""
         if self.recordings is not None:
             for path in self.recordings.rglob("*.hgr"):
-                path.unlink(missing_ok=True)
+                if path.stat().st_mtime < time.time() - age:
+                    path.unlink(missing_ok=True)
 
 
 def filled(template: str, path: Path, **values: object) -> Path:

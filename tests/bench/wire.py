@@ -77,9 +77,13 @@ class Wire:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def begin(self, sql: str) -> None:
+        """Ask by the simple protocol, and read nothing."""
+        self.socket.sendall(message(b"Q", sql.encode() + b"\0"))
+
     def query(self, sql: str) -> int:
         """Simple protocol; returns how many bytes came."""
-        self.socket.sendall(message(b"Q", sql.encode() + b"\0"))
+        self.begin(sql)
         return self.discard()
 
     def fetch(self, sql: str, *, binary: bool) -> int:
@@ -91,7 +95,7 @@ class Wire:
 
     def copy_in(self, sql: str, chunks: Iterable[bytes]) -> None:
         """``chunks`` are whole CopyData messages, any number at once."""
-        self.socket.sendall(message(b"Q", sql.encode() + b"\0"))
+        self.begin(sql)
         kind, body = self._message()
         if kind != b"G":
             raise RefusedError(body.decode("utf-8", "replace"))
