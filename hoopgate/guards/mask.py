@@ -31,7 +31,7 @@ from hoopgate.verdicts import ALLOW, Block, Rewrite, Verdict
 from hoopgate.verdicts import Mask as MaskVerdict
 
 if TYPE_CHECKING:
-    from hoopgate.session import Session
+    pass
 
 
 class Masks:
@@ -44,7 +44,7 @@ class Masks:
         self.fetch = fetch
         self.indexes = Indexes()
 
-    def open(self, session: Session) -> MaskGuard:
+    def open(self, session: Any) -> MaskGuard:
         return MaskGuard(session, self)
 
 
@@ -53,8 +53,8 @@ class MaskGuard:
 
     wants: ClassVar[frozenset[type[Frame]]] = frozenset({Statement, Columns, Notice})
 
-    def __init__(self, session: Session, factory: Masks) -> None:
-        self._session: Any = session
+    def __init__(self, session: Any, factory: Masks) -> None:
+        self._session = session
         self._fetch: Any = factory.fetch
         self._memory = SessionMemory()
         self._known = Known(session, factory.indexes, self._memory)

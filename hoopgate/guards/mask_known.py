@@ -16,7 +16,7 @@ from hoopgate.policy.sql.shape import shape
 from hoopgate.policy.touch import Ask, Direct, Touched
 
 if TYPE_CHECKING:
-    from hoopgate.session import Session
+    pass
 
 INDEXES: Final = 16
 JUDGED: Final = 4096
@@ -92,8 +92,8 @@ class Indexes:
 class Known:
     """What of it concerns one session."""
 
-    def __init__(self, session: Session, indexes: Indexes, memory: SessionMemory) -> None:
-        self._session: Any = session
+    def __init__(self, session: Any, indexes: Indexes, memory: SessionMemory) -> None:
+        self._session = session
         self._indexes = indexes
         self._memory = memory
         self._last: Compiled | None = None  # and what it is of:

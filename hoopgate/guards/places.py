@@ -13,7 +13,7 @@ from hoopgate.policy.sql.moving import EVERYWHERE
 from hoopgate.verdicts import Block, Verdict
 
 if TYPE_CHECKING:
-    from hoopgate.session import Rows, Session
+    from hoopgate.session import Rows
 
 SCHEMAS: Final = "SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) s"
 
@@ -25,8 +25,8 @@ class Places:
     before the next one.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session: Any = session
+    def __init__(self, session: Any) -> None:
+        self._session = session
         self.schemas: tuple[str, ...] | None = None
         self.unsettled = False
         self._tentative = False  # the schemas were asked for where a failure would undo what they are

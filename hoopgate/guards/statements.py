@@ -24,13 +24,13 @@ from hoopgate.recorders.redact import redact_statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
 
 if TYPE_CHECKING:
-    from hoopgate.session import Session
+    pass
 
 
 class Statements:
     """Every session has one."""
 
-    def open(self, session: Session) -> StatementsGuard:
+    def open(self, session: Any) -> StatementsGuard:
         return StatementsGuard(session)
 
 
@@ -43,8 +43,8 @@ class StatementsGuard:
 
     wants: ClassVar[frozenset[type[Frame]]] = frozenset({Statement})
 
-    def __init__(self, session: Session) -> None:
-        self._session: Any = session
+    def __init__(self, session: Any) -> None:
+        self._session = session
         self._gateway: Any = session.gateway
         self._counts: Any = session.gateway.metrics.statements
         self._places = Places(session)

@@ -42,6 +42,9 @@ class Recording:
     def event(self, kind: str, fields: dict[str, Any]) -> None:
         self._count()
 
+    def later(self, payload: bytes) -> None:
+        """Kept for the next append."""
+
     def close(self, reason: str) -> None:
         self.closed.append(reason)
         if 0 <= self.fails < self.calls:
