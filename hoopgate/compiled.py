@@ -6,6 +6,7 @@ The modules listed here carry every message and every row. Where a C compiler is
 
 from __future__ import annotations
 
+import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,24 +65,31 @@ class BuildError(HoopgateError):
 
 
 def compiled_modules() -> tuple[str, ...]:
-    """Those of MODULES that a plain import would take from an extension module."""
+    """Those of MODULES that are, or would be, imported from an extension module."""
     return tuple([name for name in MODULES if _origin(name).endswith(tuple(EXTENSION_SUFFIXES))])
 
 
 def core() -> str:
-    """One line: ``compiled``, or ``interpreted (why; see docs/howto/install.md)``.
-
-    :raises BuildError: only part of the core is compiled.
-    """
+    """One line: ``compiled``, ``interpreted (why; see docs/howto/install.md)`` or ``mixed (...)``."""
     count = len(compiled_modules())
     if count == len(MODULES):
         return "compiled"
     if count:
-        raise BuildError(f"{count} of the {len(MODULES)} modules of the core are compiled: install hoopgate again")
+        return f"mixed ({count} of its {len(MODULES)} modules are compiled: install hoopgate again)"
     return f"interpreted ({_reason()}; see docs/howto/install.md)"
 
 
+def require_whole_core() -> None:
+    """Raises BuildError where only a part of the core is compiled: its modules then stem from different sources."""
+    found = core()
+    if found.startswith("mixed"):
+        raise BuildError(f"the core is {found}")
+
+
 def _origin(name: str) -> str:
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        return loaded.__file__ or ""
     spec = find_spec(name)
     return (spec.origin or "") if spec is not None else ""
 

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
 from hoopgate.boot import Boot, settle
+from hoopgate.compiled import core, require_whole_core
 from hoopgate.config.load import load
 from hoopgate.config.mistakes import ConfigErrors
 from hoopgate.config.model import Config
@@ -108,10 +109,11 @@ class GatewayService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self, boot: Boot) -> None:
+        require_whole_core()
         await boot.up()
         settle()
         notify(f"READY=1\nSTATUS=serving policy {self._config.version[:12]}")
-        log.info("hoopgate is ready: policy version {version}", version=self._config.version)
+        log.info("hoopgate is ready: policy version {version}, core: {core}", version=self._config.version, core=core())
 
     async def _stop(self) -> None:
         if self.started is not None:

@@ -37,7 +37,23 @@ class LazyGroup(click.Group):
         return command
 
 
+def say_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    """Print version and build, and leave; what --version does."""
+    if asked and not context.resilient_parsing:
+        from hoopgate.compiled import core
+
+        click.echo(f"hoopgate, version {__version__}\ncore: {core()}")
+        context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="hoopgate")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=say_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """The access gateway: log in, get tokens, approve, replay and verify."""

@@ -70,8 +70,8 @@ def test_each_module_can_be_the_first_to_be_imported(name: str) -> None:
 
 def test_part_of_a_core_is_no_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "compiled_modules", lambda: compiled.MODULES[:3])
-    with pytest.raises(compiled.BuildError, match="install hoopgate again"):
-        compiled.core()
+    with pytest.raises(compiled.BuildError, match=r"mixed \(3 of its \d+ modules are compiled: install hoopgate again"):
+        compiled.require_whole_core()
 
 
 def test_it_says_why_it_is_interpreted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
