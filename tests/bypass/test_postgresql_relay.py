@@ -43,7 +43,7 @@ class Recording:
         self._count()
 
     def later(self, payload: bytes) -> None:
-        """Kept for the next append."""
+        self._count()
 
     def close(self, reason: str) -> None:
         self.closed.append(reason)
