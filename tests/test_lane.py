@@ -37,6 +37,20 @@ class Letters:
         return Opaque(bytes([self.buffer.popleft()])) if self.buffer else None
 
 
+class Reactor(Clock):
+    """As the real one, it leaves what is called for while a turn runs to the next turn."""
+
+    def turn(self) -> None:
+        due, self.calls = self.calls, []
+        for call in due:
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+    @property
+    def awaited(self) -> bool:
+        return bool(self.calls)
+
+
 @define
 class Peer:
     paused: bool = False
@@ -52,7 +66,7 @@ class Rig:
     def __init__(
         self, inspect: Callable[[Frame], Verdict | Deferred[Verdict]], limit: int = 10, turn: int = 100
     ) -> None:
-        self.clock = Clock()
+        self.clock = Reactor()
         self.wire, self.peer = Letters(), Peer()
         self.delivered: list[bytes] = []
         self.witnessed: list[bytes] = []
@@ -177,3 +191,68 @@ def test_what_is_sent_goes_behind_what_was_judged() -> None:
     rig = Rig(inspect)
     rig.lane.receive(b"abc")
     assert rig.out == b"a!bc"
+
+
+def test_a_turn_is_bounded_and_the_lane_goes_on_when_others_had_theirs() -> None:
+    rig = Rig(lambda frame: ALLOW, turn=3)
+    rig.lane.receive(b"abcdefgh")
+    assert rig.delivered == [b"abc"]
+    rig.lane.receive(b"i")
+    assert rig.delivered == [b"abc"]  # no second turn for who sends more
+    rig.clock.turn()
+    assert rig.delivered == [b"abc", b"def"]
+    rig.clock.turn()
+    rig.clock.turn()
+    assert rig.out == b"abcdefghi"
+    assert not rig.clock.awaited
+
+
+def test_a_lane_that_rests_pauses_a_peer_that_sends_on() -> None:
+    rig = Rig(lambda frame: ALLOW, limit=5, turn=3)
+    rig.lane.receive(b"abcdefghijkl")
+    assert rig.peer.paused
+    rig.clock.turn()
+    rig.clock.turn()
+    assert not rig.peer.paused
+    while rig.clock.awaited:
+        rig.clock.turn()
+    assert rig.out == b"abcdefghijkl"
+
+
+def test_a_verdict_that_is_waited_for_is_not_waited_for_by_the_clock_too() -> None:
+    verdict: Deferred[Verdict] = Deferred()
+    rig = Rig(lambda frame: verdict if frame.raw == b"c" else ALLOW, turn=3)
+    rig.lane.receive(b"abcd")
+    assert rig.out == b"ab"
+    assert not rig.clock.awaited
+    verdict.callback(ALLOW)
+    assert rig.out == b"abcd"
+
+
+def test_a_stopped_lane_has_no_further_turn() -> None:
+    rig = Rig(lambda frame: ALLOW, turn=3)
+    rig.lane.receive(b"abcdef")
+    rig.lane.stop()
+    assert not rig.clock.awaited
+    assert rig.out == b"abc"
+
+
+def test_what_is_injected_amid_a_turn_goes_out_in_it() -> None:
+    rig: Rig
+
+    def inspect(frame: Frame) -> Verdict:
+        if frame.raw == b"b":
+            rig.lane.inject(b"!")
+        return ALLOW
+
+    rig = Rig(inspect)
+    rig.lane.receive(b"abc")
+    assert rig.out == b"ab!c"
+    assert rig.delivered == [b"ab!c"]
+
+
+def test_a_redacted_frame_behind_others_is_redacted_alone() -> None:
+    rig = Rig(lambda frame: ALLOW)
+    rig.lane.receive(b"absab")
+    rig.lane.receive(b"ab")
+    assert rig.witnessed == [b"ab*ab", b"ab"]

@@ -22,8 +22,9 @@ from hoopgate.guards.record import RecordGuard
 from hoopgate.protocols.postgresql.relay import Relay
 from hoopgate.protocols.postgresql.target import TargetConnection
 from hoopgate.session import Session
-from hoopgate.verdicts import ALLOW, Block, Verdict
+from hoopgate.verdicts import ALLOW, Block, Rewrite, Verdict
 from tests.codecs.postgresql.test_conversation import COLUMNS, ERROR, READY, ROW
+from tests.test_lane import Reactor
 
 DONE = m.command_complete("SELECT 1") + READY
 
@@ -93,8 +94,10 @@ class Transport(StringTransport):
 
 
 class Rig:
-    def __init__(self, *, fails: int = -1, watching: bool = False) -> None:
-        self.clock = Clock()
+    def __init__(
+        self, *, fails: int = -1, watching: bool = False, guards: tuple[Any, ...] = (), clock: Any = None
+    ) -> None:
+        self.clock: Any = clock or Clock()
         self.over: list[Session] = []
         config = SimpleNamespace(limits=Limits(), version="1", target=lambda name: None)
         moved = SimpleNamespace(bytes=SimpleNamespace(moved=[0, 0]))
@@ -112,7 +115,7 @@ class Rig:
         self.server.clear()
         self.target.login = Ready({"client_encoding": "UTF8"}, 1, b"1234", b"I")
         self.guard = Guard()
-        chain = Chain([self.guard, RecordGuard(self.session)])
+        chain = Chain([*(guards or [self.guard]), RecordGuard(self.session)])
         self.relay = Relay(
             self.session, self.client, self.target, chain, chain, watching=watching, hint="",
             leave=self.client.loseConnection,
@@ -206,3 +209,69 @@ def test_a_client_that_does_not_read_pauses_the_target_and_one_that_floods_is_pa
             break
     assert rig.client.producerState == "paused"
     assert len(rig.relay.conversation.replies) <= 1024
+
+
+def test_the_rest_of_a_message_that_is_followed_by_garbage_is_no_place_for_last_words() -> None:
+    """What would complete the message is not delivered any more, so nothing may be said behind its beginning."""
+    rig = Rig()
+    rig.relay.client_received(m.query("select 1"))
+    rig.target.dataReceived(COLUMNS + ROW[:-3])
+    rig.target.dataReceived(ROW[-3:] + b"!garbage")
+    assert rig.came()[1] == COLUMNS + ROW[:-3]
+    assert rig.over == [rig.session]
+
+
+def test_a_flood_of_small_messages_leaves_others_their_turn() -> None:
+    rig = Rig(clock=Reactor())
+    flood = m.flush() * 20_000
+    rig.relay.client_received(flood)
+    turns = [len(rig.came()[0])]
+    while rig.clock.calls:
+        rig.clock.turn()
+        turns.append(len(rig.came()[0]))
+    assert sum(turns) == len(flood)
+    assert max(turns) == Limits().turn * len(m.flush())
+
+
+def test_a_session_that_ends_amid_a_flood_does_nothing_more() -> None:
+    rig = Rig()
+    rig.relay.client_received(m.flush() * 20_000)
+    assert rig.clock.calls
+    rig.session.end("enough")
+    rig.came()
+    rig.clock.advance(0)
+    assert rig.came() == (b"", b"")
+
+
+def test_what_the_client_sends_keeps_the_session_from_being_idle() -> None:
+    rig = Rig()
+    assert not rig.session.active
+    rig.relay.client_received(m.sync())
+    assert rig.session.active
+
+
+class Renames:
+    """A guard that rewrites what a result's columns are called."""
+
+    wants = frozenset({Columns})
+
+    def inspect(self, frame: Frame) -> Verdict:
+        assert isinstance(frame, Columns)
+        return Rewrite(Columns(frame.raw.replace(b"email", b"liame"), frame.columns, frame.statement))
+
+    def closed(self, reason: str) -> None:
+        """Nothing is kept."""
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_rows_follow_columns_that_were_rewritten(described: bool) -> None:
+    rig = Rig(watching=True, guards=(Renames(),))
+    if described:
+        rig.relay.client_received(m.query("select 1"))
+        rig.target.dataReceived(COLUMNS + ROW + DONE)
+        assert rig.came()[1] == COLUMNS.replace(b"email", b"liame") + ROW + DONE
+    else:
+        rig.relay.client_received(m.parse_message("", "select 1") + m.bind("", "") + m.execute() + m.sync())
+        rig.target.dataReceived(m.parse_complete() + m.bind_complete() + COLUMNS + ROW + DONE)
+        assert rig.came()[1] == m.parse_complete() + m.bind_complete() + ROW + DONE
+    assert rig.over == []

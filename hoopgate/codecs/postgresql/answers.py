@@ -37,6 +37,7 @@ _ROWS_EDITED: Final = table(whole=_READ + "T", rows="Dd")
 _ROWS_PASS: Final = table(whole=_READ + "T", passing="Dd")
 _RESULTS_PASS: Final = table(whole=_READ, passing="DdT")
 
+_TOGETHER: Final = 16  # messages that nobody wants in one Opaque, so that a turn of so many frames has its bound
 _UNCHANGED: Final = Opaque(b"")  # stands for a message that goes on as it came
 
 
@@ -91,6 +92,7 @@ class Answers:
             return frame
         framer = self._framer
         self._aim()
+        left = _TOGETHER
         while True:
             found = framer.advance()
             if found == NOTHING:
@@ -105,7 +107,8 @@ class Answers:
                 if self._from < 0:
                     self._from = framer.start
                 self._to = framer.end
-                if self._to == len(framer.buffer):
+                left -= 1
+                if left == 0 or self._to == len(framer.buffer):
                     return self._unchanged()
             elif self._from >= 0:
                 self._next = frame

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _KINDS: Final = table(passing="d", whole="DECSHcfX", head="QPBF")
 _STATEMENTS: Final = frozenset(b"QPBEF")
+_RESUMES: Final = b"SX"
+_DATA: Final = 0  # stands for data of COPY, which comes in pieces
 _WHOLE: Final = 64 * 1024  # bytes of a message that is neither data nor a statement
 
 # What must come true before the next message can be read.
@@ -93,10 +95,12 @@ class Requests:
             found = framer.advance()
             if found == NOTHING:
                 return None
+            if conversation.skipping:
+                letter = _DATA if found == PASS else framer.buffer[framer.start]
+                if self._skips(letter, framer.partial):
+                    continue
             # Read only now: what was awaited may have changed what a name means, or the encoding.
             frame = self._frame(found, framer.cut(framer.start, framer.end))
-            if conversation.skipping and self._skipped(frame):
-                continue
             if conversation.replies.head is not None and self._must_wait(frame):
                 framer.rewind()
                 continue
@@ -109,13 +113,16 @@ class Requests:
 
     def forward(self, frame: Frame) -> bytes:
         """What goes to the target for a frame that may pass."""
-        if self.conversation.skipping and self._skipped(frame):  # the batch failed while the frame was judged
-            return b""
+        skipping = self.conversation.skipping  # the batch may have failed while the frame was judged
         if isinstance(frame, Statement):
+            if skipping and self._skips(frame.raw[0], frame.partial):
+                return b""
             self._begun = frame.partial
             return self._forward_statement(frame)
         if isinstance(frame, Control):
-            return self._account(frame.raw)
+            return b"" if skipping and self._skips(frame.raw[0], False) else self._account(frame.raw)
+        if skipping and self._skips(_DATA, False):
+            return b""
         self._begun = not self._framer.boundary
         self.conversation.copy_fed = True
         return frame.raw
@@ -124,7 +131,7 @@ class Requests:
         """What goes to the target in place of a refused statement; ``refusal`` is the client's ErrorResponse."""
         conversation = self.conversation
         self._reading.forget()
-        if conversation.skipping and self._skipped(frame):
+        if conversation.skipping and self._skips(frame.raw[0], frame.partial):
             return b""
         if frame.partial:
             self._framer.drop_rest()
@@ -178,14 +185,14 @@ class Requests:
         self.conversation.expect(entry)
         return messages.sync()
 
-    def _skipped(self, frame: Frame) -> bool:
-        """The batch has failed, and the target would take no notice of this message."""
-        if isinstance(frame, Control) and frame.raw[:1] in b"SX":
+    def _skips(self, letter: int, partial: bool) -> bool:
+        """The batch has failed, and the target would take no notice of a message of this type."""
+        if letter == _DATA:
+            return not self._begun
+        if letter in _RESUMES:
             self.conversation.skipping = False
             return False
-        if isinstance(frame, Input) and self._begun:
-            return False
-        if isinstance(frame, Statement) and frame.partial:
+        if partial:
             self._framer.drop_rest()
         return True
 

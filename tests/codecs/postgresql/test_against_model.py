@@ -54,6 +54,7 @@ requests = st.one_of(
     st.builds(m.describe, st.sampled_from([b"S", b"P"]), names),
     st.builds(m.execute, names, st.sampled_from([0, 0, 1, 2])),
     st.builds(m.execute, names),
+    st.builds(lambda name, most: m.describe(b"P", name) + m.execute(name, most), names, st.sampled_from([0, 1])),
     st.builds(m.close, st.sampled_from([b"S", b"P"]), names),
     st.just(m.sync()),
     st.just(m.sync()),
