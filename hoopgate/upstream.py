@@ -12,16 +12,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hoopgate.config.model import Host, Role, Target
+from hoopgate.dialling import dial
 from hoopgate.errors import ConfigError, HoopgateError, UpstreamError
 from hoopgate.protocols.postgresql.derived import DerivedKeys
-from hoopgate.protocols.postgresql.target import CancelConnection, TargetConnection
+from hoopgate.protocols.postgresql.target import FAREWELL, CancelConnection, TargetConnection
 from hoopgate.protocols.postgresql.tls import TargetContexts, failure_text
 from hoopgate.secrets import Secrets
 
@@ -67,8 +66,9 @@ class Upstream:
 
     async def _cancel(self, connection: TargetConnection, request: bytes) -> None:
         canceller = CancelConnection(request, tls=connection.tls)
-        await connection.endpoint.connect(Once(canceller))
-        canceller.done.addTimeout(10.0, self._reactor)
+        assert connection.host is not None
+        await dial(self._reactor, connection.host, FAREWELL, canceller)
+        canceller.done.addTimeout(FAREWELL, self._reactor)
         await canceller.done
 
     async def _connect(self, target: Target, role: Role, parameters: Mapping[str, str]) -> TargetConnection:
@@ -130,10 +130,11 @@ class Upstream:
         connection = TargetConnection(
             {**parameters, "user": role.user}, tls=tls, credential=credential, derive=self._derived.get
         )
-        connection.endpoint = self._endpoint(target, host)
-        await connection.endpoint.connect(Once(connection))
-        connection.ready.addTimeout(target.connect_timeout, self._reactor, _timed_out)
-        return await connection.ready
+        connection.host = host
+        ready = connection.ready
+        await dial(self._reactor, host, target.connect_timeout, connection)
+        ready.addTimeout(target.connect_timeout, self._reactor, _timed_out)
+        return await ready
 
     async def _tls(self, target: Target, host: Host, role: Role) -> Any:
         if target.tls == "disable" or host.is_socket:
@@ -150,24 +151,6 @@ class Upstream:
         except Exception as error:
             why = failure_text(Failure(error))
             raise UpstreamError(f"TLS towards target {target.name} cannot be set up: {why}") from error
-
-    def _endpoint(self, target: Target, host: Host) -> Any:
-        if host.is_socket:
-            path = f"{host.name}/.s.PGSQL.{host.port}"
-            return UNIXClientEndpoint(self._reactor, path, timeout=target.connect_timeout)
-        return HostnameEndpoint(self._reactor, host.name, host.port, timeout=target.connect_timeout)
-
-
-class Once(Factory):
-    """Gives out one protocol that is there already, and says nothing in the log."""
-
-    noisy = False
-
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
-
-    def buildProtocol(self, addr: object) -> Protocol:
-        return self._protocol
 
 
 def _timed_out(result: object, timeout: float) -> TargetConnection:

@@ -166,6 +166,13 @@ class ClientConnection(Protocol):
     def _work_on(self, work: Any) -> None:
         self._work = Deferred.fromCoroutine(work)
         self._work.addErrback(self._failed)
+        if self._work.called and not self._work.paused:
+            self._work = None
+        else:
+            self._work.addCallback(self._worked)
+
+    def _worked(self, outcome: object) -> None:
+        self._work = None
 
     async def _log_in(self, token: str) -> None:
         gateway = self._gateway
@@ -208,6 +215,7 @@ class ClientConnection(Protocol):
         self._write(self._startup.done() + admitted.greeting(key))
         early = self._startup.trailing
         self._relay = admitted.relay(self.transport, self._close)
+        del self._startup, self._named  # a session may sit for hours, and there are many of them
         self._relay.start(early)
 
     def _failed(self, failure: Failure) -> None:

@@ -23,16 +23,18 @@ from hoopgate.codecs.postgresql.startup import (
     Send,
     tls_server_end_point,
 )
+from hoopgate.config.model import Host
 from hoopgate.errors import HoopgateError, RemoteProtocolError, UpstreamError
 from hoopgate.protocols.postgresql.tls import failure_text
 
+_NO_PARAMETERS: dict[str, str] = {}
 CANNOT_CONNECT_NOW = "57P03"  # it starts, stops or recovers
 FAREWELL = 10.0  # seconds that a target has to take what it was sent last
 
 
 @implementer(IHandshakeListener)
 class TargetConnection(Protocol):
-    """``ready`` fires with this once logged in, or fails with UpstreamError.
+    """Logs in by itself; then ``take_over``.
 
     ``tls`` is a context for ``startTLS``, None for none. ``credential`` is wiped from here after the login. ``derive``
     works out SCRAM's keys.
@@ -46,14 +48,13 @@ class TargetConnection(Protocol):
         credential: bytes | None,
         derive: Callable[[Derivation], Deferred[Keys]],
     ) -> None:
-        self.ready: Deferred[TargetConnection] = Deferred(lambda _: self._give_up())
+        self._ready: Deferred[TargetConnection] | None = Deferred(self._given_up)
         self.login: Ready | None = None
         self.tls = tls
-        self.endpoint: Any = None  # where it was reached, for a CancelRequest
-        self._parameters = parameters
-        self._tls = tls
+        self.host: Host | None = None  # where it was reached, for a CancelRequest
+        self._parameters: Mapping[str, str] | None = parameters
         self._credential = credential
-        self._derive = derive
+        self._derive: Callable[[Derivation], Deferred[Keys]] | None = derive
         self._startup: ClientStartup | None = None
         self._encryption: Encryption | None = None
         self._early = b""
@@ -63,8 +64,17 @@ class TargetConnection(Protocol):
         self._received: Callable[[bytes], None] = self._login_received
         self._lost: Callable[[Failure], None] = self._login_lost
 
+    @property
+    def ready(self) -> Deferred[TargetConnection]:
+        """Fires with this once logged in, or fails with UpstreamError; to be asked for before either."""
+        assert self._ready is not None
+        return self._ready
+
     def connectionMade(self) -> None:
-        if self._tls is None:
+        if self._received is _nothing:  # it was given up while it was connecting
+            self._give_up()
+            return
+        if self.tls is None:
             self._log_in(None)
             return
         self._encryption = Encryption()
@@ -84,7 +94,12 @@ class TargetConnection(Protocol):
         self._lost(reason)
 
     def take_over(self, received: Callable[[bytes], None], lost: Callable[[Failure], None]) -> None:
-        """Traffic begins; what the target sent behind its login is delivered at once."""
+        """Traffic begins; what the target sent behind its login is delivered at once.
+
+        Of ``login`` only the cancel key remains: a session may sit for hours, and there are many of them.
+        """
+        assert self.login is not None
+        self.login = Ready(_NO_PARAMETERS, self.login.pid, self.login.secret)
         self._received = received
         self._lost = lost
         early, self._early = self._early, b""
@@ -118,7 +133,7 @@ class TargetConnection(Protocol):
             encryption, self._encryption = self._encryption, None
             if not encryption.answered(data):
                 raise RemoteProtocolError("the target does not offer TLS, and this target's configuration demands it")
-            self.transport.startTLS(self._tls)  # type: ignore[union-attr]
+            self.transport.startTLS(self.tls)  # type: ignore[union-attr]
             return
         if self._startup is None:
             raise RemoteProtocolError("the target spoke before it was spoken to")
@@ -126,14 +141,15 @@ class TargetConnection(Protocol):
         self._continue()
 
     def _log_in(self, certificate: bytes | None) -> None:
+        assert self._parameters is not None
         binding = tls_server_end_point(certificate) if certificate is not None else None
         self._startup = ClientStartup(
             self._parameters,
             credential=self._credential,
             channel_binding=binding,
-            tls_active=self._tls is not None,
+            tls_active=self.tls is not None,
         )
-        self._credential = None
+        self._credential = self._parameters = None
         self._continue()
 
     def _continue(self) -> None:
@@ -142,6 +158,7 @@ class TargetConnection(Protocol):
             if isinstance(event, Send):
                 self._write(event.data)
             elif isinstance(event, Derive):
+                assert self._derive is not None
                 self._derive(event.derivation).addCallbacks(self._derived, self._not_derived, callbackArgs=(startup,))
                 return
             elif isinstance(event, Failed):
@@ -164,10 +181,12 @@ class TargetConnection(Protocol):
     def _succeed(self, login: Ready, startup: ClientStartup) -> None:
         self.login = login
         self._early = startup.trailing
-        self._startup = None
+        self._startup = self._derive = None
         self._received = self._keep_early
         self._lost = self._keep_lost
-        self.ready.callback(self)
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready.callback(self)
 
     def _keep_early(self, data: bytes) -> None:
         self._early += data
@@ -189,8 +208,13 @@ class TargetConnection(Protocol):
         self._lost = self._received = _nothing
         if self.transport is not None:
             self.transport.loseConnection()
-        if not self.ready.called:
-            self.ready.errback(error)
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready.errback(error)
+
+    def _given_up(self, ready: object) -> None:
+        self._ready = None
+        self._give_up()
 
     def _give_up(self) -> None:
         self._startup = None
