@@ -252,12 +252,22 @@ def _as_json(path: Path, report: Report) -> dict[str, Any]:
         "proven_bytes": report.proven,
         "bytes": report.size,
         "records": report.records,
+        "sealed": (report.end or {}).get("sealed"),
     }
+
+
+def _sealed(report: Report) -> str:
+    """What to add where the end was written afterwards."""
+    sealed = (report.end or {}).get("sealed")
+    if not isinstance(sealed, dict) or report.end is None:
+        return ""
+    proven, reason = sealed.get("proven", 0), safe(str(report.end.get("reason", "")))
+    return f"; sealed afterwards ({reason}), {proven} bytes were signed before"
 
 
 def _line(path: Path, report: Report) -> str:
     if report.ok:
-        return f"{path}: OK, {report.records} records, {report.size} bytes, session {report.session}"
+        return f"{path}: OK, {report.records} records, {report.size} bytes, session {report.session}{_sealed(report)}"
     if report.truncated:
         return f"{path}: TRUNCATED at byte {report.size}: {report.reason}"
     where = f"first bad byte {report.first_bad_offset}"

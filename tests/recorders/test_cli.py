@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from hoopgate.cli.main import main
 from hoopgate.recorders.keys import public_pem
-from tests.recorders.fakes import ADA, OTHER_KEY, SHOP, FakeSession, small_recording
+from hoopgate.recorders.seal import seal
+from tests.recorders.fakes import ADA, KEY, OTHER_KEY, SHOP, STARTED, FakeSession, small_recording
 from tests.recorders.story import told
 
 OTHER_ID = "z" * 26
@@ -136,6 +137,18 @@ def test_verify_exit_codes(directory: Path) -> None:
     good.write_bytes(b"x" + good.read_bytes()[1:])
     assert run(directory, "verify", str(good), str(other)).exit_code == 1
     assert run(directory, "verify", str(other), str(good)).exit_code == 1
+
+
+def test_verify_says_that_an_end_was_written_afterwards(directory: Path) -> None:
+    path = paths(directory)[0]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert seal(path, KEY, "its process died", STARTED + 60)
+    result = run(directory, "verify", str(path))
+    assert result.exit_code == 0
+    assert "sealed afterwards (its process died)" in result.stdout
+    told = json.loads(run(directory, "verify", str(path), "--json").stdout)
+    assert (told["ok"], told["sealed"]["at"]) == (True, STARTED + 60)
+    assert json.loads(run(directory, "verify", str(paths(directory)[1]), "--json").stdout)["sealed"] is None
 
 
 def test_verify_with_another_key(directory: Path, tmp_path: Path) -> None:
