@@ -69,6 +69,10 @@ class RecordingError(HoopgateError):
     """The recorder cannot write: the session must end (fail closed)."""
 
 
+class MaskingError(HoopgateError):
+    """Rows cannot be masked, so they must not pass."""
+
+
 class QuestionError(HoopgateError):
     """The client's own session could not be asked.
 

@@ -13,7 +13,7 @@ from hoopgate.codecs.postgresql.copy import unmaskable
 from hoopgate.codecs.postgresql.rows import CopyPlan
 from hoopgate.codecs.postgresql.splice import Plan
 from hoopgate.config.model import Mask
-from hoopgate.errors import HoopgateError
+from hoopgate.errors import MaskingError
 from hoopgate.frames import Column, Columns
 from hoopgate.masks import nothing, transform
 from hoopgate.policy.touch import CopyShape
@@ -46,10 +46,6 @@ def planned(verdict: Verdict, masks: Sequence[Mask | None], names: Sequence[str]
     columns = [name for name, mask in zip(names, masks, strict=True) if mask is not None]
     event = pack_event("masked", prepared({"masks": met, "columns": columns})) if met else b""
     return Planned(verdict, event, len(columns))
-
-
-class Unplannable(HoopgateError):  # noqa: N818 - says what the result is
-    """The rows cannot be masked, so they must not pass."""
 
 
 def origins(
@@ -98,11 +94,11 @@ def _transform(mask: Mask, column: Column, index: MaskIndex, keys: Keys, encodin
 
 
 def copy_plan(frame: Columns, shape: CopyShape, index: MaskIndex, keys: Keys, encoding: str) -> CopyPlan:
-    """The plan for a COPY OUT. Raises Unplannable if what comes is not what was worked out."""
+    """The plan for a COPY OUT. Raises MaskingError if what comes is not what was worked out."""
     overall, formats = messages.parse_copy_out_response(frame.raw)
     binary = shape.options.format == "binary"
     if bool(overall) != binary or len(formats) != len(shape.columns):
-        raise Unplannable("COPY's columns are not what they were when the statement was judged")
+        raise MaskingError("COPY's columns are not what they were when the statement was judged")
     transforms = tuple(
         None
         if cell is None

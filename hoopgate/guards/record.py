@@ -6,7 +6,7 @@ approvals reach the recording as the session's events. What is left for this gua
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from zope.interface import classImplements, implementer
 
@@ -30,7 +30,7 @@ class RecordGuard:
     It is kept until the answer's own bytes are appended, with them.
     """
 
-    wants = frozenset({Reply, Notice})
+    wants: ClassVar[frozenset[type[Frame]]] = frozenset({Reply, Notice})
 
     def __init__(self, session: Any) -> None:
         self._session: Any = session
