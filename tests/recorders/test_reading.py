@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 
 from hoopgate.codecs.postgresql import messages
 from hoopgate.frames import Notice, Phase, Reply, Statement
-from hoopgate.guards.record import Record, RecordGuard
+from hoopgate.guards.record import Record
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.recorders import format as layout
 from hoopgate.recorders import places, reader
@@ -347,4 +347,4 @@ def test_guard_tells_results_and_changes_nothing() -> None:
         {"event": "result", "of": 7, "tag": "", "sqlstate": "42P01"},
     ]
     assert session.events == []
-    assert RecordGuard.wants == {Reply, Notice}
+    assert guard.wants == {Reply, Notice}
