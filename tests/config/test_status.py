@@ -16,11 +16,13 @@ from hoopgate.config.status import (
     Reload,
     Status,
     StatusError,
+    WorkerStatus,
     read_status,
     running_pid,
     write_status,
 )
 
+NO_WORKER = '{"pid": 7, "config_version": "", "reload": null, "workers": [{"number": 1}]}'
 HOLD = """
 import sys
 from pathlib import Path
@@ -37,6 +39,7 @@ def test_what_is_written_is_read(tmp_path):
         Status(7, "abc"),
         Status(7, "abc", Reload(12.5, False, ("a", "b"))),
         Status(8, "d", Reload(1.0, True)),
+        Status(9, "e", None, (WorkerStatus(1, 10, "e", "serving", "compiled", 4, 2), WorkerStatus(2, 0, "", "dead"))),
     ):
         write_status(tmp_path, status)
         assert read_status(tmp_path) == status
@@ -63,7 +66,9 @@ def test_a_failed_write_leaves_the_old_one(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [STATUS]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"pid": "x", "config_version": "", "reload": null}', "7"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"pid": "x", "config_version": "", "reload": null}', "7", NO_WORKER]
+)
 def test_what_is_no_status(tmp_path, text):
     (tmp_path / STATUS).write_text(text)
     with pytest.raises(StatusError, match=STATUS):

@@ -157,6 +157,20 @@ async def test_housekeeping_buries_the_dead_and_lives_itself(node: Node, other: 
     assert (await node.store.session("mine-2")).ended is None
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_worker_only_gives_signs_of_life(node: Node) -> None:
+    """One process of a gateway tidies; as many as there are workers would be in each other's way."""
+    await node.store.heartbeat("node-2", NOW - SILENT - 1)
+    await node.store.open_session(session("theirs", node="node-2"))
+    keeper = Housekeeping(node.store, node.clock, "node-1", tidies=False)
+    await keeper.start()
+    for _ in range(3):
+        node.clock.advance(BEAT)
+        await eventually(lambda: beaten(node))
+    keeper.stop()
+    assert (await node.store.session("theirs")).ended is None
+
+
 @pytest.mark.parametrize("error", [StoreError("disk full"), ValueError("a record that makes no sense")])
 def test_housekeeping_outlives_a_store_that_fails(error: Exception) -> None:
     class Failing:
