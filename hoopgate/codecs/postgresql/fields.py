@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from librt.strings import read_i16_be, read_i32_be
 
+from hoopgate.codecs.seek import find
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Reader:
     def string(self) -> bytes:
         """A NUL-terminated string, without its NUL."""
         start = self.position
-        stop: i64 = self.raw.find(b"\0", start, self.end)
+        stop = find(self.raw, 0, start, self.end)
         if stop < 0:
             raise RemoteProtocolError("invalid string in message")
         self.position = stop + 1

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from librt.strings import read_i32_be
+
 from hoopgate.codecs.postgresql.fields import (
     HEADER,
     Reader,
@@ -21,6 +23,7 @@ from hoopgate.codecs.postgresql.fields import (
     uint32s,
     values_of,
 )
+from hoopgate.codecs.seek import find
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 
 CANCEL_REQUEST = 80877102  # 1234 << 16 | 5678
@@ -206,9 +209,11 @@ def parse_bind_head(raw: bytes) -> tuple[bytes, bytes]:
     """(portal, statement) of a Bind of which only the beginning need be here."""
     if len(raw) < HEADER or raw[0] != 0x42:
         raise RemoteProtocolError("expected a Bind message")
-    first = raw.find(b"\0", HEADER)
-    second = raw.find(b"\0", first + 1) if first >= 0 else -1
-    if second < 0 or second > int.from_bytes(raw[1:5], "big"):
+    size = len(raw)
+    first = find(raw, 0, HEADER, size)
+    second = find(raw, 0, first + 1, size) if first >= 0 else first
+    announced: int = read_i32_be(raw, 1)
+    if second < 0 or second > announced:
         raise RemoteProtocolError("invalid string in message")
     return raw[HEADER:first], raw[first + 1 : second]
 
