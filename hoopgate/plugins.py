@@ -17,6 +17,7 @@ group                  called with                                         gives
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -80,6 +81,16 @@ def load_plugins(group: str, wanted: Iterable[str] | None = None) -> dict[str, F
             raise PluginError(f"{group}: {name!r} is claimed by {owners}; uninstall one")
         loaded[name] = _load(group, points[0])
     return loaded
+
+
+def import_built_in() -> None:
+    """Import our own plugins, so that processes that are forked later have them already.
+
+    Not third parties': an import of theirs may begin threads, which no fork takes along.
+    """
+    for group in BUILT_IN.values():
+        for value in group.values():
+            import_module(value.partition(":")[0])
 
 
 def make(group: str, name: str, factory: Factory, *arguments: Any) -> Any:

@@ -25,6 +25,7 @@ from hoopgate.config.load import load
 from hoopgate.config.mistakes import ConfigErrors
 from hoopgate.config.model import Config
 from hoopgate.logs import JsonObserver
+from hoopgate.plugins import import_built_in
 from hoopgate.workers.crew import Crew
 from hoopgate.workers.line import Line
 from hoopgate.workers.nursery import plant
@@ -87,6 +88,7 @@ class GatewayService(Service):
         count = worker_count(self._config)
         if count == 1:
             return None
+        import_built_in()
         end = plant(self._become, lambda: forget_reactor(self._log_to))
         return Crew(self._reactor, Line(self._reactor, end), count, self._write_log)
 
