@@ -187,13 +187,17 @@ def _load(workload: Workload, peer: Peer, done: threading.Event) -> None:
 
 
 def pictures(stage: Stage, wanted: Iterable[str], out: Path, *, seconds: float, top: bool = False) -> None:
-    """Sample those of PATHS and write a picture of each. Raises FailedRunError."""
+    """Sample those of PATHS and write a picture of each."""
     # One run lasts longer than the sampling, so that logins are no part of a transaction's picture.
     work = {each.name: each for each in workloads(Sizes(seconds + 3, stage.rows, 64 << 20))}
     work |= {f"{each.name}, before": each for each in workloads(Sizes(0.5, stage.rows, 1 << 20))}
     for path in wanted:
         workload, name = PATHS[path]
-        found = sampled(stage, work[workload], work[f"{workload}, before"], name, seconds)
+        try:
+            found = sampled(stage, work[workload], work[f"{workload}, before"], name, seconds)
+        except FailedRunError as error:
+            print(f"--- {path}: FAILED: {error}", file=sys.stderr)
+            continue
         (out / f"flame-{path}.svg").write_text(draw(found, f"{workload}, through {name}"))
         print(f"--- {path}: {sum(found.values())} samples")
         if top:

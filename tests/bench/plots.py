@@ -19,7 +19,6 @@ from tests.bench.result import Result
 COLOURS = {
     "direct": "#9a9a9a",
     "pgbouncer": "#4c78a8",
-    "pgbouncer, resetting": "#9ecae9",
     "haproxy": "#72b7b2",
     "hoopgate": "#e45756",
     "hoopgate, rules": "#f58518",

@@ -14,7 +14,7 @@ import attrs
 from tests.bench.bars import Fact, Judged, Results, judge
 from tests.bench.gateways import SOURCE
 from tests.bench.result import Result
-from tests.bench.stage import Stage
+from tests.bench.stage import NAMES, Stage
 from tests.bench.workloads import Workload
 
 Figures = dict[str, Any]
@@ -27,7 +27,7 @@ def figures(stage: Stage, work: list[Workload], results: Results, facts: list[Fa
         "machine": machine(),
         "commit": _commit(),
         "settings": settings,
-        "peers": {name: peer.version for name, peer in stage.peers.items()},
+        "peers": {name: peer.version for name, peer in sorted(stage.peers.items(), key=_place)},
         "missing": stage.missing,
         "not_compiled": stage.not_compiled,
         "units": {each.name: each.unit for each in work},
@@ -74,12 +74,12 @@ def _lines(given: Figures) -> Iterator[str]:
         yield f"\n**The core is not compiled**: {given['not_compiled']}"
     judged = judge(results, facts)
     if judged:
-        yield from ("", "## The bar", "", "| figure | median (spread) | bar | |", "|---|---|---|---|")
+        yield from ("", "### The bar", "", "| figure | median (spread) | bar | |", "|---|---|---|---|")
         yield from map(_bar_row, judged)
     for workload, peers in results.items():
         rounds = max(len(found) for found in peers.values())
         unit = given["units"].get(workload, "unit")
-        yield f"\n## {workload} ({rounds} round{'s' * (rounds > 1)})\n"
+        yield f"\n### {workload} ({rounds} round{'s' * (rounds > 1)})\n"
         yield f"| through | {unit}s a second | {' | '.join(COLUMNS)} |"
         yield "|---" * (len(COLUMNS) + 2) + "|"
         for peer, found in peers.items():
@@ -130,6 +130,11 @@ def spread(values: list[float], form: str) -> str:
     if len(values) == 1:
         return middle
     return f"{middle} ({form.format(min(values))}…{form.format(max(values))})"
+
+
+def _place(item: tuple[str, object]) -> int:
+    """Where a peer comes in the order that the stage names them in; other trees come last."""
+    return NAMES.index(item[0]) if item[0] in NAMES else len(NAMES)
 
 
 def _processor() -> str:

@@ -95,7 +95,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the main workloads alone, about three minutes")
     parser.add_argument("--rounds", type=int, help="3, or 2 with --quick")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run that lasts as long as it is let")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each run that lasts as long as it is let")
     parser.add_argument("--rows", type=int, default=1_000_000, help="in the larger tables")
     parser.add_argument("--copy-in", type=int, metavar="MB", help="1024, or 128 with --quick")
     parser.add_argument("--only", action="append", default=[], help="names that begin so (* fits all), or: rest")
@@ -144,9 +144,9 @@ def _run(options: argparse.Namespace, work: list[Workload], directory: Path) -> 
         settings: dict[str, Any] = {"rounds": options.rounds, "seconds": options.seconds, "rows": options.rows}
         given = figures(stage, work, results, found, settings)
         options.out.mkdir(parents=True, exist_ok=True)
+        print(_written(given, results, options.out, "inc" if options.publish else "md"))
         if options.publish:
             flame.pictures(stage, flame.SHOWN, options.out, seconds=FLAMES)
-    print(_written(given, results, options.out, "inc" if options.publish else "md"))
     wrong = [f"failed: {line}" for line in failed + more] + _compared(given, options)
     for line in [*(f"without {name}: {reason}" for name, reason in stage.missing.items()), *wrong]:
         print(line, file=sys.stderr)

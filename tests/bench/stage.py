@@ -104,9 +104,9 @@ def _direct(stage: Stage) -> Peer:
     return Peer("direct", port, f"PostgreSQL {number}", tls_port=port if stage.server.options.tls else 0)
 
 
-def _pgbouncer(stage: Stage, name: str = "pgbouncer", reset: str = "") -> Peer:
+def _pgbouncer(stage: Stage) -> Peer:
     found, port, account = program("pgbouncer"), free_port(), unprivileged()
-    where = place(stage.site.directory, name, account)
+    where = place(stage.site.directory, "pgbouncer", account)
     # What pgbouncer keeps best: the server's own verifier, by which it need not stretch the password at each login.
     secret = stage.server.execute(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{USER}'").strip()
     users = where / "users.txt"
@@ -120,13 +120,12 @@ def _pgbouncer(stage: Stage, name: str = "pgbouncer", reset: str = "") -> Peer:
             os.chown(path, account.uid, account.gid)
     config = filled(
         "pgbouncer.ini", where / "pgbouncer.ini", port=port, upstream=stage.server.port, database=DATABASE,
-        users=users, certificate=certificate, key=key, reset=reset,
+        users=users, certificate=certificate, key=key,
     )  # fmt: skip
     kept = Kept([found, str(config)], log=where / "log", account=account, directory=where)
-    stage.stack.callback(up(kept, port, name).stop)
-    return Peer(
-        name, port, version(found, "--version"), tls_port=port, log=where / "log", pids=lambda: [kept.pid]
-    )  # fmt: skip
+    stage.stack.callback(up(kept, port, "pgbouncer").stop)
+    number = version(found, "--version")
+    return Peer("pgbouncer", port, number, tls_port=port, log=where / "log", pids=lambda: [kept.pid])
 
 
 def _haproxy(stage: Stage) -> Peer:
@@ -168,7 +167,6 @@ TREE_VARIANTS = {"": ("allow", "bench"), "rules": ("policy", "ruled"), "masking"
 _MAKING: dict[str, Making] = {
     "direct": _direct,
     "pgbouncer": _pgbouncer,
-    "pgbouncer, resetting": lambda stage: _pgbouncer(stage, "pgbouncer, resetting", "DISCARD ALL"),
     "haproxy": _haproxy,
     "hoopgate": lambda stage: _ours(stage, "hoopgate", Kind(stage.tree), "bench"),
     "hoopgate, rules": lambda stage: _ours(stage, "hoopgate, rules", Kind(stage.tree, "policy"), "ruled"),

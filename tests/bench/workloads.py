@@ -95,7 +95,7 @@ def _encrypted(sizes: Sizes) -> Iterator[Workload]:
 
 
 def _connections(sizes: Sizes) -> Iterator[Workload]:
-    pooled = ("direct", "pgbouncer", "pgbouncer, resetting", "hoopgate")
+    pooled = ("direct", "pgbouncer", "hoopgate")
     for tls in (False, True):
         again = functools.partial(pgbench.reconnecting, clients=8, seconds=sizes.seconds, tls=tls)
         yield Workload(f"{'TLS: ' * tls}connections, pgbench -C", "connection", pooled, again)
