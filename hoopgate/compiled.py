@@ -55,6 +55,7 @@ MODULES: Final = (
     "hoopgate.policy.sql.condense",
     "hoopgate.policy.sql.shape",
     "hoopgate.policy.standing",
+    "hoopgate.protocols.postgresql.lanes",
     "hoopgate.protocols.postgresql.relay",
     "hoopgate.recorders.chain",
     "hoopgate.recorders.credentials",
@@ -67,6 +68,7 @@ MODULES: Final = (
     "hoopgate.recorders.spoolfile",
     "hoopgate.session",
     "hoopgate.transforms",
+    "hoopgate.wire",
 )
 
 NOTE: Final = Path(__file__).with_name("core.txt")  # setup.py's word on why it compiled nothing

@@ -2,86 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from hoopgate.frames import Frame
 from hoopgate.pauser import Pauser
 from hoopgate.verdicts import ALLOW, Verdict
+from hoopgate.wire import Wire
+
+_ALLOW: Final = ALLOW
 
 
-class Wire(Protocol):
-    """What a lane needs of a codec."""
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Lane(ABC):
+    """Pulls frames from ``wire``, has each judged, and delivers what is made of frame and verdict.
 
-    @property
-    def buffered(self) -> int: ...
-
-    @property
-    def boundary(self) -> bool: ...
-
-    @property
-    def waiting(self) -> bool:
-        """What is buffered cannot be read before the other direction has moved."""
-
-    def receive(self, data: bytes) -> None: ...
-
-    def next_frame(self) -> Frame | None: ...
-
-
-class Clock(Protocol):
-    """The reactor, or what stands for it in a test (twisted.internet.interfaces.IReactorTime)."""
-
-    def callLater(self, delay: float, callable: Callable[..., object]) -> Any: ...  # noqa: A002 - Twisted's word
-
-
-Apply = Callable[[Frame, Verdict], "bytes | Deferred[bytes]"]
-
-
-class Lane:
-    """Pulls frames from ``wire``, has each judged, and delivers what ``apply`` makes of frame and verdict.
-
-    ``inspect`` or ``apply`` may answer with a Deferred: the lane then waits, and reads on from its peer until
-    ``limit`` bytes are buffered (so that a peer that leaves is noticed). ``deliver(data, witnessed)`` gets all that is
-    ready at the end of a turn; ``witnessed`` is what a recording may hold of it. A turn is at most ``turn`` frames;
-    then others have theirs, and the lane goes on by ``clock``. ``moved`` is called after each turn. ``failed`` gets
-    what went wrong; the lane is dead then.
+    A protocol's direction says how, by the methods below. ``inspect`` or ``apply`` may answer with a Deferred: the lane
+    then waits, and reads on from its peer until ``limit`` bytes are buffered (so that a peer that leaves is noticed).
+    A turn is at most ``turn`` frames; then others have theirs, and the lane goes on by ``clock`` (IReactorTime).
     """
 
     __slots__ = (
-        "_again", "_apply", "_clock", "_deliver", "_failed", "_frame", "_full", "_injected", "_inspect", "_judged",
-        "_limit", "_moved", "_out", "_pauser", "_pumping", "_redact", "_rest", "_seen", "_turn", "_waiting", "dead",
-        "wire",
+        "_again", "_clock", "_frame", "_full", "_injected", "_judged", "_limit", "_out", "_pauser", "_pumping", "_rest",
+        "_seen", "_turn", "_waiting", "dead", "wire",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        wire: Wire,
-        *,
-        inspect: Callable[[Frame], Verdict | Deferred[Verdict]],
-        apply: Apply,
-        deliver: Callable[[bytes, bytes], None],
-        failed: Callable[[Failure], None],
-        pauser: Pauser,
-        limit: int,
-        clock: Clock,
-        turn: int,
-        redact: Callable[[Frame, bytes], bytes] | None = None,
-        moved: Callable[[], None] | None = None,
-    ) -> None:
+    def __init__(self, wire: Wire, pauser: Pauser, *, limit: int, clock: Any, turn: int) -> None:
         self.wire = wire
-        self._inspect = inspect
-        self._apply = apply
-        self._deliver = deliver
-        self._failed = failed
         self._pauser = pauser
         self._limit = limit
         self._clock = clock
         self._turn = turn
-        self._redact = redact
-        self._moved = moved
         self._out: list[bytes] = []
         self._seen: list[bytes] | None = None  # what a recording may hold of _out, where it is not the same
         self._injected: list[bytes] | None = None
@@ -93,6 +48,34 @@ class Lane:
         self._again = False  # somebody asked for more in the midst of a turn
         self._full = False
         self.dead = False
+
+    # --- what a direction does
+
+    @abstractmethod
+    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        """Judge a frame."""
+
+    @abstractmethod
+    def apply(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
+        """What goes on of a frame with this verdict."""
+
+    @abstractmethod
+    def deliver(self, data: bytes, witnessed: bytes) -> None:
+        """Pass on what is ready at the end of a turn; ``witnessed`` is what a recording may hold of it."""
+
+    @abstractmethod
+    def failed(self, failure: Failure) -> None:
+        """Something went wrong; the lane is dead."""
+
+    @abstractmethod
+    def moved(self) -> None:
+        """A turn has ended."""
+
+    def redacted(self, frame: Frame, data: bytes) -> bytes:
+        """What a recording may hold of ``data``, which goes on for ``frame``; the same object if all of it."""
+        return data
+
+    # --- what others do with it
 
     @property
     def waiting(self) -> bool:
@@ -137,19 +120,11 @@ class Lane:
             finally:
                 self._pumping = False
         # A message that is being collected must go on growing (its own limit bounds it); what waits must not.
-        full = (
-            not self.dead
-            and (self._waiting is not None or self._rest is not None or self.wire.waiting)
-            and self.wire.buffered > self._limit
-        )
-        if full is not self._full:
-            self._full = full
-            if full:
-                self._pauser.pause("buffer")
-            else:
-                self._pauser.resume("buffer")
-        if self._moved is not None and not self.dead:
-            self._moved()
+        stuck = self._waiting is not None or self._rest is not None or self.wire.waiting
+        if stuck or self._full:
+            self._press(stuck and not self.dead and self.wire.buffered > self._limit)
+        if not self.dead:
+            self.moved()
 
     def stop(self) -> None:
         """Judge and deliver nothing more."""
@@ -159,8 +134,18 @@ class Lane:
             rest.cancel()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            waiting.addErrback(lambda failure: None)  # nobody is left to hear of it
+            waiting.addErrback(_unheard)
             waiting.cancel()
+
+    # --- within
+
+    def _press(self, full: bool) -> None:
+        if full and not self._full:
+            self._full = True
+            self._pauser.pause("buffer")
+        elif self._full and not full:
+            self._full = False
+            self._pauser.resume("buffer")
 
     def _move(self) -> None:
         """One turn, in which what is delivered may let more move."""
@@ -180,7 +165,7 @@ class Lane:
 
     def _frames(self, left: int) -> int:
         """Judge at most ``left`` frames; returns how many more this turn may have."""
-        wire, inspect = self.wire, self._inspect
+        wire = self.wire
         while not self.dead:
             if self._injected is not None and wire.boundary:
                 self._emit_injected()
@@ -190,15 +175,15 @@ class Lane:
             if frame is None:
                 break
             left -= 1
-            verdict = inspect(frame)
-            if verdict is ALLOW or not isinstance(verdict, Deferred):
+            verdict = self.inspect(frame)
+            if verdict is _ALLOW or not isinstance(verdict, Deferred):
                 self._applied(frame, verdict)
             else:
                 self._await(verdict, frame, judged=False)
         return left
 
     def _applied(self, frame: Frame, verdict: Verdict) -> None:
-        data = self._apply(frame, verdict)
+        data = self.apply(frame, verdict)
         if isinstance(data, bytes):
             self._emit(frame, data)
         else:
@@ -230,12 +215,11 @@ class Lane:
     def _emit(self, frame: Frame, data: bytes) -> None:
         if not data:
             return
-        if self._redact is not None:
-            seen = self._redact(frame, data)
-            if seen is not data and self._seen is None:
-                self._seen = self._out.copy()
-            if self._seen is not None:
-                self._seen.append(seen)
+        seen = self.redacted(frame, data)
+        if seen is not data and self._seen is None:
+            self._seen = self._out.copy()
+        if self._seen is not None:
+            self._seen.append(seen)
         self._out.append(data)
 
     def _put(self, data: bytes) -> None:
@@ -253,8 +237,12 @@ class Lane:
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         self._seen = None
-        self._deliver(data, data if seen is None else b"".join(seen))
+        self.deliver(data, data if seen is None else b"".join(seen))
 
     def _die(self, failure: Failure) -> None:
         self.dead = True
-        self._failed(failure)
+        self.failed(failure)
+
+
+def _unheard(failure: Failure) -> None:
+    """Nobody is left to hear of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import define
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
@@ -16,25 +16,33 @@ from hoopgate.frames import Frame, Opaque
 from hoopgate.lane import Lane
 from hoopgate.pauser import Pauser
 from hoopgate.verdicts import ALLOW, Verdict
+from hoopgate.wire import Wire
 
 
-@define
-class Letters:
-    """A wire on which every byte is a frame; ``holds_back`` keeps the last so many in the buffer."""
+class Letters(Wire):
+    """A wire on which every byte is a frame."""
 
-    buffer: deque[int] = field(factory=deque)
-    boundary: bool = True
-    waiting: bool = False
+    def __init__(self) -> None:
+        self.letters: deque[int] = deque()
+        self.open = True
 
     @property
     def buffered(self) -> int:
-        return len(self.buffer)
+        return len(self.letters)
+
+    @property
+    def boundary(self) -> bool:
+        return self.open
+
+    @property
+    def waiting(self) -> bool:
+        return False
 
     def receive(self, data: bytes) -> None:
-        self.buffer.extend(data)
+        self.letters.extend(data)
 
     def next_frame(self) -> Frame | None:
-        return Opaque(bytes([self.buffer.popleft()])) if self.buffer else None
+        return Opaque(bytes([self.letters.popleft()])) if self.letters else None
 
 
 class Reactor(Clock):
@@ -62,24 +70,43 @@ class Peer:
         self.paused = False
 
 
+class Letter(Lane):
+    """Says of each frame what ``judge`` does, and keeps what it delivers."""
+
+    def __init__(self, rig: Rig, wire: Letters, pauser: Pauser, limit: int, turn: int) -> None:
+        super().__init__(wire, pauser, limit=limit, clock=rig.clock, turn=turn)
+        self.rig = rig
+
+    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        return self.rig.judge(frame)
+
+    def apply(self, frame: Frame, verdict: Verdict) -> bytes:
+        return frame.raw
+
+    def deliver(self, data: bytes, witnessed: bytes) -> None:
+        self.rig.delivered.append(data)
+        self.rig.witnessed.append(witnessed)
+
+    def failed(self, failure: Failure) -> None:
+        self.rig.failures.append(failure)
+
+    def moved(self) -> None:
+        self.rig.turns += 1
+
+    def redacted(self, frame: Frame, data: bytes) -> bytes:
+        return b"*" if data == b"s" else data
+
+
 class Rig:
-    def __init__(
-        self, inspect: Callable[[Frame], Verdict | Deferred[Verdict]], limit: int = 10, turn: int = 100
-    ) -> None:
+    def __init__(self, judge: Callable[[Frame], Verdict | Deferred[Verdict]], limit: int = 10, turn: int = 100) -> None:
+        self.judge = judge
         self.clock = Reactor()
         self.wire, self.peer = Letters(), Peer()
         self.delivered: list[bytes] = []
         self.witnessed: list[bytes] = []
         self.failures: list[Failure] = []
-        self.lane = Lane(
-            self.wire, inspect=inspect, apply=lambda frame, verdict: frame.raw, deliver=self.deliver,
-            failed=self.failures.append, pauser=Pauser(self.peer), limit=limit, clock=self.clock, turn=turn,
-            redact=lambda frame, data: b"*" if data == b"s" else data,
-        )  # fmt: skip
-
-    def deliver(self, data: bytes, witnessed: bytes) -> None:
-        self.delivered.append(data)
-        self.witnessed.append(witnessed)
+        self.turns = 0
+        self.lane = Letter(self, self.wire, Pauser(self.peer), limit, turn)
 
     @property
     def out(self) -> bytes:
@@ -164,11 +191,11 @@ def test_a_stopped_lane_ignores_the_verdict_that_was_out() -> None:
 
 def test_what_is_injected_waits_for_a_boundary() -> None:
     rig = Rig(lambda frame: ALLOW)
-    rig.wire.boundary = False
+    rig.wire.open = False
     rig.lane.inject(b"!")
     rig.lane.receive(b"a")
     assert rig.out == b"a"
-    rig.wire.boundary = True
+    rig.wire.open = True
     rig.lane.receive(b"b")
     assert rig.out == b"a!b"
 

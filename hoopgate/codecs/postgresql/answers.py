@@ -10,6 +10,7 @@ from hoopgate.codecs.postgresql.framer import NOTHING, PASS, ROWS, Framer, table
 from hoopgate.codecs.postgresql.owed import DONE, FAIL, KEEP, Owed
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.frames import Columns, Frame, Notice, Opaque, Reply, Rows
+from hoopgate.wire import Wire
 
 if TYPE_CHECKING:
     from hoopgate.config.model import Limits
@@ -51,7 +52,7 @@ class RowSplicer(Protocol):
         """What is still held back when the result ends."""
 
 
-class Answers:
+class Answers(Wire):
     """Bytes from the target to frames, judged frames to bytes for the client.
 
     ``hint``: what we put before the client's application_name on the target; it is taken off again here. ``replies``:
@@ -59,11 +60,10 @@ class Answers:
     Opaque.
     """
 
-    __slots__ = ("_framer", "_from", "_hint", "_next", "_replies", "_splicer", "_to", "conversation", "waiting")
+    __slots__ = ("_framer", "_from", "_hint", "_next", "_replies", "_splicer", "_to", "conversation")
 
     def __init__(self, conversation: Conversation, limits: Limits, *, hint: str = "", replies: bool = True) -> None:
         self.conversation = conversation
-        self.waiting = False  # nothing here ever waits for the client's direction
         self._hint = hint.encode()
         self._replies = replies
         self._framer = Framer(_ALL_READ, whole=limits.row, large=limits.row, largest=limits.message, limit="limits.row")
@@ -80,6 +80,11 @@ class Answers:
     def boundary(self) -> bool:
         """A message of our own may be put here."""
         return self._from < 0 and self._splicer is None and self._framer.boundary
+
+    @property
+    def waiting(self) -> bool:
+        """Nothing here ever waits for the client's direction."""
+        return False
 
     def receive(self, data: bytes) -> None:
         self._framer.receive(data)

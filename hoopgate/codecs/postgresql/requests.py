@@ -19,6 +19,7 @@ from hoopgate.codecs.postgresql.reading import REFUSED_NAME, Reading, wire_name
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.frames import BIND, CALL, EXECUTE, PREPARE, SIMPLE, Frame, Input, Opaque, Statement
 from hoopgate.verdicts import Block
+from hoopgate.wire import Wire
 
 if TYPE_CHECKING:
     from hoopgate.config.model import Limits
@@ -42,7 +43,7 @@ class Control(Opaque):
     __slots__ = ()
 
 
-class Requests:
+class Requests(Wire):
     """Bytes from the client to frames, judged frames to bytes for the target."""
 
     __slots__ = (

@@ -15,26 +15,18 @@ from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.answers import Answers
 from hoopgate.codecs.postgresql.conversation import Conversation
 from hoopgate.codecs.postgresql.question import ABORTED, Question
-from hoopgate.codecs.postgresql.requests import Control, Requests
-from hoopgate.codecs.postgresql.rows import splicer
-from hoopgate.errors import HoopgateError, LimitError, QuestionError, RecordingError, RemoteProtocolError
-from hoopgate.frames import PREPARE, SIMPLE, Columns, Frame, Notice, Opaque, Reply, Statement
+from hoopgate.codecs.postgresql.requests import Requests
+from hoopgate.errors import LimitError, QuestionError, RecordingError, RemoteProtocolError
+from hoopgate.frames import Reply, Statement
 from hoopgate.guards.approval import Holding
-from hoopgate.lane import Lane
 from hoopgate.pauser import Pauser, Throttle
+from hoopgate.protocols.postgresql.lanes import AnswersLane, RequestsLane
 from hoopgate.protocols.postgresql.target import TargetConnection
-from hoopgate.recorders.events import recordable_query
-from hoopgate.recorders.redact import recordable, redact_statement
 from hoopgate.session import Rows, Session
-from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
+from hoopgate.verdicts import Hold, Verdict
 
 log = Logger()
-READING = (
-    "SELECT pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('standard_conforming_strings')"
-)
-FATAL = ("FATAL", "PANIC")  # severities after which the target closes
 GOODBYE = "the client ended the session"
-CLIENT, TARGET = 0, 1  # directions in a recording: from the client, from the target
 
 
 class Relay:
@@ -44,8 +36,8 @@ class Relay:
     """
 
     __slots__ = (
-        "_answers_wire", "_chain", "_client", "_fatal", "_holding", "_idle_waiters", "_leave", "_leaving", "_moved",
-        "_requests_wire", "_session", "_target", "answers", "conversation", "requests",
+        "_chain", "_client", "_holding", "_idle_waiters", "_leave", "_leaving", "_moved", "_requests_wire", "_target",
+        "answers", "conversation", "fatal", "requests", "session",
     )  # fmt: skip
 
     def __init__(
@@ -61,50 +53,25 @@ class Relay:
         leave: Callable[[], None],
     ) -> None:
         assert target.login is not None
-        self._session = session
+        self.session = session
         self._client = client
         self._target = target
         self._chain = requests_chain
         self._leave = leave
         limits = session.config.limits
         self._moved: list[int] = session.gateway.metrics.bytes.moved
-        login = target.login
-        self.conversation = Conversation(login.parameters, login.status, watching=watching)
-        requests = Requests(self.conversation, limits)
-        replies = bool(answers_chain.wanted(Reply))
-        answers = Answers(self.conversation, limits, hint=hint, replies=replies)
-        self._requests_wire, self._answers_wire = requests, answers
+        self.conversation = Conversation(target.login.parameters, target.login.status, watching=watching)
         transport: Any = target.transport
         client_pauser, target_pauser = Pauser(client), Pauser(transport)
-        self.requests = Lane(
-            requests,
-            inspect=self._inspect_request,
-            apply=self._apply_request,
-            deliver=self._to_target,
-            failed=self._client_failed,
-            pauser=client_pauser,
-            limit=limits.buffer,
-            clock=session.gateway.clock,
-            turn=limits.turn,
-            redact=_redact,
-        )
-        self.answers = Lane(
-            answers,
-            inspect=answers_chain.inspect,
-            apply=self._apply_answer,
-            deliver=self._to_client,
-            failed=self._target_failed,
-            pauser=target_pauser,
-            limit=limits.buffer,
-            clock=session.gateway.clock,
-            turn=limits.turn,
-            moved=self._answers_moved,
-        )
+        self._requests_wire = Requests(self.conversation, limits)
+        self.requests = RequestsLane(self, self._requests_wire, requests_chain, transport, client_pauser, limits)
+        wire = Answers(self.conversation, limits, hint=hint, replies=bool(answers_chain.wanted(Reply)))
+        self.answers = AnswersLane(self, wire, answers_chain, client, target_pauser, limits)
         client.registerProducer(Throttle(target_pauser, "client is slow"), True)
         transport.registerProducer(Throttle(client_pauser, "target is slow"), True)
         self._idle_waiters: list[Callable[[], None]] = []
         self._leaving = False  # the client has said goodbye; the target answers what came before
-        self._fatal = ""  # the SQLSTATE with which the target has ended the session
+        self.fatal = ""  # the SQLSTATE with which the target has ended the session
         self._holding: Holding | None = None  # made for the first hold
         session.attach(self)
 
@@ -115,11 +82,11 @@ class Relay:
             self.client_received(early)
 
     def client_received(self, data: bytes) -> None:
-        self._session.active = True
+        self.session.active = True
         self.requests.receive(data)
 
     def client_lost(self) -> None:
-        self._session.end(GOODBYE if self._leaving else "the client disconnected", sqlstate="")
+        self.session.end(GOODBYE if self._leaving else "the client disconnected", sqlstate="")
 
     def notice(self, text: str, hint: str) -> None:
         """Tell the client something, between two of the target's messages."""
@@ -148,7 +115,7 @@ class Relay:
         if self.requests.dead or conversation.copy_in or aborted:
             return fail(QuestionError("the session cannot be asked in its present state", aborted=aborted))
         answer: Deferred[Rows] = Deferred()
-        clock = self._session.gateway.clock
+        clock = self.session.gateway.clock
 
         def fire(result: Any) -> None:
             if not answer.called:
@@ -214,7 +181,7 @@ class Relay:
 
     def policy_changed(self) -> None:
         """From the next result on, rows are watched if any mask is in force now."""
-        session = self._session
+        session = self.session
         self.conversation.watching = bool(session.engine.masks(session.identity, session.target))
 
     @property
@@ -226,146 +193,62 @@ class Relay:
         """Withdraw what is held. False: nothing is."""
         return self._holding is not None and self._holding.cancel()
 
-    # --- requests
-
-    def _inspect_request(self, frame: Frame) -> Verdict | Deferred[Verdict]:
-        if isinstance(frame, Statement) and self._requests_wire.unsure(frame):
-            return self._read_again(frame).addCallback(lambda _: self._chain.inspect(frame))
-        return self._chain.inspect(frame)
-
-    def _read_again(self, frame: Statement) -> Deferred[None]:
-        def failed(failure: Failure) -> None:
-            failure.trap(QuestionError)
-            self._requests_wire.read_again(frame, ())
-
-        return self.ask(READING).addCallbacks(lambda rows: self._requests_wire.read_again(frame, rows[0]), failed)
-
-    def _apply_request(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
-        if verdict is ALLOW:
-            data = self._requests_wire.forward(frame)
-            return self._goodbye(data) if data[:1] == b"X" and isinstance(frame, Control) else data
-        if isinstance(verdict, Rewrite):
-            if isinstance(frame, Statement) and isinstance(verdict.frame, Statement):
-                verdict.frame.number = frame.number
-            return self._requests_wire.forward(verdict.frame)
-        if not isinstance(frame, Statement):
-            raise HoopgateError(f"{verdict!r} for a frame that is no statement")
-        if isinstance(verdict, Hold):
-            return self._hold(frame, verdict)
-        if isinstance(verdict, Block):
-            return self._refuse(frame, verdict)
-        raise HoopgateError(f"{verdict!r} for a statement")
-
-    def _goodbye(self, data: bytes) -> bytes:
-        """Terminate. What the client sent before it is still answered; the target closes after that."""
+    def goodbye(self) -> bool:
+        """The client leaves. True if something is still to be answered, after which the target closes."""
         self._leaving = True
         if not self.conversation.idle:
-            return data
-        self._session.gateway.clock.callLater(0, self._session.end, GOODBYE, sqlstate="")
-        return b""
+            return True
+        self.session.gateway.clock.callLater(0, self.session.end, GOODBYE, sqlstate="")
+        return False
 
-    def _hold(self, frame: Statement, hold: Hold) -> Deferred[bytes]:
-        rewritten = hold.frame if isinstance(hold.frame, Statement) else frame
-
-        def ended(verdict: Verdict | None) -> Any:
-            if verdict is not None:
-                return self._apply_request(rewritten, verdict)
-            again = self._inspect_request(frame)  # the policy changed meanwhile, so all is asked again
-            if isinstance(again, Deferred):
-                return again.addCallback(lambda answer: self._apply_request(frame, answer))
-            return self._apply_request(frame, again)
-
+    def hold(self, frame: Statement, hold: Hold) -> Deferred[Verdict | None]:
+        """Wait for people: a verdict, or None where all must be asked again."""
         if self._holding is None:
-            self._holding = Holding(self._session, self)
-        return self._holding.hold(rewritten, hold).addCallback(ended)
+            self._holding = Holding(self.session, self)
+        return self._holding.hold(frame, hold)
 
-    def _refuse(self, frame: Statement, block: Block) -> bytes:
-        fields = {"rule": block.rule, "reason": block.reason, "phase": frame.phase.value}
-        if frame.fault is not None or frame.phase is PREPARE:  # no `statement` event tells of it
-            fields["text"] = redact_statement(frame.text)
-        self._session.event("refused", **fields)
-        error = messages.error_response(
-            sqlstate=block.sqlstate,
-            message=block.reason,
-            detail=f'Refused by rule "{block.rule}".',
-            hint=block.hint,
-            encoding=self.client_encoding,
-        )
-        return self._requests_wire.refuse(frame, error, block.rule)
-
-    def _to_target(self, data: bytes, witnessed: bytes) -> None:
-        if self._record(CLIENT, witnessed):
-            self._target.transport.write(data)  # type: ignore[union-attr]
-
-    # --- answers
-
-    def _apply_answer(self, frame: Frame, verdict: Verdict) -> bytes:
-        if isinstance(frame, (Opaque, Reply)) and verdict is ALLOW:
-            return frame.raw
-        if isinstance(frame, Columns):
-            if isinstance(verdict, Mask):
-                self._answers_wire.judged(splicer(verdict.plan, frame, self._session.config.limits.row))
-            elif verdict is ALLOW or isinstance(verdict, Rewrite):
-                self._answers_wire.judged(None)
-        elif isinstance(frame, Notice) and frame.error and frame.fields.get("V") in FATAL:
-            self._fatal = frame.fields.get("C", "?")
-        if verdict is ALLOW or isinstance(verdict, Mask):
-            return frame.raw
-        if isinstance(verdict, Rewrite):
-            return verdict.frame.raw
-        reason = verdict.reason if isinstance(verdict, Block) else "an answer cannot be held"
-        raise HoopgateError(reason)
-
-    def _answers_moved(self) -> None:
+    def answers_moved(self) -> None:
         """What waited for the target may go on. Also after a late verdict: its answers move without new bytes."""
         if self._idle_waiters and self.conversation.idle:
             waiters, self._idle_waiters = self._idle_waiters, []
             for waiter in waiters:
                 waiter()
-        if self._requests_wire.waiting:
+        if self.requests.wire.waiting:
             self.requests.pump()
-
-    def _to_client(self, data: bytes, witnessed: bytes) -> None:
-        if self._record(TARGET, witnessed):
-            self._client.write(data)
 
     # --- the end
 
-    def _record(self, direction: int, data: bytes) -> bool:
-        recording = self._session.recording
+    def record(self, direction: int, data: bytes) -> bool:
+        """Append what is about to be forwarded. False: it must not be."""
+        recording = self.session.recording
         if recording is None:
             return False
         try:
             recording.data(direction, data)
         except RecordingError as error:
-            self._session.unrecorded(error)
+            self.session.unrecorded(error)
             return False
         self._moved[direction] += len(data)
         return True
 
-    def _client_failed(self, failure: Failure) -> None:
-        self._broken(failure, "the client broke the protocol")
-
-    def _target_failed(self, failure: Failure) -> None:
-        self._broken(failure, "the target broke the protocol")
-
-    def _broken(self, failure: Failure, whose: str) -> None:
+    def broken(self, failure: Failure, whose: str) -> None:
+        """A lane died of ``failure``, so the session ends; ``whose`` fault it is, if it was the protocol."""
         error = failure.value
         if isinstance(error, RemoteProtocolError):
-            self._session.end(f"{whose}: {error}", sqlstate=error.sqlstate, rule="protocol")
+            self.session.end(f"{whose}: {error}", sqlstate=error.sqlstate, rule="protocol")
         elif isinstance(error, LimitError):
-            self._session.end(str(error), sqlstate="54000", rule=error.limit)
+            self.session.end(str(error), sqlstate="54000", rule=error.limit)
         else:
-            log.failure("session {session} failed", failure, session=self._session.id)
-            self._session.end("the gateway failed", sqlstate="XX000", rule="internal")
+            log.failure("session {session} failed", failure, session=self.session.id)
+            self.session.end("the gateway failed", sqlstate="XX000", rule="internal")
 
     def _target_lost(self, reason: Failure) -> None:
         if self._leaving:
-            self._session.end(GOODBYE, sqlstate="")
-        elif self._fatal:  # its own words have reached the client
-            self._session.end(f"the target ended the session (SQLSTATE {self._fatal})", sqlstate="")
+            self.session.end(GOODBYE, sqlstate="")
+        elif self.fatal:  # its own words have reached the client
+            self.session.end(f"the target ended the session (SQLSTATE {self.fatal})", sqlstate="")
         else:
-            self._session.end("the target closed the connection", sqlstate="08006")
+            self.session.end("the target closed the connection", sqlstate="08006")
 
     def close(self, reason: str, sqlstate: str, rule: str) -> None:
         """Let go of everything; no step's fault keeps the others from being done."""
@@ -376,7 +259,7 @@ class Relay:
             self.answers.stop,
             partial(self._withdraw, reason),
             partial(self._chain.closed, reason),
-            partial(self._target.terminate, self._session.gateway.clock),
+            partial(self._target.terminate, self.session.gateway.clock),
             self._unregister,
             last_words,
             self._leave,
@@ -384,7 +267,7 @@ class Relay:
             try:
                 step()
             except Exception:
-                log.failure("session {session} did not end cleanly", session=self._session.id)
+                log.failure("session {session} did not end cleanly", session=self.session.id)
 
     def _withdraw(self, reason: str) -> None:
         if self._holding is not None:
@@ -410,12 +293,3 @@ class Relay:
 
 def _nothing() -> None:
     """Nothing can be said in the middle of a message."""
-
-
-def _redact(frame: Frame, data: bytes) -> bytes:
-    if isinstance(frame, Statement):
-        if frame.phase is SIMPLE and data is frame.raw:
-            return recordable_query(data, frame.text)
-        if frame.phase is SIMPLE or frame.phase is PREPARE:
-            return recordable(data)
-    return data

@@ -1,0 +1,181 @@
+"""The two lanes of a relay: what the client asks on its way to the target, and the answers on their way back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from hoopgate.chain import Chain
+from hoopgate.codecs.postgresql import messages
+from hoopgate.codecs.postgresql.answers import Answers
+from hoopgate.codecs.postgresql.requests import Control, Requests
+from hoopgate.codecs.postgresql.rows import splicer
+from hoopgate.errors import HoopgateError, QuestionError
+from hoopgate.frames import PREPARE, SIMPLE, Columns, Frame, Notice, Statement
+from hoopgate.lane import Lane
+from hoopgate.pauser import Pauser
+from hoopgate.recorders.events import recordable_query
+from hoopgate.recorders.redact import recordable, redact_statement
+from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
+
+if TYPE_CHECKING:
+    from hoopgate.config.model import Limits
+    from hoopgate.protocols.postgresql.relay import Relay
+
+_ALLOW: Final = ALLOW
+READING: Final = (
+    "SELECT pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('standard_conforming_strings')"
+)
+FATAL: Final = ("FATAL", "PANIC")  # severities after which the target closes
+CLIENT: Final = 0  # directions in a recording: from the client...
+TARGET: Final = 1  # ...and from the target
+
+
+class RequestsLane(Lane):
+    """From the client; ``transport`` is the target's."""
+
+    __slots__ = ("_chain", "_relay", "_requests", "_transport")
+
+    def __init__(
+        self, relay: Relay, wire: Requests, chain: Chain, transport: Any, pauser: Pauser, limits: Limits
+    ) -> None:
+        super().__init__(wire, pauser, limit=limits.buffer, clock=relay.session.gateway.clock, turn=limits.turn)
+        self._relay = relay
+        self._requests = wire
+        self._chain = chain
+        self._transport = transport
+
+    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        """Ask the guards; where its text may not be read as it was, read it again first."""
+        if isinstance(frame, Statement) and self._requests.unsure(frame):
+            return self._read_again(frame).addCallback(lambda _: self._chain.inspect(frame))
+        return self._chain.inspect(frame)
+
+    def apply(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
+        """Forward, hold or refuse."""
+        if verdict is _ALLOW:
+            data = self._requests.forward(frame)
+            if isinstance(frame, Control) and data[:1] == b"X" and not self._relay.goodbye():
+                return b""
+            return data
+        if isinstance(verdict, Rewrite):
+            if isinstance(frame, Statement) and isinstance(verdict.frame, Statement):
+                verdict.frame.number = frame.number
+            return self._requests.forward(verdict.frame)
+        if not isinstance(frame, Statement):
+            raise HoopgateError(f"{verdict!r} for a frame that is no statement")
+        if isinstance(verdict, Hold):
+            return self._hold(frame, verdict)
+        if isinstance(verdict, Block):
+            return self._refuse(frame, verdict)
+        raise HoopgateError(f"{verdict!r} for a statement")
+
+    def redacted(self, frame: Frame, data: bytes) -> bytes:
+        """Without password literals."""
+        if isinstance(frame, Statement):
+            if frame.phase is SIMPLE and data is frame.raw:
+                return recordable_query(data, frame.text)
+            if frame.phase is SIMPLE or frame.phase is PREPARE:
+                return recordable(data)
+        return data
+
+    def deliver(self, data: bytes, witnessed: bytes) -> None:
+        """Record, then send."""
+        if self._relay.record(CLIENT, witnessed):
+            self._transport.write(data)
+
+    def failed(self, failure: Failure) -> None:
+        """The session ends."""
+        self._relay.broken(failure, "the client broke the protocol")
+
+    def moved(self) -> None:
+        """Nobody waits for the client but here."""
+
+    def _read_again(self, frame: Statement) -> Deferred[None]:
+        def failed(failure: Failure) -> None:
+            failure.trap(QuestionError)
+            self._requests.read_again(frame, ())
+
+        return self._relay.ask(READING).addCallbacks(lambda rows: self._requests.read_again(frame, rows[0]), failed)
+
+    def _hold(self, frame: Statement, hold: Hold) -> Deferred[bytes]:
+        rewritten = hold.frame if isinstance(hold.frame, Statement) else frame
+        rewritten.number = frame.number
+
+        def ended(verdict: Verdict | None) -> Any:
+            if verdict is not None:
+                return self.apply(rewritten, verdict)
+            again = self.inspect(frame)  # the policy changed meanwhile, so all is asked again
+            if isinstance(again, Deferred):
+                return again.addCallback(lambda answer: self.apply(frame, answer))
+            return self.apply(frame, again)
+
+        return self._relay.hold(rewritten, hold).addCallback(ended)
+
+    def _refuse(self, frame: Statement, block: Block) -> bytes:
+        session = self._relay.session
+        fields = {"rule": block.rule, "reason": block.reason, "phase": frame.phase.value}
+        if frame.fault is not None or frame.phase is PREPARE:  # no `statement` event tells of it
+            fields["text"] = redact_statement(frame.text)
+        session.event("refused", **fields)
+        error = messages.error_response(
+            sqlstate=block.sqlstate,
+            message=block.reason,
+            detail=f'Refused by rule "{block.rule}".',
+            hint=block.hint,
+            encoding=self._relay.client_encoding,
+        )
+        return self._requests.refuse(frame, error, block.rule)
+
+
+class AnswersLane(Lane):
+    """From the target; ``transport`` is the client's."""
+
+    __slots__ = ("_answers", "_chain", "_relay", "_transport")
+
+    def __init__(
+        self, relay: Relay, wire: Answers, chain: Chain, transport: Any, pauser: Pauser, limits: Limits
+    ) -> None:
+        super().__init__(wire, pauser, limit=limits.buffer, clock=relay.session.gateway.clock, turn=limits.turn)
+        self._relay = relay
+        self._answers = wire
+        self._chain = chain
+        self._transport = transport
+
+    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        """Ask the guards."""
+        return self._chain.inspect(frame)
+
+    def apply(self, frame: Frame, verdict: Verdict) -> bytes:
+        """Let it pass, and mask the rows that follow."""
+        if isinstance(frame, Columns):
+            self._open(frame, verdict)
+        elif isinstance(frame, Notice) and frame.error and frame.fields.get("V") in FATAL:
+            self._relay.fatal = frame.fields.get("C", "?")
+        if verdict is _ALLOW or isinstance(verdict, Mask):
+            return frame.raw
+        if isinstance(verdict, Rewrite):
+            return verdict.frame.raw
+        reason = verdict.reason if isinstance(verdict, Block) else "an answer cannot be held"
+        raise HoopgateError(reason)
+
+    def deliver(self, data: bytes, witnessed: bytes) -> None:
+        """Record, then send."""
+        if self._relay.record(TARGET, witnessed):
+            self._transport.write(data)
+
+    def failed(self, failure: Failure) -> None:
+        """The session ends."""
+        self._relay.broken(failure, "the target broke the protocol")
+
+    def moved(self) -> None:
+        """Requests may have waited for it."""
+        self._relay.answers_moved()
+
+    def _open(self, frame: Columns, verdict: Verdict) -> None:
+        if isinstance(verdict, Mask):
+            self._answers.judged(splicer(verdict.plan, frame, self._relay.session.config.limits.row))
+        elif verdict is _ALLOW or isinstance(verdict, Rewrite):
+            self._answers.judged(None)
