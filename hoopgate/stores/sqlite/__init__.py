@@ -27,6 +27,7 @@ from hoopgate.stores.records import (
     Vote,
 )
 from hoopgate.stores.sqlite import changes, requests, schema, sessions, tokens
+from hoopgate.stores.sqlite.writing import Writer
 
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ class SqliteStore:
         self._path = path
         self._reactor = reactor
         self._pool: Any = None
+        self._writer: Writer | None = None
         self._under_way: set[Deferred[Any]] = set()
 
     def start(self) -> Deferred[None]:
@@ -69,6 +71,7 @@ class SqliteStore:
             cp_reactor=self._reactor, cp_min=1, cp_max=THREADS, cp_noisy=False, cp_openfun=_open,
         )  # fmt: skip
         self._pool.start()
+        self._writer = Writer(self._pool)
         return self._write(schema.migrate).addErrback(self._not_started)
 
     def _not_started(self, failure: Failure) -> Deferred[None]:
@@ -84,22 +87,22 @@ class SqliteStore:
         return closed
 
     def _write(self, work: Callable[..., T], *args: object) -> Deferred[T]:
-        return self._run("BEGIN IMMEDIATE", work, args)
+        writer = self._writer
+        return self._run(lambda: cast(Writer, writer).write(work, args))  # there is one wherever there is a pool
 
     def _read(self, work: Callable[..., T], *args: object) -> Deferred[T]:
-        return self._run("BEGIN", work, args)
+        def transaction(connection: sqlite3.Connection) -> T:
+            connection.execute("BEGIN")
+            return work(connection, *args)
 
-    def _run(self, begin: str, work: Callable[..., T], args: tuple[object, ...]) -> Deferred[T]:
+        return self._run(lambda: self._pool.runWithConnection(transaction))
+
+    def _run(self, start: Callable[[], Deferred[T]]) -> Deferred[T]:
         if self._pool is None:
             return fail(StoreError("the store is closed"))
         if len(self._under_way) >= UNDER_WAY:
             return fail(StoreError("the store has too much to do"))
-
-        def transaction(connection: sqlite3.Connection) -> T:
-            connection.execute(begin)
-            return work(connection, *args)
-
-        done: Deferred[T] = self._pool.runWithConnection(transaction)
+        done = start()
         self._under_way.add(done)
         return done.addBoth(self._finished, done)
 
