@@ -61,8 +61,6 @@ MODULES: Final = (
     "hoopgate.recorders.credentials",
     "hoopgate.recorders.events",
     "hoopgate.recorders.fields",
-    "hoopgate.recorders.format",
-    "hoopgate.recorders.lexer",
     "hoopgate.recorders.recording",
     "hoopgate.recorders.redact",
     "hoopgate.recorders.spoolfile",

@@ -85,8 +85,7 @@ class SpoolFile:
         mapping = self._map
         start = at - self._base
         stop = end - self._base
-        mapping[start + 1 : stop - _TAG] = content
-        mapping[stop - _TAG : stop] = tag
+        mapping[start + 1 : stop] = content + tag
         mapping[start] = _MARK_BYTE
         self.at = end
 
