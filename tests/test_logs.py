@@ -11,9 +11,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from twisted.logger import Logger, LogLevel
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.logger import Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 
+from hoopgate import logs
 from hoopgate.logs import JsonObserver, redact
 
 TOKEN = jwt.encode({"sub": "ada"}, "k" * 32, algorithm="HS256")
@@ -136,3 +139,31 @@ def test_fields_of_every_line_and_lines_of_others() -> None:
     observer({"log_level": LogLevel.info, "log_time": 0.0, "log_format": "here"})
     observer.write('{"message": "elsewhere"}\n')
     assert [json.loads(line).get("worker") for line in out.getvalue().splitlines()] == [2, None]
+
+
+PIECES = [
+    "eyJhbGciOi", ".eyJzdWIi", "hgt_abcdef", "-----BEGIN PRIVATE KEY-----", "Bearer ", "bas\u0131c ", "BASIC abcdefgh",
+    "://", "u:p", "@", "pa\u017f\u017fword=x", "passwd: y", "PASSWORD='z'", " ", "abcdefghij", "\u212a",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_no_secret_is_passed_over_by_the_quick_look(text: str) -> None:
+    assert redact(text) == logs._SECRETS.sub(logs.REDACTED, text)
+
+
+@pytest.mark.parametrize(
+    ("log_format", "values"),
+    [
+        ("session {session} opened by {who}", {"session": "1", "who": None}),
+        ("{number} of {number}", {"number": 3}),
+        ("{missing} is not there", {}),
+        ("{a.b} {c!r} {{d}}", {"a": "x", "c": "y"}),
+        ("{call()}", {"call": "x"}),
+        ("no field, {", {}),
+        ("{value}", {"value": {"a": [1]}}),
+        ("{value}", {"value": "{value}"}),
+    ],
+)
+def test_a_plain_format_says_what_twisteds_own_says(log_format: str, values: dict[str, Any]) -> None:
+    assert logs._formatted(log_format, values) == formatEvent({"log_format": log_format, **values})
