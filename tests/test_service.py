@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
+from hoopgate.config.model import Config
 from hoopgate.config.status import read_status
 from hoopgate.development.processes import free_port
+from hoopgate.service import GatewayService
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "--nodaemon", "--pidfile="]
 STOPPED = (0, -signal.SIGTERM)  # newer Twisted ends by the signal itself
@@ -279,3 +282,14 @@ def wait_until(true: Any) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_workers_log_goes_where_twistd_was_told_to_log() -> None:
+    """With --syslog or --logger the form is another's; the line is told as an event then."""
+    service = GatewayService(Config(Path("hoopgate.toml"), "v1"))
+    line = json.dumps({"level": "warn", "message": "{odd} things", "worker": 2})
+    with capturedLogs() as events:
+        service._write_log(line + "\n")
+    assert [(event["log_level"], formatEvent(event)) for event in events] == [
+        (LogLevel.warn, "worker 2: {odd} things"),
+    ]

@@ -251,18 +251,25 @@ def test_kill_leaves_recordings_that_verify_as_cut_off(make_gate: Any, world: Wo
         for number in range(50):
             wire.query(f"SELECT {number}, repeat('x', 1000)")
         wait_for(lambda: sorted(gate.verify(path).ok for path in gate.recordings()) == [False, True], "one end")
+        wait_for(lambda: all(gate.verify(path).proven for path in gate.recordings()), "a checkpoint", 4)
         gate.kill()
         reports = sorted((gate.verify(path) for path in gate.recordings()), key=lambda report: report.ok)
         assert [(each.ok, each.truncated) for each in reports] == [(False, True), (True, False)]
         assert reports[0].proven > 0
         text = gate.recordings()
         assert any(b"SELECT 49, repeat" in path.read_bytes() for path in text)
+    [cut] = [path for path in gate.recordings() if not gate.verify(path).ok]
     gate.start()
     with gate.wire("open") as wire:
         assert works(wire)
     status, answer = gate.api("operator", "GET", "/v1/sessions")
     assert status == 200
     assert not [each for each in answer["sessions"] if each.get("ended") is None and each.get("state") == "live"]
+    wait_for(lambda: gate.verify(cut).ok, "the seal")
+    end = gate.verify(cut).end
+    assert end is not None
+    assert end["reason"] == "the gateway restarted"
+    assert end["sealed"]["proven"] == reports[0].proven
 
 
 def test_a_recording_that_cannot_be_opened_refuses_the_session(make_gate: Any, world: World) -> None:
