@@ -11,6 +11,7 @@ here an event costs one dictionary and one call. Rules that all descriptors live
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -88,6 +89,7 @@ class Poller:
         self.unflushed: list[Descriptor] = []  # what wrote in this event
         self.resumed: list[Descriptor] = []  # what may deliver again that which it has read already
         self._epoll = select.epoll()
+        self._reactors = self._idle = -1
         self._descriptors: dict[int, Descriptor] = {}
         self._leaving: list[tuple[Descriptor, Failure]] = []
         self._scheduled = False
@@ -96,7 +98,7 @@ class Poller:
 
     def add(self, descriptor: Descriptor) -> None:
         if not self._descriptors:
-            self.reactor.addReader(self)
+            self._join()
         self._descriptors[descriptor.number] = descriptor
 
     def change(self, number: int, before: int, after: int) -> None:
@@ -110,7 +112,7 @@ class Poller:
     def discard(self, descriptor: Descriptor, reason: Failure) -> None:
         self._descriptors.pop(descriptor.number, None)
         if not self._descriptors:
-            self.reactor.removeReader(self)
+            self._part()
         self._leaving.append((descriptor, reason))
         self.settle_soon()
 
@@ -128,35 +130,70 @@ class Poller:
 
     # --- what the reactor asks for
 
+    def _join(self) -> None:
+        """Be a reader of the reactor's, and where its poller is an epoll instance, the one that waits for it, too.
+
+        So a turn costs one system call instead of two, and none of what the reactor does for each of its readers.
+        """
+        poller = getattr(self.reactor, "_poller", None)
+        if isinstance(poller, select.epoll) and "doIteration" not in vars(self.reactor):
+            self._reactors = poller.fileno()
+            self._idle = os.eventfd(0, os.EFD_CLOEXEC)
+            self._epoll.register(self._reactors, IN)
+            self.reactor.doIteration = self.doIteration
+        self.reactor.addReader(self)
+
+    def _part(self) -> None:
+        self.reactor.removeReader(self)
+        if self._reactors >= 0:
+            self._epoll.unregister(self._reactors)
+            os.close(self._idle)
+            self._reactors = self._idle = -1
+            del self.reactor.doIteration
+
+    def doIteration(self, delay: float | None) -> None:
+        """In the reactor's place: wait for its descriptors as for ours."""
+        if self._turn(-1 if delay is None else delay):
+            self.reactor.doPoll(0)
+
     def fileno(self) -> int:
-        return self._epoll.fileno()
+        """What the reactor watches: nothing that would ever be readable, where it is we who wait."""
+        return self._idle if self._idle >= 0 else self._epoll.fileno()
 
     def logPrefix(self) -> str:
         return "hoopgate.transport"
 
     def doRead(self) -> None:
-        """One turn: at most EVENTS events, in the kernel's order, which is fair."""
+        self._turn(0)
+
+    def _turn(self, timeout: float) -> bool:
+        """At most EVENTS events, in the kernel's order, which is fair. True: the reactor has some of its own."""
         descriptors = self._descriptors
         unflushed = self.unflushed
+        others = False
+        ready = self._epoll.poll(timeout, EVENTS)
         self.inside = True
         try:
-            for number, events in self._epoll.poll(0, EVENTS):
+            for number, events in ready:
                 descriptor = descriptors.get(number)
-                if descriptor is None:  # it left in this very turn
+                if descriptor is None:  # it left in this very turn, or it is the reactor
+                    others = others or number == self._reactors
                     continue
                 try:
                     if events == IN:
                         descriptor.readable()
                     else:
                         descriptor.ready(events)
+                    while unflushed:
+                        descriptor = unflushed.pop()
+                        descriptor.flush()
                 except Exception:
-                    self.failed(descriptor)
-                if unflushed:
-                    self._flush()
+                    self.failed(descriptor)  # it may have been its flush; what else waits for one is seen to below
         finally:
             self.inside = False
-        if self._leaving or self.resumed:
+        if self._leaving or self.resumed or unflushed:
             self._settle()
+        return others
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor stops: so do all connections and listeners, as Twisted's own would."""

@@ -73,7 +73,7 @@ class Sending(Endpoint):
         self._out.append(data)
         self._pending += len(data)
         if self._rest is not None or self._pending >= AT_ONCE or not self.poller.inside:
-            self._push()
+            self.flush(writing=True)
             self._spare()
             if self.producerPaused or self.disconnecting or self._write_closing:
                 self._flush_soon()  # what waits for the last byte does so outside of a write
@@ -84,17 +84,24 @@ class Sending(Endpoint):
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         self.write(b"".join(iovec))
 
-    def flush(self) -> None:
-        """Send what was written, as far as the kernel takes it, and go on with what has waited for that."""
-        self._queued = False
-        self._push()
-        if (self.producerPaused or self.disconnecting or self._write_closing) and self._rest is None and not self._out:
-            self._drained()
+    def flush(self, *, writing: bool = False) -> None:
+        """Send what was written, as far as the kernel takes it, and go on with what has waited for that.
 
-    def _push(self) -> None:
-        if self._rest is not None:
-            return
-        while data := self._next():
+        ``writing``: from within a write, where nothing else may happen.
+        """
+        self._queued = False
+        out = self._out
+        data: bytes | memoryview
+        while self._rest is None:
+            if self._tls is not None:
+                data = self._sealed(self._tls)
+                if not data:
+                    break
+            elif out:
+                data = out.pop() if len(out) == 1 else self._joined()
+                self._pending = 0
+            else:
+                break
             try:
                 sent = self._send(data)
             except BlockingIOError:
@@ -107,19 +114,18 @@ class Sending(Endpoint):
                 self._spare()
                 self._watch()
                 return
+        waited_for = self.producerPaused or self.disconnecting or self._write_closing
+        if waited_for and not writing and not out and self._rest is None:
+            self._drained()
 
-    def _next(self) -> bytes | memoryview:
-        """What is to be sent next, taken from what was written."""
-        out = self._out
-        if self._tls is not None:
-            sealed = self._tls.encrypt(out)
-            self._pending = sum(map(len, out))
-            return sealed
-        if not out:
-            return b""
-        data = out[0] if len(out) == 1 else b"".join(out)
-        out.clear()
-        self._pending = 0
+    def _joined(self) -> bytes:
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def _sealed(self, tls: Tls) -> bytes:
+        data = tls.encrypt(self._out)
+        self._pending = sum(map(len, self._out))
         return data
 
     def _flush_soon(self) -> None:

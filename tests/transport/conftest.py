@@ -11,9 +11,9 @@ from hoopgate.development.certificates import Authority
 from tests.transport.parts import Kind
 
 
-@pytest_twisted.async_yield_fixture(params=["twisted", "ours"])
+@pytest_twisted.async_yield_fixture(params=["twisted", "ours", "nested"])
 async def kind(request: pytest.FixtureRequest, authority: Authority) -> AsyncIterator[Kind]:
-    """Twisted's own transport and ours, one after the other."""
+    """Twisted's own transport and ours, once waiting for the reactor, once as one reader of it."""
     made = Kind(request.param, authority)
     yield made
     await made.close()

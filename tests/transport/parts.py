@@ -213,13 +213,16 @@ class Peer:
 
 
 class Kind:
-    """One of the two transports under test, its listeners and what it takes for ``startTLS``."""
+    """One of the transports under test, its listeners and what it takes for ``startTLS``."""
 
     def __init__(self, name: str, authority: Authority) -> None:
         from twisted.internet import reactor
 
         self.name = name
-        self.ours = name == "ours"
+        self.ours = name != "twisted"
+        self.nested = name == "nested"
+        if self.nested:  # as under a reactor whose waiting cannot be taken over
+            vars(reactor)["doIteration"] = reactor.doPoll  # type: ignore[attr-defined]
         self.net: Any = Network(reactor) if self.ours else reactor
         self.authority = authority
         self.ports: list[Any] = []
@@ -275,3 +278,7 @@ class Kind:
             if each.transport is not None and each.transport.connected:
                 each.transport.abortConnection()
         await until(lambda: all(each.lost or not each.made for each in everyone), "all connections' ends")
+        if self.nested:
+            from twisted.internet import reactor
+
+            del vars(reactor)["doIteration"]

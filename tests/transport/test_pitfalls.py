@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet import error
+from twisted.internet import error, reactor
 from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from hoopgate.transport import Network
@@ -26,7 +27,7 @@ ensure = pytest_twisted.ensureDeferred
 
 
 def turns(kind: Kind) -> list[int]:
-    """Counts the poller's turns from now on; the list has one number."""
+    """Counts the turns in which the poller had an event of its own; the list has one number."""
     poller = kind.net._poller
     counted = [0]
     poll = poller._epoll
@@ -36,8 +37,9 @@ def turns(kind: Kind) -> list[int]:
             return getattr(poll, name)
 
         def poll(self, *arguments: Any) -> Any:
-            counted[0] += 1
-            return poll.poll(*arguments)
+            events = poll.poll(*arguments)
+            counted[0] += any(number != poller._reactors for number, _ in events)
+            return events
 
     poller._epoll = Counting()
     return counted
@@ -301,6 +303,49 @@ def test_the_reactor_knows_of_us_only_while_there_is_something_to_watch() -> Non
     for call, arguments in reactor.calls:
         call(*arguments)
     assert one.seen == ["lost"]
+
+
+@ensure
+async def test_it_waits_for_the_reactor_too(ours: Kind) -> None:
+    """Timers, threads and descriptors of the reactor's are served while our connections are busy."""
+    server, peer = await ours.pair(Echo)
+    assert "doIteration" in vars(reactor)
+    busy = True
+
+    def ping() -> None:
+        peer.take()
+        peer.socket.send(b"x" * 100)
+        if busy:
+            reactor.callLater(0, ping)
+
+    ping()
+    assert await deferToThread(lambda: "from a thread") == "from a thread"
+    factory = Made(Echo)
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    other = Peer(("127.0.0.1", port.getHost().port))
+    await other.send(b"served")
+    assert await other.read(6) == b"served"
+    other.close()
+    busy = False
+    await port.stopListening()
+    assert server.data
+
+
+@ensure
+async def test_a_second_one_is_a_reader_like_any_other(ours: Kind) -> None:
+    first, second = Network(reactor), Network(reactor)
+    ports = [net.listenTCP(0, Made(Echo), interface="127.0.0.1") for net in (first, second)]
+    assert first._poller._reactors >= 0
+    assert second._poller._reactors < 0
+    for port in ports:
+        peer = Peer(("127.0.0.1", port.getHost().port))
+        await peer.send(b"hello")
+        assert await peer.read(5) == b"hello"
+        peer.close()
+        await until(lambda port=port: port.factory.all[0].lost)
+    for port in ports:
+        await port.stopListening()
+    assert "doIteration" not in vars(reactor)
 
 
 @ensure
