@@ -96,7 +96,10 @@ def stacks(collapsed: str) -> Stacks:
 
 def _idle(names: tuple[str, ...]) -> bool:
     """Waiting for events, or for work in a thread that has none."""
-    return names[-1].endswith((":epoll_wait", "EPollReactor.doPoll", ":clock_nanosleep")) or "threading:Condition.wait" in names
+    return (
+        names[-1].endswith((":epoll_wait", "EPollReactor.doPoll", ":clock_nanosleep"))
+        or "threading:Condition.wait" in names
+    )
 
 
 def _from_reactor(names: tuple[str, ...]) -> tuple[str, ...]:
