@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hoopgate.recorders import format as layout
 from hoopgate.recorders.heads import OVERHEAD, V2, WRITTEN
 
-_TAG: Final = layout.TAG_SIZE
+_TAG: Final = 8  # layout.TAG_SIZE, as a literal that the compiler folds
 _CHECKPOINT: Final = 3
 _END: Final = 4
 CHECKPOINT_BYTES: Final = 1024 * 1024

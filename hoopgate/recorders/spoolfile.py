@@ -17,12 +17,11 @@ from typing import Any, Final
 
 from hoopgate.errors import RecordingError
 from hoopgate.recorders import places
-from hoopgate.recorders.format import TAG_SIZE
 
 _MARK: Final = b"R"
 _MARK_BYTE: Final = 0x52
 _UNMARKED: Final = b"\x00"
-_TAG: Final = TAG_SIZE
+_TAG: Final = 8  # format.TAG_SIZE, as a literal that the compiler folds
 _ONE: Final = 4  # pieces of one record
 _PAGE: Final = mmap.PAGESIZE
 FIRST_SEGMENT: Final = 64 * 1024

@@ -60,6 +60,9 @@ def test_damaged_record_head_is_never_taken(kind: int, at: int, flip: int) -> No
 def test_sizes_in_the_reference() -> None:
     assert (layout.FILE_HEAD_SIZE, V2.head_size, layout.TAG_SIZE, layout.CHECKPOINT_SIZE) == (76, 30, 8, 112)
     assert layout.END_TAIL_SIZE == 100
+    chain = Chain(KEY)
+    chain.record(0, b"", b"", 0, 0)
+    assert (chain.size, len(chain.tag())) == (V2.overhead, layout.TAG_SIZE)
 
 
 @settings(max_examples=50, deadline=None)
