@@ -6,9 +6,7 @@ listener, tidying the store and watching over the others, worker 0 does.
 
 from __future__ import annotations
 
-import gc
 import os
-import resource
 import secrets as chance
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +16,7 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
@@ -55,21 +53,19 @@ from hoopgate.protocols.postgresql.tls import server_context
 from hoopgate.secrets import Secrets, secret_sources
 from hoopgate.stores.feed import ChangeFeed
 from hoopgate.stores.housekeeping import Housekeeping
-from hoopgate.stores.records import SessionRecord, StoreError
 from hoopgate.transport import Network
 from hoopgate.upstream import Upstream
-from hoopgate.workers.aftermath import DIED, RESTARTED, Aftermath
+from hoopgate.workers.aftermath import RESTARTED, Aftermath
 from hoopgate.workers.crew import Crew, Orders
 from hoopgate.workers.ports import check_free
 from hoopgate.workers.post import Post, share
+from hoopgate.workers.process import raise_file_limit
 
 log = Logger()
 KEY_FILE = "token-key"  # in the state directory, where the configuration names none
 KEY_SIZE = 32  # bytes, at least
 RENEW_EVERY = 60.0  # seconds between two looks at listeners' certificates; a secret is cached no longer either
 BACKLOG = 1024
-COLLECT = (10_000, 10, 10)  # objects made and not freed until the collector looks at them, then generations
-AGAIN = 1.0  # seconds until the store is asked again to end what a dead worker left
 
 
 class Boot:
@@ -91,8 +87,6 @@ class Boot:
         self.ports: dict[str, Any] = {}  # of clients, by listener
         self._inner_ports: list[Any] = []  # of the API and of the admin listener
         self._presented: list[Presented] = []
-        self._aftermath: Aftermath | None = None
-        self._recorder: Any = None
         self._renewal = LoopingCall(self._renew)
         self._renewal.clock = reactor
         self.health = Health()
@@ -112,15 +106,8 @@ class Boot:
             self._state_directory(config.gateway.state)
         secrets = Secrets(secret_sources(reactor), reactor, ttl=config.limits.secret_ttl)
         metrics = Metrics(target.name for target in config.targets)
-        store, feed, node, left = await self._store(config)
-        tokens = GatewayTokens(store, await _token_key(config, secrets), reactor, longest=config.api.token_lifetime)
-        self._reloads.append(lambda changed: setattr(secrets, "ttl", changed.limits.secret_ttl))
-        self._reloads.append(lambda changed: secrets.clear())
-        self._reloads.append(lambda changed: setattr(tokens, "longest", changed.api.token_lifetime))
-        self._reloads.append(lambda changed: setattr(authenticator, "limits", changed.limits))
-        fetcher = Fetcher(reactor, secrets.get)
-        authenticator = Authenticator(config.issuers, fetcher, tokens, reactor, config.limits)
-        recorder = self._recorder = await self._make_recorder(config, secrets, metrics)
+        store, feed, node = await self._store(config)
+        tokens, authenticator = await self._identity(config, secrets, store)
         parser = Parser(reactor, config.limits)
         self._downs.append(parser.close)
         approvals = Approvals(store, feed, reactor, node=node, limits=lambda: self.config.limits)
@@ -135,7 +122,7 @@ class Boot:
             authenticator=authenticator,
             approvals=approvals,
             grants=grants,
-            recorder=recorder,
+            recorder=await self._recorder(config, secrets, metrics),
             store=store,
             feed=feed,
             upstream=Upstream(network, secrets, derived),
@@ -151,13 +138,20 @@ class Boot:
             watch = Watch(store, feed, reactor)
             rooms = Rooms(store, approvals, grants, authenticator, tokens, watch, reactor, lambda: self.config)
             await self._listen_inside(gateway, secrets, rooms, metrics)
-            await self._muster(gateway)
-            self._write_status()
-            assert self._aftermath is not None
-            self._aftermath.seal(recorder, left, RESTARTED)
+            await self._lead(gateway)
         self._renewal.start(RENEW_EVERY, now=False)
         self.health.ready = True
         return gateway
+
+    async def _identity(self, config: Config, secrets: Secrets, store: Any) -> tuple[GatewayTokens, Authenticator]:
+        reactor = self._reactor
+        tokens = GatewayTokens(store, await _token_key(config, secrets), reactor, longest=config.api.token_lifetime)
+        authenticator = Authenticator(config.issuers, Fetcher(reactor, secrets.get), tokens, reactor, config.limits)
+        self._reloads.append(lambda changed: setattr(secrets, "ttl", changed.limits.secret_ttl))
+        self._reloads.append(lambda changed: secrets.clear())
+        self._reloads.append(lambda changed: setattr(tokens, "longest", changed.api.token_lifetime))
+        self._reloads.append(lambda changed: setattr(authenticator, "limits", changed.limits))
+        return tokens, authenticator
 
     async def _start(self, gateway: Gateway) -> None:
         """Set in motion what watches: the feed first, so that what depends on it misses nothing."""
@@ -172,30 +166,18 @@ class Boot:
         gateway.start()
         self._downs.append(gateway.stop)
 
-    async def _muster(self, gateway: Gateway) -> None:
-        """Bring the other workers up. Raises CrewError."""
-        crew = self._crew
-        if crew is None:
-            return
-        crew.line.entrust(self._pid.lock)
-        crew.cancel = gateway.cancel_own
-        crew.died = lambda number: Deferred.fromCoroutine(self._clear_up_after(number))
-        await crew.start(Orders({name: port.getHost().port for name, port in self.ports.items()}))
-        crew.changed = self._write_status_if_possible
-        self.health.notes["workers"] = crew.finding
-
-    async def _clear_up_after(self, number: int) -> None:
-        """End in the store what a dead worker left, however long that takes; its recordings get their end meanwhile."""
-        assert self._aftermath is not None
-        while True:
-            try:
-                left = await self._aftermath.died(number)
-                break
-            except StoreError as error:
-                log.error("the sessions of worker {number} are not ended in the store yet: {error}", number=number,
-                          error=error)  # fmt: skip
-                await deferLater(self._reactor, AGAIN)
-        self._aftermath.seal(self._recorder, left, DIED)
+    async def _lead(self, gateway: Gateway) -> None:
+        """Worker 0's last steps: bring the others up, then say that we serve. Raises CrewError."""
+        aftermath, crew = self._aftermath, self._crew
+        if crew is not None:
+            crew.line.entrust(self._pid.lock)
+            crew.cancel = gateway.cancel_own
+            crew.died = lambda number: Deferred.fromCoroutine(aftermath.clear_up(number, gateway.recorder))
+            await crew.start(Orders({name: port.getHost().port for name, port in self.ports.items()}))
+            crew.changed = self._write_status_if_possible
+            self.health.notes["workers"] = crew.finding
+        self._write_status()
+        aftermath.seal(gateway.recorder, aftermath.left, RESTARTED)
 
     def _forward_cancel(self) -> Callable[[int, int, bytes], None] | None:
         if self._post is not None:
@@ -271,8 +253,8 @@ class Boot:
         self._pid.acquire()
         self._downs.append(self._pid.release)
 
-    async def _store(self, config: Config) -> tuple[Any, ChangeFeed, str, tuple[SessionRecord, ...]]:
-        """The store, its changes, this process's name in it, and the sessions that an earlier gateway left behind."""
+    async def _store(self, config: Config) -> tuple[Any, ChangeFeed, str]:
+        """The store, its changes, and this process's name in it."""
         name = config.store.kind
         factory = plugins.load_plugins("hoopgate.stores", [name])[name]
         store = plugins.make("hoopgate.stores", name, factory, config, self._reactor)
@@ -282,14 +264,15 @@ class Boot:
         housekeeping = Housekeeping(store, self._reactor, node, tidies=self._number == 0)
         aftermath = self._aftermath = Aftermath(store, self._reactor, f"{config.gateway.name}/")
         self._downs.append(aftermath.stop)
-        sessions = await aftermath.restarted() if self._number == 0 else ()
+        if self._number == 0:
+            await aftermath.restarted()
         left = await housekeeping.start()
         self._downs.append(housekeeping.stop)
         if left:
             log.warn("{left} requests for approval were interrupted by the restart", left=left)
-        return store, ChangeFeed(store, self._reactor), node, sessions
+        return store, ChangeFeed(store, self._reactor), node
 
-    async def _make_recorder(self, config: Config, secrets: Secrets, metrics: Metrics) -> Any:
+    async def _recorder(self, config: Config, secrets: Secrets, metrics: Metrics) -> Any:
         name = config.recorder.kind
         factory = plugins.load_plugins("hoopgate.recorders", [name])[name]
         recorder = plugins.make("hoopgate.recorders", name, factory, config, secrets, self._reactor)
@@ -380,24 +363,6 @@ class ClientFactory(Factory):
     def buildProtocol(self, addr: Any) -> ClientConnection:
         tls = None if self._presented is None else self._presented.current
         return ClientConnection(self._gateway, self._listener, tls)
-
-
-def raise_file_limit() -> None:
-    """Take as many file descriptors as the system allows: a session needs three, and shells give 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def settle() -> None:
-    """Take what is there after the start out of the collector's sight, and let it look less often.
-
-    It stays for as long as the process does, and looking through it again and again costs some microseconds a
-    transaction; what sessions leave is freed by its counts of references, and in cycles only now and then.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT)
 
 
 def _guards(config: Config, secrets: Secrets) -> tuple[Any, ...]:

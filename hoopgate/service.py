@@ -19,7 +19,7 @@ from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
-from hoopgate.boot import Boot, settle
+from hoopgate.boot import Boot
 from hoopgate.compiled import core, require_whole_core
 from hoopgate.config.load import load
 from hoopgate.config.mistakes import ConfigErrors
@@ -30,6 +30,7 @@ from hoopgate.workers.crew import Crew
 from hoopgate.workers.line import Line
 from hoopgate.workers.nursery import plant
 from hoopgate.workers.post import worker_count
+from hoopgate.workers.process import settle
 from hoopgate.workers.rebirth import forget_reactor
 from hoopgate.workers.worker import work
 

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from hoopgate.errors import HoopgateError
 from hoopgate.interfaces import IStore
-from hoopgate.stores.records import SessionRecord
+from hoopgate.stores.records import SessionRecord, StoreError
 
 log = Logger()
 DIED: Final = "its process died"
 RESTARTED: Final = "the gateway restarted"
+AGAIN: Final = 1.0  # seconds until a store that failed is asked again
 
 
 class Aftermath:
@@ -26,13 +28,26 @@ class Aftermath:
         self._reactor = reactor
         self._nodes = nodes
         self._stopped = False
+        self.left: tuple[SessionRecord, ...] = ()  # by an earlier gateway
 
-    async def restarted(self) -> tuple[SessionRecord, ...]:
-        """End what an earlier gateway of this name left; returns its sessions. For before any worker begins."""
-        left = await self._store.live_sessions(self._nodes)
-        for node in sorted({each.node for each in left}):
+    async def restarted(self) -> None:
+        """End what an earlier gateway of this name left; its sessions are ``left``. For before any worker begins."""
+        self.left = await self._store.live_sessions(self._nodes)
+        for node in sorted({each.node for each in self.left}):
             await self._store.interrupt(node, self._reactor.seconds(), RESTARTED)
-        return left
+
+    async def clear_up(self, number: int, recorder: Any) -> None:
+        """End in the store what worker ``number`` left, however long that takes; recordings get their end meanwhile."""
+        while not self._stopped:
+            try:
+                left = await self.died(number)
+            except StoreError as error:
+                log.error("the sessions of worker {number} are not ended in the store yet: {error}", number=number,
+                          error=error)  # fmt: skip
+                await deferLater(self._reactor, AGAIN)
+            else:
+                self.seal(recorder, left, DIED)
+                return
 
     async def died(self, number: int) -> tuple[SessionRecord, ...]:
         """End what worker ``number`` left, and return its sessions. For before another takes its place."""

@@ -9,13 +9,14 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.logger import Logger
 
-from hoopgate.boot import Boot, settle
+from hoopgate.boot import Boot
 from hoopgate.compiled import core
 from hoopgate.config.load import loads
 from hoopgate.config.model import Config
 from hoopgate.errors import HoopgateError
 from hoopgate.workers.channel import Channel, Message, attach
 from hoopgate.workers.post import Post
+from hoopgate.workers.process import settle
 from hoopgate.workers.rebirth import Lines, fresh_reactor, log_through
 from hoopgate.workers.tally import plain
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from hoopgate.boot import raise_file_limit
 from hoopgate.development import stage as staging
 from hoopgate.development.certificates import Authority
 from hoopgate.development.processes import StartError
+from hoopgate.workers.process import raise_file_limit
 from tests.live.gate import Gate, World
 from tests.live.people import People
 from tests.live.rules import SHARED

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor
+from twisted.internet.defer import fail
+from twisted.internet.task import deferLater
 
 from hoopgate.errors import RecordingError
-from hoopgate.stores.records import SessionRecord
+from hoopgate.stores.records import SessionRecord, StoreError
 from hoopgate.stores.sqlite import SqliteStore
+from hoopgate.workers import aftermath as aftermaths
 from hoopgate.workers.aftermath import DIED, RESTARTED, Aftermath
 from tests.stores.parts import ALICE
 
@@ -60,11 +64,30 @@ async def test_of_a_worker_its_own_sessions_end(tmp_path: Path) -> None:
 @pytest_twisted.ensureDeferred
 async def test_a_restart_ends_what_all_workers_left_even_those_that_there_are_no_more(tmp_path: Path) -> None:
     aftermath, store = await made(tmp_path)
-    left = await aftermath.restarted()
-    assert sorted(each.id for each in left) == ["a", "b", "c"]
+    await aftermath.restarted()
+    assert sorted(each.id for each in aftermath.left) == ["a", "b", "c"]
     assert await live(store) == ["d"]
     ended: Any = await store.session("c")
     assert ended.reason == RESTARTED
+    await store.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_store_that_fails_is_asked_until_it_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the dead worker's sessions would be listed as live until the next restart."""
+    monkeypatch.setattr(aftermaths, "AGAIN", 0.01)
+    aftermath, store = await made(tmp_path)
+    interrupt, failures = store.interrupt, [StoreError("the disk is full")] * 3
+    monkeypatch.setattr(store, "interrupt", lambda *words: fail(failures.pop()) if failures else interrupt(*words))
+    recorder = FakeRecorder()
+    await aftermath.clear_up(1, recorder)
+    assert failures == []
+    assert await live(store) == ["a", "c", "d"]
+    for _ in range(100):
+        if recorder.sealed:
+            break
+        await deferLater(reactor, 0.02)
+    assert recorder.sealed == [("b", NOW, DIED)]
     await store.close()
 
 
