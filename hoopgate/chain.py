@@ -41,7 +41,9 @@ class Chain:
         """The verdict of all; a Deferred if one of them takes its time. Never raises."""
         if isinstance(frame, Statement) and frame.fault is not None:
             return frame.fault
-        guards = self.wanted(type(frame))
+        guards = self._by_kind.get(type(frame))
+        if guards is None:
+            guards = self.wanted(type(frame))
         return self._from(guards, 0, frame, ALLOW) if guards else ALLOW
 
     def closed(self, reason: str) -> None:

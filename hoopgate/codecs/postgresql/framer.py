@@ -148,7 +148,12 @@ class Framer:
         :raises RemoteProtocolError: the peer sent a type or a length that cannot be.
         :raises LimitError: a message that must be read whole is over the limit.
         """
-        if self._parts and not self._joined():
+        if self._parts:
+            if not self._joined():
+                return NOTHING
+        elif self._position == len(self.buffer):
+            self.buffer = b""  # a session that falls silent keeps no memory for what it sent
+            self._position = 0
             return NOTHING
         if self._rest and self._pass_rest():
             return PASS
@@ -209,9 +214,6 @@ class Framer:
             self._found(position, self._rows(end) if kind == ROWS else end)
             return kind
         if position == start:
-            if position == size:
-                self.buffer = b""  # a session that falls silent keeps no memory for what it sent
-                self._position = 0
             return NOTHING
         self._found(start, position)
         return PASS

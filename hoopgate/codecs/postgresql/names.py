@@ -106,10 +106,10 @@ class Names(Generic[T]):
 
     def forget_until(self, batch: int) -> None:
         """What requests up to ``batch`` made is gone from the target."""
-        if self._known:
-            for key, meaning in list(self._known.items()):
-                if meaning.batch <= batch:
-                    self._release(self._known.pop(key))
+        known = self._known
+        if known:
+            for key in [key for key, meaning in known.items() if meaning.batch <= batch]:
+                self._release(known.pop(key))
 
     def _release(self, meaning: Meaning[T] | None) -> None:
         while meaning is not None:

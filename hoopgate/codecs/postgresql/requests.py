@@ -102,7 +102,8 @@ class Requests(Wire):
                     continue
             # Read only now: what was awaited may have changed what a name means, or the encoding.
             frame = self._frame(found, framer.cut(framer.start, framer.end))
-            if conversation.replies.head is not None and self._must_wait(frame):
+            head = conversation.replies.head
+            if head is not None and self._must_wait(frame, head):
                 framer.rewind()
                 continue
             self._flushed = False
@@ -213,8 +214,8 @@ class Requests(Wire):
             raise RemoteProtocolError(f"unexpected message type {chr(raw[0])!r} during COPY")
         return self._reading.statement(raw, self._framer.partial)
 
-    def _must_wait(self, frame: Frame) -> bool:
-        """Answers are out that ``frame`` cannot be read before; which, is kept."""
+    def _must_wait(self, frame: Frame, head: Owed) -> bool:
+        """Answers are out, from ``head`` on, that ``frame`` cannot be read before; which, is kept."""
         conversation = self.conversation
         if isinstance(frame, Input):
             return False
@@ -223,7 +224,7 @@ class Requests(Wire):
         elif isinstance(frame, Statement):
             if frame is self._reading.by_settings and not conversation.unsynced:
                 self._awaits = _IDLE
-            else:
+            elif head.batch != conversation.batch:
                 meaning = self._meaning(frame)
                 # A change of an earlier batch may yet fail, so that the name means what it meant before.
                 if meaning is not None and not meaning.confirmed and meaning.batch != conversation.batch:
