@@ -61,12 +61,6 @@ class BindMessage:
         self.values = values
         self.result_formats = result_formats
 
-    def format_of(self, index: int) -> int:
-        """The format code of parameter ``index`` (counted from 0)."""
-        if not self.formats:
-            return 0
-        return self.formats[0] if len(self.formats) == 1 else self.formats[index]
-
 
 class FunctionCallMessage:
     __slots__ = ("formats", "oid", "result_format", "values")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,3 +122,17 @@ def test_what_is_skipped_is_not_read() -> None:
     broken = b"B" + (6).to_bytes(4, "big") + b"\1\1"
     assert session.ask(broken * 100, m.sync()) == m.sync()
     assert len(session.statements()) == 1
+
+
+@pytest.mark.parametrize(("formats", "wanted"), [((), [0, 0]), ((1,), [1, 1]), ((0, 1), [0, 1])])
+def test_one_format_is_every_parameters_and_a_type_that_was_not_said_is_0(
+    formats: tuple[int, ...], wanted: list[int]
+) -> None:
+    session = Session()
+    session.ask(m.parse_message("s", "select $1, $2", (23,)), m.sync())
+    session.answer(m.parse_complete(), READY)
+    session.ask(m.bind("", "s", formats, (b"1", None)))
+    parameters = session.statements()[-1].parameters
+    assert parameters is not None
+    assert [each.format for each in parameters] == wanted
+    assert [(each.value, each.type_oid) for each in parameters] == [(b"1", 23), (None, 0)]

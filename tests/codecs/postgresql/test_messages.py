@@ -155,12 +155,6 @@ def test_bind_with_formats_that_do_not_fit_is_refused() -> None:
         m.parse_bind(m.bind("", "", [0, 0, 1], [b"x"]))
 
 
-def test_format_of_a_parameter() -> None:
-    assert m.parse_bind(m.bind("", "", [], [b"a", b"b"])).format_of(1) == 0
-    assert m.parse_bind(m.bind("", "", [1], [b"a", b"b"])).format_of(1) == 1
-    assert m.parse_bind(m.bind("", "", [0, 1], [b"a", b"b"])).format_of(1) == 1
-
-
 def test_bytes_of_messages_as_the_manual_has_them() -> None:
     assert m.query("select 1") == b"Q\0\0\0\rselect 1\0"
     assert m.sync() == b"S\0\0\0\4"
