@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from typing import Any, Final
+from collections import deque
+from typing import Any, Final, TypeVar
 
 from hoopgate.catalogue.snapshot import Relation
 from hoopgate.frames import Statement
@@ -19,6 +19,15 @@ _COPIES: Final = 1024
 _CLEAR: Final = 64
 
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def drop_oldest(kept: dict[K, V]) -> None:
+    """What was put in first. (Plain dictionaries: an empty one takes 64 bytes, and most stay empty.)"""
+    del kept[next(iter(kept))]
+
+
 class Bodies:
     """The texts that were prepared or declared under each name.
 
@@ -26,7 +35,7 @@ class Bodies:
     """
 
     def __init__(self) -> None:
-        self._texts: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._texts: dict[str, tuple[str, ...]] = {}
 
     def of(self, name: str) -> tuple[str, ...]:
         return self._texts.get(name, ())
@@ -39,7 +48,7 @@ class Bodies:
             self._texts[name] = (*known, text)
         # else: the name has a meaning that is not kept, so it counts as unknown from now on
         if len(self._texts) > NAMES:
-            self._texts.popitem(last=False)
+            drop_oldest(self._texts)
 
 
 class SessionMemory:
@@ -48,12 +57,12 @@ class SessionMemory:
     def __init__(self) -> None:
         self.prepared = Bodies()
         self.cursors = Bodies()
-        self.own: OrderedDict[str, None] = OrderedDict()
+        self.own: dict[str, None] = {}
         """Relations that this session defined and the catalogue may not have seen yet."""
-        self.learnt: OrderedDict[int, Relation] = OrderedDict()
+        self.learnt: dict[int, Relation] = {}
         """Relations by oid, as the session itself sees them."""
-        self._copies: deque[tuple[Statement, CopyShape]] = deque(maxlen=_COPIES)
-        self._clear: OrderedDict[str, None] = OrderedDict()
+        self._copies: deque[tuple[Statement, CopyShape]] | None = None  # most sessions have none
+        self._clear: dict[str, None] = {}
 
     def note(self, parsed: Parsed) -> None:
         """Remember what statements that may run define."""
@@ -72,22 +81,25 @@ class SessionMemory:
         for name in _defined(kind, value):
             self.own[name] = None
             if len(self.own) > NAMES:
-                self.own.popitem(last=False)
+                drop_oldest(self.own)
 
     def learn(self, relation: Relation) -> None:
         self.learnt[relation.oid] = relation
         if len(self.learnt) > NAMES:
-            self.learnt.popitem(last=False)
+            drop_oldest(self.learnt)
 
     def expect_copy(self, statement: Statement, shape: CopyShape) -> None:
+        if self._copies is None:
+            self._copies = deque(maxlen=_COPIES)
         self._copies.append((statement, shape))
 
     def shape_of(self, statement: Statement | None) -> CopyShape | None:
         """The shape that was worked out for this very statement; older ones, which failed, are forgotten."""
-        if not any(known is statement for known, _ in self._copies):
+        copies = self._copies
+        if copies is None or not any(known is statement for known, _ in copies):
             return None
         while True:
-            known, shape = self._copies.popleft()
+            known, shape = copies.popleft()
             if known is statement:
                 return shape
 
@@ -99,7 +111,7 @@ class SessionMemory:
         elif text not in known and len(text) <= TEXT:
             known[text] = None
             if len(known) > _CLEAR:
-                known.popitem(last=False)
+                drop_oldest(known)
 
     def is_clear(self, text: str) -> bool:
         return text in self._clear

@@ -31,7 +31,7 @@ class Places:
         self.unsettled = False
         self._tentative = False  # the schemas were asked for where a failure would undo what they are
         self._moved = False  # something moved them since no transaction was open, so that its end may move them back
-        self._seen: set[str] = set()  # schemas in which it ever looked
+        self._seen: frozenset[str] = frozenset()  # schemas in which it ever looked
 
     def settle(self) -> None:
         """Another statement comes."""
@@ -58,7 +58,7 @@ class Places:
 
         def located(rows: Rows) -> Verdict | Deferred[Verdict]:
             self.schemas = tuple(name for (name,) in rows if name is not None)
-            self._seen.update(self.schemas)
+            self._seen = self._seen.union(self.schemas)
             self._tentative = bool(self._session.tentative)
             self.unsettled = self._tentative or self._moved
             return then()
