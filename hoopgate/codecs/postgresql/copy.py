@@ -6,21 +6,24 @@ once, a begun one is kept until it is whole.
 
 from __future__ import annotations
 
-from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from librt.strings import BytesWriter, read_i32_be
 
 from hoopgate.codecs.postgresql.copy_binary import BinaryRows
 from hoopgate.codecs.postgresql.copy_csv import CsvRows
-from hoopgate.codecs.postgresql.copy_rows import CopyFormat, CopyOptions, RowSplicer, ascii_superset
+from hoopgate.codecs.postgresql.copy_rows import CopyFormat, CopyOptions, Rows, ascii_superset, over_limit
 from hoopgate.codecs.postgresql.copy_text import TextRows, ambiguous_null
 from hoopgate.codecs.postgresql.fields import HEADER, message
-from hoopgate.codecs.postgresql.splice import Plan
+from hoopgate.codecs.postgresql.splice import Plan, patch
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 __all__ = ["CopyFormat", "CopyOptions", "CopySplicer", "unmaskable"]
 
 COPY_DATA: Final = 0x64
-_head = Struct(">BI").unpack_from  # type, length
 
 
 def unmaskable(options: CopyOptions) -> str:
@@ -57,56 +60,107 @@ class CopySplicer:
         if problem:
             raise LocalProtocolError(problem)
         self._rows = _rows(plan, options, limit_row) if plan.masked else None
+        self._limit = limit_row
+        self._kept = bytearray()  # of a row that is not whole yet
 
     def feed(self, raw: bytes) -> bytes:
         """One CopyData message in; none or one out, ``raw`` itself if nothing changed."""
         return self.splice(raw, 0, len(raw))
 
-    def splice(self, data: bytes, start: int, end: int) -> bytes:
+    def splice(self, data: bytes, start: i64, end: i64) -> bytes:
         """The masked form of ``data[start:end]``, a run of whole CopyData messages.
 
         Returns ``data`` itself if that is the whole of it and nothing changed. Raises RemoteProtocolError for a
         malformed stream, a row over the limit, and a row that has not exactly the plan's columns.
         """
-        if not 0 <= start <= end <= len(data):
+        total: i64 = len(data)
+        if not 0 <= start <= end <= total:
             raise LocalProtocolError("the span lies outside of the data")
-        if self._rows is None:
-            return data if end - start == len(data) else data[start:end]
-        parts: list[bytes] = []
-        copied = position = start
+        rows = self._rows
+        if rows is None:
+            return data if end - start == total else data[start:end]
+        out = BytesWriter()
+        rows.copied = position = start
         while position < end:
-            stop = _message_end(data, position, end)
-            payload = data[position + HEADER : stop]
-            masked = self._rows.splice(payload)
-            if masked is not payload:
-                parts.append(data[copied:position])
-                parts.append(message(b"d", masked) if masked else b"")
-                copied = stop
+            if end - position < HEADER:
+                raise RemoteProtocolError("truncated CopyData")
+            size: int = read_i32_be(data, position + 1)
+            stop = position + 1 + size
+            if data[position] != COPY_DATA or size < 4 or stop > end:
+                raise RemoteProtocolError("expected a whole CopyData message")
+            if self._kept:
+                self._late(rows, data, position, stop, out)
+            else:
+                self._message(rows, data, position, stop, out)
             position = stop
-        if not parts:
-            return data if end - start == len(data) else data[start:end]
-        parts.append(data[copied:end])
-        return b"".join(parts)
+        if rows.copied == start:
+            return data if end - start == total else data[start:end]
+        out.write(data[rows.copied : end])
+        return out.getvalue()
 
     def finish(self) -> bytes:
         """Call at CopyDone: what was kept, as a CopyData message or nothing. After an error, do not call it."""
-        rest = self._rows.finish() if self._rows else b""
-        return message(b"d", rest) if rest else b""
+        rows = self._rows
+        if rows is None:
+            return b""
+        rows.last = True
+        out = BytesWriter()
+        if self._kept:
+            self._again(rows, out)
+        if not rows.may_end():
+            raise RemoteProtocolError("binary COPY ended without its trailer")
+        return out.getvalue()
+
+    def _message(self, rows: Rows, data: bytes, start: i64, stop: i64, out: BytesWriter) -> None:
+        """A message whose payload begins with a row. It goes out without the row that it only begins."""
+        written: i64 = len(out)
+        before = written - rows.copied
+        payload = start + HEADER
+        rows.splice(data, payload, stop, out)
+        if rows.rest < stop:
+            self._keep(rows, data[rows.rest : stop])
+            if rows.rest == payload:
+                out.write(data[rows.copied : start])
+                rows.copied = stop
+                return
+            out.write(data[rows.copied : rows.rest])
+            rows.copied = stop
+        grown: i64 = len(out) - rows.copied - before
+        if grown:
+            patch(out, before + start + 1, stop - start - 1, stop - start - 1 + grown)
+
+    def _late(self, rows: Rows, data: bytes, start: i64, stop: i64, out: BytesWriter) -> None:
+        """A message whose payload goes on with the row that is kept."""
+        out.write(data[rows.copied : start])
+        payload = data[start + HEADER : stop]
+        self._kept += payload
+        if rows.completes(payload, len(self._kept)):
+            self._again(rows, out)
+        if len(self._kept) > self._limit:
+            raise over_limit(self._limit)
+        rows.copied = stop
+
+    def _keep(self, rows: Rows, begun: bytes) -> None:
+        self._kept += begun
+        rows.completes(begun, len(begun))
+        if len(begun) > self._limit:
+            raise over_limit(self._limit)
+
+    def _again(self, rows: Rows, out: BytesWriter) -> None:
+        """Write what is whole of what is kept, as a message of our own."""
+        kept = bytes(self._kept)
+        body = BytesWriter()
+        rows.copied = 0
+        rows.splice(kept, 0, len(kept), body)
+        body.write(kept[rows.copied : rows.rest])
+        if len(body):
+            out.write(message(b"d", body.getvalue()))
+        del self._kept[: rows.rest]
 
 
-def _rows(plan: Plan, options: CopyOptions, limit_row: int) -> RowSplicer:
+def _rows(plan: Plan, options: CopyOptions, limit_row: int) -> Rows:
     if options.format == "text":
         return TextRows(plan, options, limit_row)
     if options.format == "csv":
         return CsvRows(plan, options, limit_row)
     return BinaryRows(plan, limit_row)
-
-
-def _message_end(data: bytes, position: int, end: int) -> int:
-    if end - position < HEADER:
-        raise RemoteProtocolError("truncated CopyData")
-    kind, size = _head(data, position)
-    stop: int = position + 1 + size
-    if kind != COPY_DATA or size < 4 or stop > end:
-        raise RemoteProtocolError("expected a whole CopyData message")
-    return stop

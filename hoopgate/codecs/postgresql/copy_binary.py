@@ -2,142 +2,117 @@
 
 from __future__ import annotations
 
-import enum
-from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hoopgate.codecs.postgresql.copy_rows import over_limit, wrong_width
-from hoopgate.codecs.postgresql.splice import NULL, Plan
+from librt.strings import BytesWriter, read_i16_be, read_i32_be
+
+from hoopgate.codecs.postgresql.copy_rows import Rows, over_limit, wrong_width
+from hoopgate.codecs.postgresql.splice import Plan, counted, steps_of, write_masked
 from hoopgate.errors import RemoteProtocolError
 
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
 SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
-_HEAD: Final = len(SIGNATURE) + 8  # signature, flags, length of the header's extension
+_HEAD: Final = 19  # signature, flags, length of the header's extension
 _CRITICAL: Final = 0xFFFF0000  # flags that a reader must know; we know none (16: object ids, gone in PostgreSQL 12)
-_size = Struct(">i").unpack_from
-_count = Struct(">h").unpack_from
+
+_IN_HEADER: Final = 0
+_IN_ROWS: Final = 1
+_BEHIND_TRAILER: Final = 2
 
 
-class _Part(enum.Enum):
-    HEADER = enum.auto()
-    ROWS = enum.auto()
-    TRAILER = enum.auto()
-
-
-class BinaryRows:
+class BinaryRows(Rows):
     """A header, rows that count their fields, a trailer of -1 and nothing behind it."""
 
     def __init__(self, plan: Plan, limit_row: int) -> None:
-        self._transforms = plan.transforms
-        self._width = len(plan.transforms)
-        self._limit = limit_row
-        self._part = _Part.HEADER
-        self._pending = bytearray()  # a header or row that is not whole yet
-        self._needed = _HEAD  # bytes of pending before anything more can be read
+        super().__init__(limit_row)
+        self._steps = steps_of(plan, counted)
+        self._width: i64 = len(plan.transforms)
+        self._behind: i64 = len(plan.transforms) - 1 - plan.last  # columns behind the last masked one
+        self._part = _IN_HEADER
+        self._needed: i64 = _HEAD  # bytes of the header or row before anything more can be read
 
-    def splice(self, payload: bytes) -> bytes:
-        pending = self._pending
-        source: bytes | bytearray = payload
-        if pending:
-            pending += payload
-            if len(pending) < self._needed:
-                return b""
-            source = pending
-        parts: list[bytes] = []
-        position = self._all(source, parts)
-        if source is pending:
-            del pending[:position]
-        else:
-            pending += payload[position:]
-        masked = b"".join(parts)
-        return payload if masked == payload else masked
+    def completes(self, payload: bytes, kept: int) -> bool:
+        return kept >= self._needed
 
-    def finish(self) -> bytes:
-        if self._part is not _Part.TRAILER:
-            raise RemoteProtocolError("binary COPY ended without its trailer")
-        return b""
+    def may_end(self) -> bool:
+        return self._part == _BEHIND_TRAILER
 
-    def _all(self, data: bytes | bytearray, parts: list[bytes]) -> int:
-        """Append what is whole to ``parts``; returns up to where data was read, and sets ``_needed`` from there."""
-        position = 0
-        if self._part is _Part.HEADER:
-            position = self._header(data)
-            if position:
-                parts.append(bytes(data[:position]))
-                self._part = _Part.ROWS
-        while self._part is _Part.ROWS:
-            stop = self._row(data, position, parts)
-            if stop == position:
-                return position
-            position = stop
-        if self._part is _Part.TRAILER and position != len(data):
-            raise RemoteProtocolError("binary COPY has data behind its trailer")
+    def row(self, data: bytes, start: i64, end: i64, out: BytesWriter) -> i64:
+        if self._part != _IN_ROWS:
+            return self._header(data, start, end)
+        self._needed = 2
+        if end - start < 2:
+            return -1
+        width: int = read_i16_be(data, start)
+        if width == -1:
+            self._part = _BEHIND_TRAILER
+            return start + 2
+        if width != self._width:
+            raise wrong_width(width, self._width)
+        position = start + 2
+        for step in self._steps:
+            cell = self._cell(data, start, position, end, step.gap)
+            if cell < 0:
+                return -1
+            size: int = read_i32_be(data, cell)
+            position = cell + 4
+            if size != -1:
+                position += size
+                if self._beyond(start, position, end):
+                    return -1
+                if write_masked(step, data, self.copied, cell + 4, position, out):
+                    self.copied = position
+        stop = self._cell(data, start, position, end, self._behind, False)
+        if stop - start > self._limit:
+            raise over_limit(self._limit)
+        return stop
+
+    def _cell(self, data: bytes, start: i64, position: i64, end: i64, gap: i64, more: bool = True) -> i64:
+        """Where the cell begins that follows ``gap`` cells, -1 if they, or with ``more`` its length, are not here."""
+        while gap > 0 or more:
+            if self._beyond(start, position + 4, end):
+                return -1
+            size: int = read_i32_be(data, position)
+            if size < -1:
+                raise RemoteProtocolError("a field of binary COPY has an invalid length")
+            if gap == 0:
+                break
+            position += 4 if size == -1 else 4 + size
+            if self._beyond(start, position, end):
+                return -1
+            gap -= 1
         return position
 
-    def _header(self, data: bytes | bytearray) -> int:
-        """Where the header ends, 0 if it is not whole yet."""
-        if not data.startswith(SIGNATURE[: len(data)]):
+    def _beyond(self, start: i64, position: i64, end: i64) -> bool:
+        """The row that begins at ``start`` goes on up to ``position`` at least, which is not here yet."""
+        if position <= end:
+            return False
+        self._needed = position - start
+        if self._needed > self._limit:
+            raise over_limit(self._limit)
+        return True
+
+    def _header(self, data: bytes, start: i64, end: i64) -> i64:
+        """Where the header ends, -1 if it is not whole yet."""
+        if self._part == _BEHIND_TRAILER:
+            raise RemoteProtocolError("binary COPY has data behind its trailer")
+        here = data[start:end]
+        if not here.startswith(SIGNATURE[: len(here)]):
             raise RemoteProtocolError("binary COPY does not begin with its signature")
-        if len(data) < _HEAD:
-            return 0
-        flags = int.from_bytes(data[11:15], "big")
+        if len(here) < _HEAD:
+            return -1
+        flags: int = read_i32_be(here, 11)
         if flags & _CRITICAL:
             raise RemoteProtocolError("binary COPY has unknown critical flags")
-        extension: int = _size(data, 15)[0]
+        extension: int = read_i32_be(here, 15)
         if extension < 0:
             raise RemoteProtocolError("binary COPY has an invalid header")
         if extension > self._limit:
             raise over_limit(self._limit)
         self._needed = _HEAD + extension
-        return self._needed if len(data) >= self._needed else 0
-
-    def _row(self, data: bytes | bytearray, start: int, parts: list[bytes]) -> int:
-        """Append the row at ``start``, or the trailer, to ``parts``; returns its end, ``start`` if it is not whole."""
-        size = len(data)
-        self._needed = 2
-        if size - start < 2:
-            return start
-        width: int = _count(data, start)[0]
-        if width == -1:
-            self._part = _Part.TRAILER
-            parts.append(b"\xff\xff")
-            return start + 2
-        if width != self._width:
-            raise wrong_width(width, self._width)
-        stop = self._row_end(data, start)
-        if stop > start:
-            self._mask(data, start, stop, parts)
-        return stop
-
-    def _row_end(self, data: bytes | bytearray, start: int) -> int:
-        size = len(data)
-        position = start + 2
-        for _ in range(self._width):
-            self._needed = position + 4 - start
-            if position + 4 > size:
-                return start
-            cell: int = _size(data, position)[0]
-            if cell < -1:
-                raise RemoteProtocolError("a field of binary COPY has an invalid length")
-            position += 4 if cell == -1 else 4 + cell
-            if position - start > self._limit:
-                raise over_limit(self._limit)
-        self._needed = position - start
-        return position if position <= size else start
-
-    def _mask(self, data: bytes | bytearray, start: int, stop: int, parts: list[bytes]) -> None:
-        copied = start
-        position = start + 2
-        for transform in self._transforms:
-            cell = position + 4
-            size: int = _size(data, position)[0]
-            position = cell if size == -1 else cell + size
-            if transform is None or size == -1:
-                continue
-            old = bytes(data[cell:position])
-            new = transform(old)
-            if new == old:
-                continue
-            parts.append(bytes(data[copied : cell - 4]))
-            parts.append(NULL if new is None else len(new).to_bytes(4, "big") + new)
-            copied = position
-        parts.append(bytes(data[copied:stop]))
+        if len(here) < self._needed:
+            return -1
+        self._part = _IN_ROWS
+        return start + self._needed

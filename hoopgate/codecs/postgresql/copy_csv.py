@@ -3,139 +3,117 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Final
 
-from hoopgate.codecs.postgresql.copy_rows import CopyOptions, over_limit, wrong_width
-from hoopgate.codecs.postgresql.splice import Plan
+from hoopgate.codecs.postgresql.copy_rows import CopyOptions, DelimitedRows
+from hoopgate.codecs.postgresql.splice import Plan, steps_of
+from hoopgate.codecs.seek import AnyOf
 from hoopgate.errors import RemoteProtocolError
 
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
-class CsvRows:
+LINE_FEED: Final = 0x0A
+
+
+class CsvRows(DelimitedRows):
     """Rows end at a line feed outside of quotes. A field is quoted from its first byte, or not at all."""
 
     def __init__(self, plan: Plan, options: CopyOptions, limit_row: int) -> None:
-        self._masked = plan.masked
-        self._width = len(plan.transforms)
-        self._limit = limit_row
-        self._delimiter = options.delimiter_byte
-        self._marker = options.null_marker
-        self._quote = options.quote_byte
-        self._escape = options.escape_byte
-        self._header = options.header
-        self._force = frozenset(range(self._width)) if options.force_quote_all else options.force_quote
-        quote, escape, delimiter = (re.escape(byte) for byte in (self._quote, self._escape, self._delimiter))
-        self._outside = re.compile(b"[\n" + quote + b"]")
-        self._inside = re.compile(b"[" + quote + escape + b"]")
+        quote, escape = re.escape(options.quote_byte), re.escape(options.escape_byte)
+        super().__init__(plan, options, limit_row, _field(quote, escape, re.escape(options.delimiter_byte)))
+        self._quote: i64 = options.quote_byte[0]
+        self._escape: i64 = options.escape_byte[0]
+        self._single = options.quote_byte
+        self._doubled = self._single * 2
+        self._doubles = self._quote == self._escape  # a quote is escaped by another one: PostgreSQL's default
+        self._force = frozenset(range(len(plan.transforms))) if options.force_quote_all else options.force_quote
+        self._outside = AnyOf(options.delimiter_byte + options.quote_byte + b"\n")
+        self._inside = AnyOf(options.quote_byte + options.escape_byte)
+        self._breaks = AnyOf(options.quote_byte + b"\n")
         self._escaped = re.compile(escape + b"([" + quote + escape + b"])")
-        self._special = re.compile(b"[\n\r" + quote + delimiter + b"]")
-        self._pending = bytearray()
-        self._scanned = 0  # up to where in pending quotes were looked at
-        self._quoted = False  # whether a quoted field is open there
+        self._inner = re.compile(b"([" + quote + escape + b"])")
+        self._behind_escape = options.escape_byte.replace(b"\\", b"\\\\") + rb"\1"
+        self._special = re.compile(b"[\n\r" + quote + re.escape(options.delimiter_byte) + b"]")
+        self._steps = steps_of(plan, self.written)
+        self._quoted = False  # what is kept ends within quotes,
+        self._after_escape = False  # behind a byte there that may escape the next one
 
-    def splice(self, payload: bytes) -> bytes:
-        fresh = not self._pending
-        self._pending += payload
-        parts: list[bytes] = []
-        start = 0
-        while (stop := self._row_end()) >= 0:
-            parts.append(self._row(bytes(self._pending[start:stop])))
-            parts.append(b"\n")
-            start = self._scanned
-        if len(self._pending) - start > self._limit:
-            raise over_limit(self._limit)
-        del self._pending[:start]
-        self._scanned -= start
-        masked = b"".join(parts)
-        return payload if fresh and masked == payload else masked
+    def completes(self, payload: bytes, kept: int) -> bool:
+        if kept == len(payload):
+            self._quoted = self._after_escape = False
+        found = False
+        position = 0
+        size = len(payload)
+        while position < size:
+            if not self._quoted:
+                position = self._breaks.find(payload, position, size)
+                if position < size:
+                    found = found or payload[position] == LINE_FEED
+                    self._quoted = payload[position] == self._quote
+            elif self._after_escape:
+                self._after_escape = False
+                if payload[position] != self._quote and payload[position] != self._escape:
+                    # What came before escaped nothing: it was a closing quote, or a byte like any other.
+                    self._quoted = self._quote != self._escape
+                    continue
+            else:
+                position = self._inside.find(payload, position, size)
+                if position < size:
+                    self._after_escape = payload[position] == self._escape
+                    self._quoted = self._after_escape
+            position += 1
+        return found
 
-    def finish(self) -> bytes:
-        if self._quoted:
-            raise RemoteProtocolError("COPY ended within a quoted field")
-        if not self._pending:
-            return b""
-        row = bytes(self._pending)
-        self._pending.clear()
-        self._scanned = 0
-        return self._row(row)
+    def field_end(self, data: bytes, start: i64, end: i64) -> i64:
+        if start < end and data[start] == self._quote:
+            stop = self._closed(data, start + 1, end)
+            if 0 <= stop < end and data[stop] != self._delimiter and data[stop] != LINE_FEED:
+                raise RemoteProtocolError("a row of COPY has bytes behind a closing quote")
+            return stop
+        stop = self._outside.find(data, start, end)
+        if stop < end and data[stop] == self._quote:
+            raise RemoteProtocolError("a row of COPY has a quote within an unquoted field")
+        return stop
 
-    def _row_end(self) -> int:
-        """Where the next line feed outside of quotes stands, ``_scanned`` being behind it then; -1 if not here yet."""
-        pending = self._pending
-        while True:
-            found = (self._inside if self._quoted else self._outside).search(pending, self._scanned)
-            if found is None:
-                self._scanned = len(pending)
+    def _closed(self, data: bytes, position: i64, end: i64) -> i64:
+        """Behind the quote that closes the field whose contents begin at ``position``."""
+        position = self._inside.find(data, position, end)
+        while position < end:
+            if position + 1 == end and not self.last:
                 return -1
-            position = found.start()
-            byte = found[0]
-            if byte == b"\n" and not self._quoted:
-                self._scanned = position + 1
-                return position
-            if byte != self._quote:
-                following = pending[position + 1 : position + 2]
-                if not following:
-                    self._scanned = position
-                    return -1
-                self._scanned = position + (2 if following in (self._quote, self._escape) else 1)
-                continue
-            # A doubled quote closes and opens again; no line feed can stand between the two.
-            self._quoted = not self._quoted
-            self._scanned = position + 1
-
-    def _row(self, row: bytes) -> bytes:
-        if len(row) > self._limit:
-            raise over_limit(self._limit)
-        fields = self._fields(row) if self._quote in row else row.split(self._delimiter)
-        if len(fields) != self._width:
-            raise wrong_width(len(fields), self._width)
-        if self._header:
-            self._header = False
-            return row
-        for index, transform in self._masked:
-            field = fields[index]
-            if field == self._marker:  # unquoted: a value that looks like it is always quoted
-                continue
-            new = transform(self._decode(field))
-            fields[index] = self._marker if new is None else self._encode(new, index)
-        return self._delimiter.join(fields)
-
-    def _fields(self, row: bytes) -> list[bytes]:
-        fields: list[bytes] = []
-        start = 0
-        while True:
-            if row.startswith(self._quote, start):
-                stop = self._closing(row, start + 1) + 1
-                if stop < len(row) and not row.startswith(self._delimiter, stop):
-                    raise RemoteProtocolError("a row of COPY has bytes behind a closing quote")
-            else:
-                stop = row.find(self._delimiter, start)
-                stop = len(row) if stop < 0 else stop
-                if row.find(self._quote, start, stop) >= 0:
-                    raise RemoteProtocolError("a row of COPY has a quote within an unquoted field")
-            fields.append(row[start:stop])
-            if stop == len(row):
-                return fields
-            start = stop + 1
-
-    def _closing(self, row: bytes, position: int) -> int:
-        """Where the quoted field closes whose contents begin at ``position``."""
-        while (found := self._inside.search(row, position)) is not None:
-            position = found.start()
-            following = row[position + 1 : position + 2]
-            if found[0] == self._escape and following in (self._quote, self._escape):
-                position += 2
-            elif found[0] == self._quote:
-                return position
-            else:
+            escapes = data[position] == self._escape and position + 1 < end
+            if escapes and (data[position + 1] == self._quote or data[position + 1] == self._escape):
                 position += 1
-        raise RemoteProtocolError("a row of COPY ends within a quoted field")
+            elif data[position] == self._quote:
+                return position + 1
+            position = self._inside.find(data, position + 1, end)
+        if self.last:
+            raise RemoteProtocolError("COPY ended within a quoted field")
+        return -1
 
-    def _decode(self, field: bytes) -> bytes:
-        if not field.startswith(self._quote):
+    def decode(self, field: bytes) -> bytes:
+        if not field or field[0] != self._quote:
             return field
+        if self._doubles:
+            return field[1:-1].replace(self._doubled, self._single)
         return self._escaped.sub(rb"\1", field[1:-1])
 
-    def _encode(self, value: bytes, index: int) -> bytes:
-        plain = index not in self._force and value != self._marker and self._special.search(value) is None
+    def written(self, value: bytes | None, column: int) -> bytes:
+        if value is None:
+            return self._marker
+        plain = column not in self._force and value != self._marker and self._special.search(value) is None
         if plain and not (self._width == 1 and value == b"\\."):
             return value
-        return self._quote + self._inside.sub(lambda found: self._escape + found[0], value) + self._quote
+        if self._doubles:
+            return self._single + value.replace(self._single, self._doubled) + self._single
+        return self._single + self._inner.sub(self._behind_escape, value) + self._single
+
+
+def _field(quote: bytes, escape: bytes, delimiter: bytes) -> bytes:
+    """A field as a regular expression. What escapes and what closes never depends on what would match behind it."""
+    inner = b"[^" + quote + escape + b"]*"
+    pair = escape + b"[" + quote + escape + b"]"
+    alone = b"" if quote == escape else b"|" + escape + b"(?![" + quote + escape + b"])"
+    closed = b"(?:(?:" + pair + alone + b")" + inner + b")*" + quote + b"(?!" + quote + b")"
+    return b"(?:" + quote + inner + closed + b"|[^" + quote + delimiter + b"\n]*)"

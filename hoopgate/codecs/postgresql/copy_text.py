@@ -3,70 +3,54 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hoopgate.codecs.postgresql.copy_rows import CopyOptions, over_limit, wrong_width
-from hoopgate.codecs.postgresql.splice import Plan
+from hoopgate.codecs.postgresql.copy_rows import CopyOptions, DelimitedRows
+from hoopgate.codecs.postgresql.splice import Plan, steps_of
+from hoopgate.codecs.seek import AnyOf, find
 from hoopgate.errors import RemoteProtocolError
 
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+LINE_FEED: Final = 0x0A
+_BACKSLASH: Final = 0x5C
 _ESCAPED: Final = re.compile(rb"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)", re.DOTALL)
 _LETTERS: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _CONTROLS: Final = {control: b"\\" + letter for letter, control in _LETTERS.items()}
 
 
-class TextRows:
+class TextRows(DelimitedRows):
     """Rows end at every line feed (one within a value is escaped), fields at every unescaped delimiter."""
 
     def __init__(self, plan: Plan, options: CopyOptions, limit_row: int) -> None:
-        self._masked = plan.masked
-        self._width = len(plan.transforms)
-        self._limit = limit_row
-        self._delimiter = options.delimiter_byte
-        self._marker = options.null_marker
-        self._header = options.header
-        self._special = specials(self._delimiter)
-        self._pending = bytearray()
+        plain = b"[^\\n\\\\" + re.escape(options.delimiter_byte) + b"]*"
+        super().__init__(plan, options, limit_row, plain + rb"(?:\\[^\n]" + plain + b")*")
+        self._special = specials(options.delimiter_byte)
+        self._ends = AnyOf(options.delimiter_byte + b"\n\\")
+        self._steps = steps_of(plan, self.written)
 
-    def splice(self, payload: bytes) -> bytes:
-        if payload.find(b"\n") < 0:
-            self._pending += payload
-            if len(self._pending) > self._limit:
-                raise over_limit(self._limit)
-            return b""
-        data = bytes(self._pending) + payload if self._pending else payload
-        rows = data.split(b"\n")
-        self._pending = bytearray(rows.pop())
-        if len(self._pending) > self._limit:
-            raise over_limit(self._limit)
-        masked = b"\n".join([self._row(row) for row in rows]) + b"\n"
-        return payload if masked == payload else masked
+    def completes(self, payload: bytes, kept: int) -> bool:
+        return b"\n" in payload
 
-    def finish(self) -> bytes:
-        if not self._pending:
-            return b""
-        row = bytes(self._pending)
-        self._pending.clear()
-        return self._row(row)
+    def field_end(self, data: bytes, start: i64, end: i64) -> i64:
+        position = self._ends.find(data, start, end)
+        while position < end and data[position] == _BACKSLASH:
+            position += 1
+            if position == end and not self.last:
+                return end
+            if position == end or data[position] == LINE_FEED:
+                raise RemoteProtocolError("a row of COPY ends in a backslash")
+            position = self._ends.find(data, position + 1, end)
+        return position
 
-    def _row(self, row: bytes) -> bytes:
-        if len(row) > self._limit:
-            raise over_limit(self._limit)
-        delimiter = self._delimiter
-        fields = row.split(delimiter)
-        if b"\\" in row:
-            fields = _rejoined(fields, delimiter)
-        if len(fields) != self._width:
-            raise wrong_width(len(fields), self._width)
-        if self._header:
-            self._header = False
-            return row
-        for index, transform in self._masked:
-            field = fields[index]
-            if field == self._marker:
-                continue
-            new = transform(decode(field))
-            fields[index] = self._marker if new is None else encode(new, self._special)
-        return delimiter.join(fields)
+    def decode(self, field: bytes) -> bytes:
+        return field if find(field, _BACKSLASH, 0, len(field)) < 0 else decode(field)
+
+    def written(self, value: bytes | None, column: int) -> bytes:
+        if value is None:
+            return self._marker
+        return value if self._special.search(value) is None else encode(value, self._special)
 
 
 def specials(delimiter: bytes) -> re.Pattern[bytes]:
@@ -82,20 +66,6 @@ def encode(value: bytes, special: re.Pattern[bytes]) -> bytes:
 def _escape(match: re.Match[bytes]) -> bytes:
     byte = match[0]
     return _CONTROLS.get(byte) or b"\\" + byte
-
-
-def _rejoined(pieces: list[bytes], delimiter: bytes) -> list[bytes]:
-    """The fields of a row that was split at every delimiter: those behind an odd run of backslashes were escaped."""
-    fields: list[bytes] = []
-    begun: list[bytes] = []
-    for piece in pieces:
-        begun.append(piece)
-        if (len(piece) - len(piece.rstrip(b"\\"))) % 2 == 0:
-            fields.append(delimiter.join(begun))
-            begun = []
-    if begun:
-        raise RemoteProtocolError("a row of COPY ends in a backslash")
-    return fields
 
 
 def decode(field: bytes) -> bytes:

@@ -6,6 +6,7 @@ is not masked. PostgreSQL manual, "Message Formats": DataRow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from librt.strings import BytesWriter, read_i16_be, read_i32_be, write_i32_be
@@ -37,28 +38,36 @@ class Plan:
 
 
 class Step:
-    """How many cells to pass over, then what to do with the one behind them."""
+    """How many cells to pass over, then what to do with the one behind them.
 
-    __slots__ = ("constant", "gap", "transform")
+    ``constant``: what takes the place of any value but NULL, as it is written; empty where that depends on the value.
+    """
 
-    def __init__(self, gap: int, transform: Transform) -> None:
+    __slots__ = ("constant", "gap", "index", "transform")
+
+    def __init__(self, index: int, gap: int, transform: Transform, constant: bytes) -> None:
+        self.index: i64 = index
         self.gap: i64 = gap
         self.transform = transform
-        self.constant = b""  # the cell, length and all, that takes the place of any value; empty where values differ
-        if isinstance(transform, Constant):
-            out = BytesWriter()
-            write_value(out, transform.value)
-            self.constant = out.getvalue()
+        self.constant = constant
 
 
-def steps_of(plan: Plan) -> list[Step]:
-    """The plan as a walk over the cells of a row, up to its last masked one."""
+def steps_of(plan: Plan, written: Callable[[bytes | None, int], bytes]) -> list[Step]:
+    """The plan as a walk over the cells of a row; ``written(value, column)`` is the cell that stands for a value."""
     steps = []
     before = -1
     for index, transform in plan.masked:
-        steps.append(Step(index - before - 1, transform))
+        constant = written(transform.value, index) if isinstance(transform, Constant) else b""
+        steps.append(Step(index, index - before - 1, transform, constant))
         before = index
     return steps
+
+
+def counted(value: bytes | None, _column: int = 0) -> bytes:
+    """The cell of a DataRow or of binary COPY: the value with its length before it."""
+    out = BytesWriter()
+    _write_counted(out, value)
+    return out.getvalue()
 
 
 class Splicer:
@@ -70,7 +79,7 @@ class Splicer:
         self._width: i64 = len(plan.transforms)
         self._limit: i64 = min(limit_row, MESSAGE_MAXIMUM)
         self._masked_last = plan.last + 1 == len(plan.transforms)
-        self._steps = steps_of(plan)
+        self._steps = steps_of(plan, counted)
 
     def splice(self, data: bytes, start: i64, end: i64) -> bytes:
         """The masked form of ``data[start:end]``, a run of whole DataRow messages.
@@ -120,13 +129,13 @@ class Splicer:
                 if size < -1 or position > stop:
                     raise RemoteProtocolError("a cell exceeds its row")
                 gap -= 1
-            if size != -1 and _masked(step, data, copied, cell, position, out):
+            if size != -1 and write_masked(step, data, copied, cell, position, out):
                 copied = position
         if self._masked_last and position != stop:
             raise RemoteProtocolError("a row has bytes behind its last cell")
         grown: i64 = len(out) - copied - before
         if grown:
-            _patch(out, before + start + 1, stop - start - 1, stop - start - 1 + grown)
+            patch(out, before + start + 1, stop - start - 1, stop - start - 1 + grown)
         return copied
 
     def _malformed(self, kind: int, size: int) -> RemoteProtocolError:
@@ -138,7 +147,7 @@ class Splicer:
         return RemoteProtocolError("truncated DataRow")
 
 
-def _masked(step: Step, data: bytes, copied: i64, cell: i64, end: i64, out: BytesWriter) -> bool:
+def write_masked(step: Step, data: bytes, copied: i64, cell: i64, end: i64, out: BytesWriter) -> bool:
     """Write what is left before the value ``data[cell:end]``, and what takes its place; False if it stays as it is."""
     if step.constant:
         out.write(data[copied : cell - 4])
@@ -149,11 +158,11 @@ def _masked(step: Step, data: bytes, copied: i64, cell: i64, end: i64, out: Byte
     if new == old:
         return False
     out.write(data[copied : cell - 4])
-    write_value(out, new)
+    _write_counted(out, new)
     return True
 
 
-def write_value(out: BytesWriter, value: bytes | None) -> None:
+def _write_counted(out: BytesWriter, value: bytes | None) -> None:
     """Write a cell, its length before it."""
     if value is None:
         write_i32_be(out, -1)
@@ -165,7 +174,7 @@ def write_value(out: BytesWriter, value: bytes | None) -> None:
     out.write(value)
 
 
-def _patch(out: BytesWriter, position: i64, before: int, length: int) -> None:
+def patch(out: BytesWriter, position: i64, before: int, length: int) -> None:
     """Write the Int32 ``length`` over ``before``, which stands at ``position``."""
     if length > MESSAGE_MAXIMUM:
         raise LocalProtocolError("a mask made a row longer than a message may be")
