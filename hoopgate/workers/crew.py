@@ -285,6 +285,8 @@ class Crew:
         if word is None:
             if not self._stopping:
                 log.error("the process that forks workers has died: a worker that dies stays dead until a restart")
+        elif "errno" in word:  # the closing of its channel follows, and then another try
+            self.slots[word["number"]].why = f"no process can be forked: {os.strerror(word['errno'])}"
         elif "number" in word:
             self.slots[word["number"]].pid = word["pid"]
         elif word["status"]:

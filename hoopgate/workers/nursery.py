@@ -7,7 +7,8 @@ for its parent's word, and ends with it: what its parent's death leaves behind i
 The two talk in single packets (SOCK_SEQPACKET) of JSON. To the nursery: ``{"fork": number}`` with the worker's end of
 its channel, and ``{"keep": true}`` with the descriptor that holds the lock on the state directory, so that no other
 gateway takes the directory over while a worker still lives. From it: ``{"number", "pid"}`` for a worker that was
-forked, and ``{"pid", "status"}`` (as ``waitpid``'s) for one that has ended.
+forked, ``{"number", "errno"}`` for one that could not be, whose channel closes, and ``{"pid", "status"}`` (as
+``waitpid``'s) for one that has ended.
 """
 
 from __future__ import annotations
@@ -123,7 +124,12 @@ class _Nursery:
         return True
 
     def _fork(self, number: int, descriptor: int) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory, or too many processes: as things are now, and not for ever
+            self._tell({"number": number, "errno": error.errno or 0})
+            os.close(descriptor)
+            return
         if pid == 0:
             self._born(number, socket.socket(fileno=descriptor))
         os.close(descriptor)

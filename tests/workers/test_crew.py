@@ -61,6 +61,7 @@ class FakeLine:
     workers: list[FakeWorker] = field(factory=list)
     broken: bool = False
     dead: bool = False
+    unforkable: int = 0
     silent: set[str] = field(factory=set)
     version: str = "v2"
     lost: bool = False
@@ -70,6 +71,10 @@ class FakeLine:
         if self.dead:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         ours, theirs = socket.socketpair()
+        if self.unforkable:
+            self.told({"number": number, "errno": self.unforkable})
+            theirs.close()
+            return ours
         worker = FakeWorker(number, self, set(self.silent))
         self.workers.append(worker)
         attach(reactor, theirs, worker.channel)
@@ -153,6 +158,16 @@ async def test_a_dead_one_is_replaced_once_its_sessions_are_ended(crew: Crew, li
     await until(lambda: crew.finding() == "")
     assert [worker.number for worker in line.workers] == [1, 2, 1]
     assert crew.slots[1].deaths == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_cannot_be_forked_just_now_is_tried_again_and_says_why(crew: Crew, line: FakeLine) -> None:
+    await crew.start(ORDERS)
+    line.unforkable = errno.EAGAIN
+    line.workers[0].die()
+    await until(lambda: "no process can be forked: Resource temporarily unavailable" in crew.finding())
+    line.unforkable = 0
+    await until(lambda: crew.finding() == "")
 
 
 def test_the_first_death_is_forgiven_and_the_next_ones_wait_longer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -91,6 +92,26 @@ def test_it_forks_workers_when_asked(line: Line) -> None:
             pids.append(who[1])
         assert hear(line) == {"pid": pids[-1], "status": 0}
     assert len(set(pids)) == 3
+
+
+def test_a_fork_that_fails_ends_one_try_and_not_the_nursery() -> None:
+    fork, left = os.fork, [errno.EAGAIN, errno.ENOMEM]
+
+    def failing() -> int:
+        if left:
+            raise OSError(left.pop(0), "as told")
+        return fork()
+
+    line = plant(obey, lambda: setattr(os, "fork", failing))  # in the nursery alone
+    with line:
+        for code in (errno.EAGAIN, errno.ENOMEM):
+            with ask_for(line, 1) as channel:
+                assert hear(line) == {"number": 1, "errno": code}
+                channel.settimeout(10)
+                assert channel.recv(1) == b""  # the supervisor sees it at the channel, as any death
+        with ask_for(line, 1) as channel:
+            assert told(channel, b"who")[0] == 1
+    os.waitpid(-1, os.WNOHANG)
 
 
 def test_it_says_how_one_ended(line: Line) -> None:
