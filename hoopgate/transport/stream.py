@@ -29,7 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgate.transport.poller import ERR, HUP, IN, OUT, RDHUP, Poller
-from hoopgate.transport.sending import Sending, lost
+from hoopgate.transport.sending import AT_ONCE, Sending, lost
 from hoopgate.transport.tls import Context, Tls
 
 LEAST_READ: Final = 16_384  # bytes that one event reads; a quiet connection needs no more
@@ -59,8 +59,8 @@ class Stream(Sending):
         """Give the connection to its protocol."""
         self.protocol = protocol
         self.connected = self._reading = True
-        self._watch()
         try:
+            self._watch()  # which fails where the kernel watches as many as it may (epoll(7), max_user_watches)
             protocol.makeConnection(self)
         except Exception:
             self.poller.failed(self)
@@ -219,6 +219,9 @@ class Stream(Sending):
         if tls.peer_closed:
             if not self._read_closed:
                 self._ended()
+        elif tls.outgoing.pending > AT_ONCE and self._rest is not None:
+            # OpenSSL's own, for which no producer can be paused: each KeyUpdate asks for one in return
+            self.leave(Failure(ConnectionLost("the peer does not read the answers of TLS that it asks for")))
         elif tls.outgoing.pending:
             self._flush_soon()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 CHUNK: Final = 262_144  # bytes of clear text that are encrypted at once
 RECORD: Final = 16_384  # the most clear text that one record holds (RFC 8446, section 5.1)
@@ -32,7 +32,7 @@ class Tls:
         self.established = False
         self.closing = False  # our close_notify is written
         self.peer_closed = False  # the peer's has come
-        self.timer: object = None
+        self.timer: Any = None  # how long the peer has to answer it
 
     def handshake(self) -> bool:
         """Go on with what has come in; True once it is over. Raises ssl.SSLError: there may be an alert to send."""
@@ -86,5 +86,7 @@ class Tls:
 
     def over(self) -> None:
         """The connection is lost."""
+        if self.timer is not None and self.timer.active():
+            self.timer.cancel()  # or it would keep all of this for seconds
         if self.established:
             self.context.keep(self.engine)
