@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from hoopgate.transport.poller import Descriptor, Poller
+from hoopgate.transport.poller import Collecting, Poller
 
 INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
 
@@ -21,7 +21,7 @@ def address(family: int, name: Any) -> Any:
     return UNIXAddress(name or None)
 
 
-class Endpoint(Descriptor):
+class Endpoint(Collecting):
     """A connected socket. ``peer`` is the other side's name, as ``accept`` returns it."""
 
     __slots__ = ("_host", "_peer")

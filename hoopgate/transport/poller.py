@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ EVENTS: Final = 64  # in one turn: then the reactor sees to its other descriptor
 log = Logger()
 
 
-class Descriptor:
+class Descriptor(ABC):
     """A socket that a poller watches. ``number`` is its file descriptor, -1 once it is on its way out."""
 
     __slots__ = ("_mask", "number", "poller", "socket")
@@ -48,15 +49,9 @@ class Descriptor:
         """The event is EPOLLIN, and nothing else."""
         self.ready(IN)
 
+    @abstractmethod
     def ready(self, events: int) -> None:
         """Any other event."""
-        raise NotImplementedError
-
-    def flush(self) -> None:
-        """Send what was collected."""
-
-    def deliver(self) -> None:
-        """Deliver what was kept back."""
 
     def watch(self, mask: int) -> None:
         """Be told of these events from now on: a system call, where it changes anything. 0: of none.
@@ -74,9 +69,23 @@ class Descriptor:
             self.poller.discard(self, reason)
             self.number = -1
 
+    @abstractmethod
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket, and tell whom it concerns."""
-        raise NotImplementedError
+
+
+class Collecting(Descriptor):
+    """One that keeps something until the end of an event."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Send what was written."""
+
+    @abstractmethod
+    def deliver(self) -> None:
+        """Deliver what was read and kept back."""
 
 
 @implementer(IReadDescriptor)
@@ -86,8 +95,8 @@ class Poller:
     def __init__(self, reactor: Any) -> None:
         self.reactor = reactor
         self.inside = False
-        self.unflushed: list[Descriptor] = []  # what wrote in this event
-        self.resumed: list[Descriptor] = []  # what may deliver again that which it has read already
+        self.unflushed: list[Collecting] = []  # what wrote in this event
+        self.resumed: list[Collecting] = []  # what may deliver again that which it has read already
         self._epoll = select.epoll()
         self._reactors = self._idle = -1
         self._descriptors: dict[int, Descriptor] = {}
@@ -185,8 +194,8 @@ class Poller:
                     else:
                         descriptor.ready(events)
                     while unflushed:
-                        descriptor = unflushed.pop()
-                        descriptor.flush()
+                        descriptor = writer = unflushed.pop()
+                        writer.flush()
                 except Exception:
                     self.failed(descriptor)  # it may have been its flush; what else waits for one is seen to below
         finally:
@@ -205,8 +214,8 @@ class Poller:
 
     def _flush(self) -> None:
         while self.unflushed:
-            descriptor = self.unflushed.pop()
-            self._guard(descriptor, descriptor.flush)
+            writer = self.unflushed.pop()
+            self._guard(writer, writer.flush)
 
     def _settle(self) -> None:
         self._scheduled = False
@@ -214,8 +223,8 @@ class Poller:
         try:
             while self._leaving or self.unflushed or self.resumed:
                 resumed, self.resumed = self.resumed, []
-                for descriptor in resumed:
-                    self._guard(descriptor, descriptor.deliver)
+                for reader in resumed:
+                    self._guard(reader, reader.deliver)
                 self._flush()
                 leaving, self._leaving = self._leaving, []
                 for descriptor, reason in leaving:

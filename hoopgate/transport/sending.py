@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from abc import abstractmethod
 from collections.abc import Iterable
 from errno import ECONNRESET, EPIPE
 from typing import Any, Final
@@ -114,6 +115,8 @@ class Sending(Endpoint):
                 self._spare()
                 self._watch()
                 return
+            if not out:
+                break
         waited_for = self.producerPaused or self.disconnecting or self._write_closing
         if waited_for and not writing and not out and self._rest is None:
             self._drained()
@@ -125,7 +128,7 @@ class Sending(Endpoint):
 
     def _sealed(self, tls: Tls) -> bytes:
         data = tls.encrypt(self._out)
-        self._pending = sum(map(len, self._out))
+        self._pending = sum(map(len, self._out)) if self._out else 0
         return data
 
     def _flush_soon(self) -> None:
@@ -207,13 +210,13 @@ class Sending(Endpoint):
 
     # --- what the whole connection does
 
+    @abstractmethod
     def _watch(self) -> None:
         """Ask the poller for the events that matter now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _close_write(self) -> None:
         """Close our half, once."""
-        raise NotImplementedError
 
     def _finish(self) -> None:
         """Nothing is left to be sent after ``loseConnection``."""

@@ -29,6 +29,7 @@ FORBIDDEN = {
     "identity": ("hoopgate.protocols", "hoopgate.guards", "hoopgate.policy", "hoopgate.recorders"),
     "recorders": ("hoopgate.protocols", "hoopgate.guards", "hoopgate.policy", "hoopgate.stores"),
     "stores": ("hoopgate.protocols", "hoopgate.guards", "hoopgate.policy", "hoopgate.recorders"),
+    "transport": tuple(f"hoopgate.{room}" for room in ("config", "errors", "gateway", "guards", "policy", "protocols")),
     "secrets": ("hoopgate.protocols", "hoopgate.guards", "hoopgate.policy", "hoopgate.stores"),
 }
 PRODUCT = [path for path in modules() if "development" not in path.parts]

@@ -17,6 +17,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 
 from hoopgate.development.certificates import Authority
 from hoopgate.transport import ClientContext, ServerContext
+from hoopgate.transport.tls import Tls
 from tests.transport.parts import BULK, Echo, Half, Heard, Kind, Made, Peer, Source, pause, until
 
 pytestmark = pytest.mark.live
@@ -526,6 +527,27 @@ async def test_one_that_never_shakes_hands_holds_nothing_up(ours: Kind) -> None:
     assert source.sent <= 2 * 65536
     client = await Client(peer, trusting(ours.authority)).shake()
     assert len(await client.read(BULK)) == BULK
+
+
+def test_nothing_follows_close_notify(authority: Authority) -> None:
+    pair = authority.server()
+    server = Tls(ServerContext(pair.certificate, pair.key), b"")
+    client = Tls(ClientContext("localhost", ca=authority.pem), b"clear ")
+    client.handshake()
+    hello = client.encrypt([b"kept until the handshake is over"])
+    assert hello.startswith(b"clear \x16"), "what was written before TLS goes out as it is, and first"
+    server.incoming.write(hello.removeprefix(b"clear "))
+    while not (client.established and server.established):
+        server.handshake()
+        client.incoming.write(server.encrypt([]))
+        client.handshake()
+        server.incoming.write(client.encrypt([]))
+    server.close()
+    out: list[bytes | memoryview] = [b"too late"]
+    assert client.decrypt(server.encrypt(out)) == b""
+    assert client.peer_closed
+    assert out == []
+    assert server.encrypt([b"too late"]) == b""
 
 
 @ensure
