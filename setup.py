@@ -153,10 +153,12 @@ class Package(Distribution):
         return not self.hindrance
 
 
-Package.hindrance = hindrance()
-setup(
-    distclass=Package,
-    cmdclass={"build": Build, "build_ext": BuildCore},
-    # What an isolated build gets besides setuptools (PEP 517): mypy, but only where there is something to compile with.
-    setup_requires=[MYPY] if "egg_info" in sys.argv and not Package.hindrance else [],
-)
+if __name__ == "__main__":
+    Package.hindrance = hindrance()
+    setup(
+        distclass=Package,
+        cmdclass={"build": Build, "build_ext": BuildCore},
+        # What an isolated build gets besides setuptools (PEP 517): mypy, but only where there is something to compile
+        # with.
+        setup_requires=[MYPY] if "egg_info" in sys.argv and not Package.hindrance else [],
+    )

@@ -4,7 +4,8 @@
     python etc/compile.py DIRECTORY [--optimize 0|1|2|3]
 
 Run it with a Python that has mypy (the extra ``test``). Give the copy to a program by PYTHONPATH=DIRECTORY, with
-PYTHONSAFEPATH=1 where it starts within the checkout. A second run translates and compiles only what changed.
+PYTHONSAFEPATH=1 where it starts within the checkout. A second run translates and compiles only what changed. Exit
+status 3: this machine has nothing to compile with.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ sys.path.insert(0, str(ROOT))
 
 def compile_core(directory: Path, optimize: str) -> int:
     """Bring ``directory`` up to date with the sources; returns the exit status of the build, whose words it shows."""
+    missing = runpy.run_path(str(ROOT / "setup.py"))["lacking"]()
+    if missing:
+        sys.stderr.write(f"there is {missing}\n")
+        return 3
     directory = directory.resolve()
     if directory == ROOT or ROOT / "hoopgate" in (directory, *directory.parents):
         sys.stderr.write("compile.py: extension modules among the sources would hide them; take another directory\n")

@@ -17,8 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 WANTED = os.environ.get("HOOPGATE_CORE") or ""
 
 
+class LackingError(RuntimeError):
+    """This machine has nothing to compile with; the text says what is missing."""
+
+
 def compiled_copy() -> str:
-    """The directory of a compiled copy. Raises RuntimeError with the compiler's words."""
+    """The directory of a compiled copy. Raises LackingError, or RuntimeError with the compiler's words."""
     given = os.environ.get("HOOPGATE_COMPILED")
     if given:
         return given
@@ -26,9 +30,18 @@ def compiled_copy() -> str:
     place = str(Path(tempfile.gettempdir()) / f"hoopgate-core-{name}")
     script = str(ROOT / "etc" / "compile.py")
     done = subprocess.run([sys.executable, script, place], capture_output=True, text=True, check=False)
+    if done.returncode == 3:
+        raise LackingError(done.stderr.strip())
     if done.returncode:
         raise RuntimeError(done.stderr.strip() or "etc/compile.py failed")
     return place
+
+
+def environment_of(build: str, copy: str) -> dict[str, str]:
+    """The environment of a program that is to run a build, wherever it starts."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("HOOPGATE_CORE", "PYTHONPATH")}
+    paths = [copy] if build == "compiled" else []
+    return environment | {"PYTHONPATH": os.pathsep.join([*paths, str(ROOT)]), "PYTHONSAFEPATH": "1"}
 
 
 def choose() -> None:
