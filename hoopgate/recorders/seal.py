@@ -81,8 +81,11 @@ class _Walk:
             raise RecordingError("an earlier version of hoopgate wrote it")
         self.chain.begin(head)
         self.offset, self.started = len(data), head.started
-        for record, payload in self._whole():
-            self._count(record, payload)
+        try:
+            for record, payload in self._whole():
+                self._count(record, payload)
+        except Malformed as error:
+            raise RecordingError(f"it was damaged before byte {self.offset}: {error}") from error
 
     def _whole(self) -> Iterator[tuple[RecordHead, bytes]]:
         """Every record that is there to its last byte, and that the chain agrees with."""
@@ -95,9 +98,23 @@ class _Walk:
             payload = rest[: head.length]
             if not self.chain.agrees(packed[1:] + payload, rest[head.length :]):
                 return
-            self.chain.record(head.kind, payload[: head.events], payload[head.events :], head.elapsed, head.wall)
+            self._go_on(head, packed[1:] + payload, payload)
             self.offset += V2.overhead + head.length
             yield head, payload
+
+    def _go_on(self, head: RecordHead, content: bytes, payload: bytes) -> None:
+        """Take the chain past a record. What is signed must be what this key signs here (Ed25519 is deterministic): an
+        end of ours behind somebody else's signature would speak for it. Raises Malformed."""
+        chain = self.chain
+        same = True
+        if head.kind == Kind.CHECKPOINT:
+            same = chain.checkpoint(head.elapsed, head.wall) == content
+        elif head.kind == Kind.END:
+            same = chain.end(layout.split_end(payload)[0], head.elapsed, head.wall) == content
+        else:
+            chain.record(head.kind, payload[: head.events], payload[head.events :], head.elapsed, head.wall)
+        if not same:
+            raise Malformed("a signature does not fit what is before it")
 
     def _count(self, record: RecordHead, payload: bytes) -> None:
         self.elapsed = record.elapsed

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from hoopgate.errors import RecordingError
+from hoopgate.recorders.chain import Chain
+from hoopgate.recorders.heads import MARK
+from hoopgate.recorders.keys import key_id
 from hoopgate.recorders.reader import ending
-from hoopgate.recorders.seal import DAY, find, seal
+from hoopgate.recorders.seal import DAY, _Walk, find, seal
 from hoopgate.recorders.verify import verify
 from tests.recorders.fakes import KEY, OTHER_KEY, SESSION_ID, STARTED, make_recording, small_recording
 
@@ -86,6 +89,32 @@ def test_what_is_damaged_is_left_for_verification_to_name(tmp_path: Path, killed
         sealed(path, bad)
     assert path.read_bytes() == bad
     assert not verify(path, KEY.public_key()).truncated
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "end"])
+def test_what_somebody_else_signed_gets_no_end_of_ours(tmp_path: Path, killed: bytes, kind: str) -> None:
+    """The chain has no key: who can write to the file can go on with it, but not sign."""
+    path = tmp_path / "forged.hgr"
+    path.write_bytes(killed)
+    forger = _Walk(path.open("rb"), Chain(KEY))
+    forger.run(key_id(KEY.public_key()))
+    chain = forger.chain
+    chain._key = OTHER_KEY
+    signed = chain.checkpoint(1, 1) if kind == "checkpoint" else chain.end(b'{"event":"end"}', 1, 1)
+    forged = killed[: forger.offset] + MARK + signed + chain.tag() + bytes(100)
+    forger.file.close()
+    with pytest.raises(RecordingError, match=r"damaged before byte \d+: a signature"):
+        sealed(path, forged)
+    assert path.read_bytes() == forged
+
+
+def test_an_event_that_is_none_is_damage(tmp_path: Path) -> None:
+    """And no fault of ours, which would keep the recordings behind it from being sealed, too."""
+    recording = make_recording(tmp_path / "live")
+    recording.later(b'{"event":"note",')
+    recording.data(0, b"x")
+    with pytest.raises(RecordingError, match="an event is not JSON"):
+        sealed(tmp_path / "forged.hgr", recording.path.read_bytes())
 
 
 def test_what_another_key_signed_is_not_ours_to_end(tmp_path: Path, killed: bytes) -> None:
