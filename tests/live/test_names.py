@@ -10,7 +10,7 @@ from attrs import evolve
 
 from hoopgate.codecs.postgresql import messages as m
 from tests.live.gate import Gate, World
-from tests.live.wire import error, extended, rows, types
+from tests.live.wire import Wire, error, extended, rows, types
 
 SETUP = """
 CREATE SCHEMA closed; CREATE TABLE closed.things (id int, v text); INSERT INTO closed.things VALUES (1, 'closed');
@@ -106,3 +106,39 @@ def test_the_protocols_own_statements(pathed_gate: Gate) -> None:
         got = wire.ask(begun + reset + m.bind(b"", b"s", (), (), ()) + m.execute(b"", 0) + m.sync())
         assert rows(got) == []
         assert "E" in types(got)
+
+
+def started(text: str) -> bytes:
+    return extended(text, sync=False, describe=False)
+
+
+def seen(wire: Wire) -> list[list[bytes | None]]:
+    """What two queries show, of which the first may be what ends the batch."""
+    return [row for _ in range(2) for row in rows(wire.query("SELECT v FROM things"))]
+
+
+@pytest.mark.parametrize("path", ["SET LOCAL search_path TO public", "SET search_path TO public"])
+@pytest.mark.parametrize("amid", ["", "SELECT 1", "SELECT v FROM things"])
+def test_a_query_amid_a_batch_does_not_end_it(pathed_gate: Gate, path: str, amid: str) -> None:
+    """Newer PostgreSQL goes on with the batch's transaction, and the next Sync, whose ever it is, undoes the path."""
+    with pathed_gate.wire("pathed") as wire:
+        wire.send(started(path) + m.flush())
+        wire.until("C")
+        if amid:
+            wire.query(amid)
+        assert [b"closed"] not in seen(wire)
+        wire.ask(started("SELECT 1/0") + m.sync())
+        assert seen(wire) == []
+
+
+@pytest.mark.parametrize("path", ["SET LOCAL search_path TO public", "SET search_path TO public"])
+def test_a_sync_that_a_copy_swallowed_ends_no_batch(pathed_gate: Gate, path: str) -> None:
+    """It was sent before the target said that COPY began, and is ignored: what the batch ran may still be undone."""
+    with pathed_gate.wire("pathed") as wire:
+        wire.send(started(path) + started("COPY public.things FROM STDIN") + m.sync())
+        wire.until("G")
+        wire.send(m.copy_done() + m.flush())
+        wire.until("C")
+        assert [b"closed"] not in seen(wire)
+        wire.ask(started("SELECT v FROM things") + started("SELECT 1/0") + m.sync())
+        assert seen(wire) == []

@@ -126,8 +126,13 @@ class Conversation:
 
     def begin_copy(self) -> None:
         """The target waits for COPY's data."""
-        self.copy_in = not self.replies.begin_copy()
+        replies = self.replies
+        head = replies.head
+        self.copy_in = not replies.begin_copy()
         self.copy_synced = False
+        if head is not None and head.kind == EXECUTE and not replies.synced:
+            # The Sync that was sent behind it is ignored, so the batch goes on, and what it ran may yet be undone.
+            self.unsynced = self.executed = self.acted = True
 
     def failed(self) -> None:
         """An error made the target skip to the next Sync."""
@@ -140,9 +145,11 @@ class Conversation:
         """ReadyForQuery: outside a transaction the portals bound before it are gone."""
         self.transaction = transaction
         self.copy_in = False
-        if self.replies.head is None:
-            self.unsynced = self.executed = self.acted = False  # a Query amid a batch was not skipped, so it ended it
         if transaction == b"I":
+            if self.replies.head is None:
+                # A Query amid a batch ended it. An open transaction may be the batch's own, which Queries go on with
+                # (PostgreSQL, start_xact_command with XACT_FLAGS_PIPELINING) and the next Sync ends.
+                self.unsynced = self.executed = self.acted = False
             self.portals.forget_until(batch)
 
     def forget_statement(self, name: str | None) -> None:

@@ -140,6 +140,14 @@ class Replies:
     def full(self) -> bool:
         return self._size >= WINDOW
 
+    @property
+    def synced(self) -> bool:
+        """A Sync is among them."""
+        entry = self.head
+        while entry is not None and entry.kind != SYNC:
+            entry = entry.next
+        return entry is not None
+
     def expect(self, entry: Owed) -> None:
         tail = self._tail
         if tail is not None:

@@ -152,6 +152,31 @@ def test_syncs_that_the_target_ignores_during_copy_are_not_awaited() -> None:
     assert session.conversation.idle
 
 
+@pytest.mark.parametrize("end", [b"", m.copy_done(), m.copy_done() + m.sync()])
+def test_a_batch_goes_on_behind_a_sync_that_copy_swallowed(end: bytes) -> None:
+    session = Session()
+    session.ask(m.parse_message("", "copy t from stdin"), m.bind("", ""), m.execute(), m.sync(), end)
+    session.answer(m.parse_complete(), m.bind_complete(), b"G" + (7).to_bytes(4, "big") + b"\0\0\0")
+    session.ask(b"" if end else m.copy_done())
+    session.answer(m.command_complete("COPY 1"))
+    synced = end.endswith(m.sync())
+    assert session.conversation.unsynced is session.conversation.executed is not synced
+    session.ask(b"" if synced else m.sync())
+    session.answer(READY)
+    assert session.conversation.idle
+    assert not session.conversation.unsynced
+
+
+@pytest.mark.parametrize("state", [b"I", b"T"])
+def test_a_query_amid_a_batch_ends_it_only_with_its_transaction(state: bytes) -> None:
+    session = Session()
+    session.ask(m.parse_message("", "set a = b"), m.bind("", ""), m.execute(), m.query("select 1"))
+    session.answer(m.parse_complete(), m.bind_complete(), m.command_complete("SET"))
+    session.answer(m.command_complete("SELECT 1"), m.ready_for_query(state))
+    assert session.conversation.idle
+    assert session.conversation.unsynced is session.conversation.executed is (state == b"T")
+
+
 def test_a_statement_amid_copy_data_ends_the_session() -> None:
     session = Session()
     session.ask(m.query("copy t from stdin"))
