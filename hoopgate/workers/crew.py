@@ -201,6 +201,8 @@ class Crew:
             log.error("worker {number} (process {pid}) is killed: {reason}", number=slot.number, pid=slot.pid,
                       reason=slot.why or "it did not end in time")  # fmt: skip
             os.kill(slot.pid, signal.SIGKILL)
+        elif slot.channel is not None and slot.channel.transport is not None:
+            slot.channel.transport.abortConnection()  # type: ignore[attr-defined]  # forked or not: alone it ends itself
 
     # --- what they are told
 

@@ -62,6 +62,7 @@ class FakeLine:
     broken: bool = False
     dead: bool = False
     unforkable: int = 0
+    mute: bool = False
     silent: set[str] = field(factory=set)
     version: str = "v2"
     lost: bool = False
@@ -78,7 +79,8 @@ class FakeLine:
         worker = FakeWorker(number, self, set(self.silent))
         self.workers.append(worker)
         attach(reactor, theirs, worker.channel)
-        self.told({"number": number, "pid": 1000 + number})
+        if not self.mute:
+            self.told({"number": number, "pid": 1000 + number})
         return ours
 
     def close(self) -> Deferred[None]:
@@ -158,6 +160,20 @@ async def test_a_dead_one_is_replaced_once_its_sessions_are_ended(crew: Crew, li
     await until(lambda: crew.finding() == "")
     assert [worker.number for worker in line.workers] == [1, 2, 1]
     assert crew.slots[1].deaths == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_whose_number_nobody_said_does_not_stay_starting(
+    crew: Crew, line: FakeLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hoopgate.workers.crew.START", 0.1)
+    await crew.start(ORDERS)
+    line.mute, line.silent = True, {"start"}
+    line.workers[0].die()
+    await until(lambda: len(line.workers) == 3)
+    line.mute, line.silent = False, set()
+    await until(lambda: crew.finding() == "")
+    assert len(line.workers) == 4
 
 
 @pytest_twisted.ensureDeferred
