@@ -91,7 +91,7 @@ class BuildCore(build_ext):
             if os.environ.get("HOOPGATE_BUILD") == "compiled":
                 raise
             self.distribution.ext_modules = self.extensions = []
-            self.distribution.hindrance = "compiling failed at install"  # type: ignore[attr-defined]
+            self.distribution.uncompiled = "compiling failed at install"  # type: ignore[attr-defined]
             self.warn(f"the core could not be compiled and will be interpreted: {error}")
 
     def translated(self) -> list[Extension]:
@@ -138,7 +138,7 @@ class Build(build):
         super().run()
         note = Path(self.build_lib) / "hoopgate" / "core.txt"
         note.unlink(missing_ok=True)
-        why = self.distribution.hindrance  # type: ignore[attr-defined]
+        why = self.distribution.uncompiled  # type: ignore[attr-defined]
         if why:
             note.write_text(f"{why}\n", encoding="utf-8")
             self.announce(f"hoopgate: the core is not compiled: {why}", level=3)
@@ -147,18 +147,20 @@ class Build(build):
 class Package(Distribution):
     """Knows before anything is built whether this will be a wheel of one platform or of any."""
 
-    hindrance = ""
+    tries = False
+    uncompiled = ""
 
     def has_ext_modules(self) -> bool:
-        return not self.hindrance
+        return self.tries
 
 
 if __name__ == "__main__":
-    Package.hindrance = hindrance()
+    Package.uncompiled = hindrance()
+    Package.tries = not Package.uncompiled
     setup(
         distclass=Package,
         cmdclass={"build": Build, "build_ext": BuildCore},
         # What an isolated build gets besides setuptools (PEP 517): mypy, but only where there is something to compile
         # with.
-        setup_requires=[MYPY] if "egg_info" in sys.argv and not Package.hindrance else [],
+        setup_requires=[MYPY] if "egg_info" in sys.argv and Package.tries else [],
     )

@@ -7,7 +7,8 @@
     python3 etc/bootstrap.py run COMMAND...    any command inside the environment
 
 The environment is .venv/ beside this checkout, or in the user's cache where the checkout is read-only. It is made
-again when what it was made from changed; otherwise the start is immediate. Nothing is compiled.
+again when what it was made from changed; otherwise the start is immediate. Nothing is compiled for it; where a C
+compiler and Python's headers are, the tests compile the core aside and run on that too.
 """
 
 import base64
@@ -89,7 +90,7 @@ def place():
 def stamp(python, editable):
     """What the environment was made from; for a copy also the sources."""
     digest = hashlib.sha256()
-    files = [ROOT / "setup.cfg", ROOT / "pyproject.toml", Path(__file__)]
+    files = [ROOT / "setup.cfg", ROOT / "setup.py", ROOT / "pyproject.toml", Path(__file__)]
     if not editable:
         files += sorted((ROOT / "hoopgate").rglob("*.py")) + sorted((ROOT / "twisted").rglob("*.py"))
     for path in files:
@@ -165,7 +166,8 @@ def install(inside, extras, editable):
             shutil.copytree(str(ROOT), str(source), ignore=names)
         wanted = "{}[{}]".format(source, ",".join(extras)) if extras else str(source)
         command = [str(inside), "-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:"]
-        done = subprocess.run([*command, *(["--editable"] if editable else []), wanted], stdout=sys.stderr)
+        command += ["--editable", wanted] if editable else [wanted]
+        done = subprocess.run(command, stdout=sys.stderr, env=dict(os.environ, HOOPGATE_BUILD="pure"))
     if done.returncode:
         raise SetupError("pip could not install hoopgate; its last lines above say why. Run this again when mended")
     if editable:
