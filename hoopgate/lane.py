@@ -28,7 +28,7 @@ class Lane(ABC):
 
     __slots__ = (
         "_again", "_clock", "_frame", "_full", "_injected", "_judged", "_limit", "_out", "_pauser", "_pumping", "_rest",
-        "_seen", "_turn", "_waiting", "dead", "wire",
+        "_seen", "_turn", "_waiting", "between", "dead", "wire",
     )  # fmt: skip
 
     def __init__(self, wire: Wire, pauser: Pauser, *, limit: int, clock: Any, turn: int) -> None:
@@ -47,6 +47,7 @@ class Lane(ABC):
         self._pumping = False
         self._again = False  # somebody asked for more in the midst of a turn
         self._full = False
+        self.between = True  # what was delivered ends where a message ends
         self.dead = False
 
     # --- what a direction does
@@ -81,11 +82,6 @@ class Lane(ABC):
     def waiting(self) -> bool:
         """A verdict is still out."""
         return self._waiting is not None
-
-    @property
-    def between(self) -> bool:
-        """What was delivered ends where a message ends."""
-        return self.wire.boundary and not self._out
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the peer."""
@@ -238,6 +234,8 @@ class Lane(ABC):
         out.clear()
         self._seen = None
         self.deliver(data, data if seen is None else b"".join(seen))
+        if not self.dead:  # or it was not passed on: its recording failed, and the session is over
+            self.between = self.wire.boundary
 
     def _die(self, failure: Failure) -> None:
         self.dead = True

@@ -84,6 +84,9 @@ class Letter(Lane):
         return frame.raw
 
     def deliver(self, data: bytes, witnessed: bytes) -> None:
+        if self.rig.refuses:
+            self.stop()
+            return
         self.rig.delivered.append(data)
         self.rig.witnessed.append(witnessed)
 
@@ -106,6 +109,7 @@ class Rig:
         self.witnessed: list[bytes] = []
         self.failures: list[Failure] = []
         self.turns = 0
+        self.refuses = False
         self.lane = Letter(self, self.wire, Pauser(self.peer), limit, turn)
 
     @property
@@ -143,6 +147,18 @@ def test_a_witness_sees_what_was_redacted_and_the_peer_what_was_sent() -> None:
     rig.lane.receive(b"asb")
     assert rig.out == b"asb"
     assert b"".join(rig.witnessed) == b"a*b"
+
+
+def test_what_was_not_passed_on_does_not_count_as_delivered() -> None:
+    """A recording that fails stops the lane before the rest of a message: nothing of our own may follow its half."""
+    rig = Rig(lambda frame: ALLOW)
+    rig.wire.open = False
+    rig.lane.receive(b"ab")
+    assert not rig.lane.between
+    rig.refuses = rig.wire.open = True
+    rig.lane.receive(b"c")
+    assert rig.out == b"ab"
+    assert not rig.lane.between
 
 
 def test_a_waiting_lane_reads_on_to_its_limit_and_then_pauses_its_peer() -> None:
