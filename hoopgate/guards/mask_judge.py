@@ -67,8 +67,8 @@ class Judge:
         cursors = yield self._bodies(self._memory.cursors, run[1])
         snapshot = yield catalogue.current()
         relations: dict[RelationName, Relation | None] = {}
-        if self._memory.own and session.transaction == "I":
-            # Whatever this session defined is committed, or gone.
+        if self._memory.own and session.transaction == "I" and not session.running:
+            # Whatever this session defined is committed, or gone: nothing is under way any more.
             snapshot = yield catalogue.refresh()
             self._memory.own.clear()
         elif self._memory.own:

@@ -126,6 +126,7 @@ class Session:
         self.parser = FakeParser()
         self.decision = None
         self.client_encoding = "utf-8"
+        self.running = False
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.asked: list[str] = []
 

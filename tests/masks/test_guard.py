@@ -63,6 +63,19 @@ def test_so_is_one_of_an_open_transaction(gate: Gate) -> None:
     assert gate.session.asked
 
 
+def test_what_is_still_under_way_does_not_count_as_committed(gate: Gate) -> None:
+    """Pipelined: no transaction is open as far as the target has answered, but it may be at the definition yet."""
+    gate.run("CREATE TABLE underway (id int)")
+    gate.session.running = True
+    gate.run("SELECT id FROM underway")
+    assert gate.session.asked
+    gate.session.asked.clear()
+    gate.session.running = False
+    gate.run("SELECT id FROM underway")
+    assert not gate.session.asked  # the catalogue was read anew, and has it
+    gate.run("DROP TABLE underway")
+
+
 def test_a_table_of_an_open_transaction(gate: Gate) -> None:
     gate.run("BEGIN")
     gate.run("CREATE TABLE fresh (a int)")
