@@ -25,9 +25,9 @@ from setuptools.errors import BaseError, CCompilerError, SetupError
 
 ROOT = Path(__file__).resolve().parent
 GROUP = "hoopgate_core"
-# Modules outside of the list are not followed, so the build needs mypy alone and nothing that hoopgate runs with.
+# Modules outside of the list are not followed, but mypy must know attrs; nothing else that hoopgate runs with is needed.
 OPTIONS = ["--config-file=", "--follow-imports=skip", "--ignore-missing-imports"]
-MYPY = "mypy>=2.4,<2.5"
+NEEDED = {"mypyc": "mypy>=2.4,<2.5", "attrs": "attrs>=24.2"}
 PROBE = "#include <Python.h>\nint hoopgate_probe(void) { return PY_VERSION_HEX != 0; }\n"
 
 
@@ -63,8 +63,10 @@ def lacking() -> str:
         return "no CPython with a global lock"
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
         return "no Python.h (Debian: python3-dev)"
-    if "egg_info" not in sys.argv and find_spec("mypyc") is None:
-        return "no mypy in the build environment"
+    if "egg_info" not in sys.argv:  # which asks what to put there
+        for name, requirement in NEEDED.items():
+            if find_spec(name) is None:
+                return f"no {requirement} in the build environment"
     with tempfile.TemporaryDirectory(prefix="hoopgate-") as directory:
         source = Path(directory) / "probe.c"
         source.write_text(PROBE)
@@ -160,7 +162,6 @@ if __name__ == "__main__":
     setup(
         distclass=Package,
         cmdclass={"build": Build, "build_ext": BuildCore},
-        # What an isolated build gets besides setuptools (PEP 517): mypy, but only where there is something to compile
-        # with.
-        setup_requires=[MYPY] if "egg_info" in sys.argv and Package.tries else [],
+        # What an isolated build gets besides setuptools (PEP 517), but only where there is something to compile with.
+        setup_requires=[*NEEDED.values()] if "egg_info" in sys.argv and Package.tries else [],
     )

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Literal
 
 from attrs import define, field, frozen
@@ -200,7 +201,8 @@ class Crew:
         if slot.channel is not None and slot.pid:
             log.error("worker {number} (process {pid}) is killed: {reason}", number=slot.number, pid=slot.pid,
                       reason=slot.why or "it did not end in time")  # fmt: skip
-            os.kill(slot.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just died, and the news of it are on their way
+                os.kill(slot.pid, signal.SIGKILL)
         elif slot.channel is not None and slot.channel.transport is not None:
             slot.channel.transport.abortConnection()  # type: ignore[attr-defined]  # forked or not: alone it ends itself
 

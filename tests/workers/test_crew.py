@@ -15,6 +15,7 @@ from attrs import define, field
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
+from twisted.logger import globalLogPublisher
 
 from hoopgate.workers import crew as crews
 from hoopgate.workers.channel import Channel, ChannelError, Message, attach
@@ -201,6 +202,32 @@ async def test_one_that_does_not_answer_is_ended(
     await until(lambda: killed == [1002])
     await until(lambda: crew.finding() == "")
     assert crew.slots[1].deaths == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_is_dead_already_when_it_is_to_be_ended(
+    crew: Crew, line: FakeLine, killed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crews, "SILENT", 3)
+    monkeypatch.setattr(crews, "BEAT", 0.02)
+    await crew.start(ORDERS)
+    ended = os.kill
+
+    def gone(pid: int, number: int) -> None:
+        ended(pid, number)
+        raise ProcessLookupError(3, "No such process")
+
+    monkeypatch.setattr(os, "kill", gone)
+    faults: list[object] = []
+    publisher = globalLogPublisher
+    publisher.addObserver(heard := lambda event: event.get("log_failure") and faults.append(event["log_failure"]))
+    try:
+        line.workers[1].silent = {"measure"}
+        await until(lambda: killed == [1002])
+        await until(lambda: crew.finding() == "")
+    finally:
+        publisher.removeObserver(heard)
+    assert faults == []
 
 
 @pytest_twisted.ensureDeferred
