@@ -25,7 +25,7 @@ from setuptools.errors import BaseError, CCompilerError, SetupError
 
 ROOT = Path(__file__).resolve().parent
 GROUP = "hoopgate_core"
-# Modules outside of the list are not followed, but mypy must know attrs; nothing else that hoopgate runs with is needed.
+# Modules outside of the list are not followed. Of what hoopgate runs with, mypy needs to know attrs alone.
 OPTIONS = ["--config-file=", "--follow-imports=skip", "--ignore-missing-imports"]
 NEEDED = {"mypyc": "mypy>=2.4,<2.5", "attrs": "attrs>=24.2"}
 PROBE = "#include <Python.h>\nint hoopgate_probe(void) { return PY_VERSION_HEX != 0; }\n"
