@@ -126,6 +126,7 @@ def check_everything_was_recorded(gate: Gate, load: Load) -> None:
     assert not missing
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_violence_under_load(make_gate: Any, world: World, seed: int) -> None:
     gate: Gate = make_gate(SHARED(world), workers=3)
