@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from hoopgate.codecs.seek import is_ascii
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 Transform = Callable[[bytes], bytes | None]
 """What becomes of a value, in the column's own format; None makes it NULL. NULL itself is never passed in."""
@@ -28,21 +33,32 @@ class KeepLast:
     """``shown``, and behind it the last ``keep`` characters; of a value that is not longer than that, or not readable,
     none. Spaces at the end are no part of what is kept: bpchar pads with them."""
 
-    __slots__ = ("_encoding", "_keep", "_shown")
+    __slots__ = ("_encoding", "_keep", "shown")
 
     def __init__(self, shown: bytes, keep: int, encoding: str) -> None:
-        self._shown = shown
-        self._keep = keep
+        self.shown = shown
+        self._keep: i64 = keep
         self._encoding = encoding
+
+    def tail(self, data: bytes, start: i64, end: i64) -> i64:
+        """Where the kept end of the value ``data[start:end]`` begins, so that a codec need not cut the value out.
+
+        ``end`` if nothing is kept, -1 where only a call tells.
+        """
+        if start == end:
+            return end
+        if data[end - 1] == 0x20 or not is_ascii(data, start, end):
+            return -1
+        return end - self._keep if end - start > self._keep else end
 
     def __call__(self, old: bytes) -> bytes | None:
         if not old.isascii():
-            return self._shown + self._tail(old)
+            return self.shown + self._tail(old)
         # In every client_encoding such bytes are these characters and nothing else.
         if old.endswith(b" "):
             old = old.rstrip(b" ")
         start = len(old) - self._keep
-        return self._shown + old[start:] if start > 0 else self._shown
+        return self.shown + old[start:] if start > 0 else self.shown
 
     def _tail(self, old: bytes) -> bytes:
         try:

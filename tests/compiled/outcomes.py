@@ -14,13 +14,13 @@ from hoopgate.codecs.postgresql import messages as m
 from hoopgate.codecs.postgresql.copy import CopyOptions, CopySplicer
 from hoopgate.codecs.postgresql.framer import HEAD_BYTES, NOTHING, Framer, table
 from hoopgate.codecs.postgresql.splice import Plan, Splicer
-from hoopgate.codecs.seek import AnyOf, find
+from hoopgate.codecs.seek import AnyOf, find, is_ascii
 from hoopgate.compiled import core
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import Column, Parameter, Phase
 from hoopgate.policy.sql.condense import condense
 from hoopgate.recorders import events, redact
-from hoopgate.transforms import Constant
+from hoopgate.transforms import Constant, KeepLast
 from tests.codecs.postgresql.test_against_model import COPIED, Through, copying
 from tests.codecs.postgresql.test_copy import BINARY, CSV, TEXT, pieces_of, write
 
@@ -99,7 +99,8 @@ def framer(chance: Random) -> Iterator[str]:
 def transforms(chance: Random) -> list[Any]:
     turned: Callable[[bytes], bytes | None] = lambda value: None if value[:1] == b"N" else value[::-1] + b'"\\,'  # noqa: E731
     same: Callable[[bytes], bytes | None] = lambda value: value  # noqa: E731
-    choices = [None, None, turned, same, Constant(b"****"), Constant(None), Constant(b"")]
+    keeps = [KeepLast(b"****", 2, "utf-8"), KeepLast(b"a,", 1, "utf-8"), KeepLast(b"", 3, "latin-1")]
+    choices = [None, None, turned, same, Constant(b"****"), Constant(None), Constant(b""), *keeps]
     return chance.choices(choices, k=chance.randint(1, 5))
 
 
@@ -144,6 +145,9 @@ def parsers(chance: Random) -> Iterator[str]:
             yield f"{each} {outcome(getattr(m, each), data)}"
     start, end = sorted((chance.randint(0, len(data)), chance.randint(0, len(data))))
     yield f"{find(data, 0, start, end)} {AnyOf(bytes([0, 1, 34])).find(data, start, end)}"
+    some = chance.randbytes(3)
+    long = b"".join(chance.choices([bytes([byte, byte ^ 0x80, byte + 1 & 0xFF]) for byte in some] + [b"xyz"], k=30))
+    yield f"{find(long, some[0], start, 80)} {AnyOf(some).find(long, start, 85)} {is_ascii(long, start, start + 9)}"
 
 
 def wires(chance: Random) -> Iterator[str]:

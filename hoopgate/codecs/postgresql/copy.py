@@ -15,7 +15,7 @@ from hoopgate.codecs.postgresql.copy_csv import CsvRows
 from hoopgate.codecs.postgresql.copy_rows import CopyFormat, CopyOptions, Rows, ascii_superset, over_limit
 from hoopgate.codecs.postgresql.copy_text import TextRows, ambiguous_null
 from hoopgate.codecs.postgresql.fields import HEADER, message
-from hoopgate.codecs.postgresql.splice import Plan, patch
+from hoopgate.codecs.postgresql.splice import Plan, emptied, patch
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class CopySplicer:
             raise LocalProtocolError(problem)
         self._rows = _rows(plan, options, limit_row) if plan.masked else None
         self._limit = limit_row
+        self._out = BytesWriter()
         self._kept = bytearray()  # of a row that is not whole yet
 
     def feed(self, raw: bytes) -> bytes:
@@ -79,7 +80,7 @@ class CopySplicer:
         rows = self._rows
         if rows is None:
             return data if end - start == total else data[start:end]
-        out = BytesWriter()
+        out = self._out = emptied(self._out)
         rows.copied = position = start
         while position < end:
             if end - position < HEADER:

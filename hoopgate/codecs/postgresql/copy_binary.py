@@ -62,8 +62,7 @@ class BinaryRows(Rows):
                 position += size
                 if self._beyond(start, position, end):
                     return -1
-                if write_masked(step, data, self.copied, cell + 4, position, out):
-                    self.copied = position
+                self.copied = write_masked(step, data, self.copied, cell + 4, position, out)
         stop = self._cell(data, start, position, end, self._behind, False)
         if stop - start > self._limit:
             raise over_limit(self._limit)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from hoopgate.codecs.postgresql.copy_rows import CopyOptions, DelimitedRows
-from hoopgate.codecs.postgresql.splice import Plan, steps_of
+from hoopgate.codecs.postgresql.splice import Plan, Step, steps_of
 from hoopgate.codecs.seek import AnyOf
 from hoopgate.errors import RemoteProtocolError
 
@@ -91,6 +91,13 @@ class CsvRows(DelimitedRows):
         if self.last:
             raise RemoteProtocolError("COPY ended within a quoted field")
         return -1
+
+    def plain(self, step: Step, data: bytes, start: i64, stop: i64) -> bool:
+        """Neither what stands there nor what will is quoted, and what will is not the NULL marker."""
+        if start == stop or data[start] == self._quote or self._width == 1:
+            return False
+        shown = step.shown
+        return len(shown) > len(self._marker) and shown[0] != self._quote
 
     def decode(self, field: bytes) -> bytes:
         if not field or field[0] != self._quote:

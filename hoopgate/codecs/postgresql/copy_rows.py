@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import frozen
 from librt.strings import BytesWriter
 
-from hoopgate.codecs.postgresql.splice import Plan, Step
+from hoopgate.codecs.postgresql.splice import Plan, Step, write_span
 from hoopgate.codecs.seek import COMPILED
 from hoopgate.errors import RemoteProtocolError
 
@@ -139,6 +139,10 @@ class DelimitedRows(Rows):
         """The value that a field stands for."""
 
     @abstractmethod
+    def plain(self, step: Step, data: bytes, start: i64, stop: i64) -> bool:
+        """Whether the end of the field ``data[start:stop]`` may be kept, as it stands there, behind ``step.shown``."""
+
+    @abstractmethod
     def written(self, value: bytes | None, column: int) -> bytes:
         """The field that stands for a value."""
 
@@ -179,15 +183,22 @@ class DelimitedRows(Rows):
         marker = self._marker
         if stop - start == len(marker) and data[start:stop] == marker:
             return  # in csv unquoted, and a value that looks like it is always quoted
-        new = step.constant
-        if not new:
+        keep = step.keep
+        tail: i64 = -1
+        if step.constant:
+            tail = stop
+        elif keep is not None and self.plain(step, data, start, stop):
+            tail = keep.tail(data, start, stop)
+        new = step.shown
+        if tail < 0:
             field = data[start:stop]
             new = self.written(step.transform(self.decode(field)), step.index)
             if new == field:
                 return
-        out.write(data[self.copied : start])
+            tail = stop
+        write_span(out, data, self.copied, start)
         out.write(new)
-        self.copied = stop
+        self.copied = tail
 
 
 def over_limit(limit: int) -> RemoteProtocolError:

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from hoopgate.codecs.postgresql.copy_rows import CopyOptions, DelimitedRows
-from hoopgate.codecs.postgresql.splice import Plan, steps_of
-from hoopgate.codecs.seek import AnyOf, find
+from hoopgate.codecs.postgresql.splice import Plan, Step, steps_of
+from hoopgate.codecs.seek import COMPILED, AnyOf, find
 from hoopgate.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class TextRows(DelimitedRows):
         plain = b"[^\\n\\\\" + re.escape(options.delimiter_byte) + b"]*"
         super().__init__(plan, options, limit_row, plain + rb"(?:\\[^\n]" + plain + b")*")
         self._special = specials(options.delimiter_byte)
+        self._escaped = False  # there is a backslash in the field whose end was sought last
         self._ends = AnyOf(options.delimiter_byte + b"\n\\")
         self._steps = steps_of(plan, self.written)
 
@@ -34,8 +35,10 @@ class TextRows(DelimitedRows):
         return b"\n" in payload
 
     def field_end(self, data: bytes, start: i64, end: i64) -> i64:
+        self._escaped = False
         position = self._ends.find(data, start, end)
         while position < end and data[position] == _BACKSLASH:
+            self._escaped = True
             position += 1
             if position == end and not self.last:
                 return end
@@ -43,6 +46,9 @@ class TextRows(DelimitedRows):
                 raise RemoteProtocolError("a row of COPY ends in a backslash")
             position = self._ends.find(data, position + 1, end)
         return position
+
+    def plain(self, step: Step, data: bytes, start: i64, stop: i64) -> bool:
+        return not self._escaped if COMPILED else find(data, _BACKSLASH, start, stop) < 0
 
     def decode(self, field: bytes) -> bytes:
         return field if find(field, _BACKSLASH, 0, len(field)) < 0 else decode(field)

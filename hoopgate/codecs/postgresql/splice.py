@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Final
 from librt.strings import BytesWriter, read_i16_be, read_i32_be, write_i32_be
 
 from hoopgate.codecs.postgresql.fields import MESSAGE_MAXIMUM
+from hoopgate.codecs.seek import COMPILED
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
-from hoopgate.transforms import Constant, Transform
+from hoopgate.transforms import Constant, KeepLast, Transform
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
 DATA_ROW: Final = 0x44
-NULL: Final = b"\xff\xff\xff\xff"
+SHORT: Final = 20  # bytes that are sooner written one by one than cut out, where that is compiled
+MOST_KEPT: Final = 1 << 20  # bytes of a writer that is used again
 
 
 class Plan:
@@ -40,16 +42,27 @@ class Plan:
 class Step:
     """How many cells to pass over, then what to do with the one behind them.
 
-    ``constant``: what takes the place of any value but NULL, as it is written; empty where that depends on the value.
+    ``shown`` is the cell that takes the place of any value but NULL where ``constant``, and of those whose end is not
+    kept where there is a ``keep``.
     """
 
-    __slots__ = ("constant", "gap", "index", "transform")
+    __slots__ = ("constant", "gap", "index", "keep", "shown", "transform")
 
-    def __init__(self, index: int, gap: int, transform: Transform, constant: bytes) -> None:
+    def __init__(
+        self, index: int, gap: int, transform: Transform, written: Callable[[bytes | None, int], bytes]
+    ) -> None:
         self.index: i64 = index
         self.gap: i64 = gap
         self.transform = transform
-        self.constant = constant
+        self.constant = False
+        self.keep: KeepLast | None = None
+        self.shown = b""
+        if isinstance(transform, Constant):
+            self.constant = True
+            self.shown = written(transform.value, index)
+        elif isinstance(transform, KeepLast):
+            self.keep = transform
+            self.shown = written(transform.shown, index)
 
 
 def steps_of(plan: Plan, written: Callable[[bytes | None, int], bytes]) -> list[Step]:
@@ -57,8 +70,7 @@ def steps_of(plan: Plan, written: Callable[[bytes | None, int], bytes]) -> list[
     steps = []
     before = -1
     for index, transform in plan.masked:
-        constant = written(transform.value, index) if isinstance(transform, Constant) else b""
-        steps.append(Step(index, index - before - 1, transform, constant))
+        steps.append(Step(index, index - before - 1, transform, written))
         before = index
     return steps
 
@@ -73,13 +85,14 @@ def counted(value: bytes | None, _column: int = 0) -> bytes:
 class Splicer:
     """Applies one plan to the rows of one result. ``limit_row``: bytes of one DataRow message, at most."""
 
-    __slots__ = ("_limit", "_masked_last", "_steps", "_width")
+    __slots__ = ("_limit", "_masked_last", "_out", "_steps", "_width")
 
     def __init__(self, plan: Plan, limit_row: int) -> None:
         self._width: i64 = len(plan.transforms)
         self._limit: i64 = min(limit_row, MESSAGE_MAXIMUM)
         self._masked_last = plan.last + 1 == len(plan.transforms)
         self._steps = steps_of(plan, counted)
+        self._out = BytesWriter()
 
     def splice(self, data: bytes, start: i64, end: i64) -> bytes:
         """The masked form of ``data[start:end]``, a run of whole DataRow messages.
@@ -90,7 +103,7 @@ class Splicer:
         total: i64 = len(data)
         if not 0 <= start <= end <= total:
             raise LocalProtocolError("the span lies outside of the data")
-        out = BytesWriter()
+        out = self._out = emptied(self._out)
         copied = position = start
         width, limit = self._width, self._limit
         while position < end:
@@ -129,8 +142,8 @@ class Splicer:
                 if size < -1 or position > stop:
                     raise RemoteProtocolError("a cell exceeds its row")
                 gap -= 1
-            if size != -1 and write_masked(step, data, copied, cell, position, out):
-                copied = position
+            if size != -1:
+                copied = write_masked(step, data, copied, cell, position, out)
         if self._masked_last and position != stop:
             raise RemoteProtocolError("a row has bytes behind its last cell")
         grown: i64 = len(out) - copied - before
@@ -147,19 +160,49 @@ class Splicer:
         return RemoteProtocolError("truncated DataRow")
 
 
-def write_masked(step: Step, data: bytes, copied: i64, cell: i64, end: i64, out: BytesWriter) -> bool:
-    """Write what is left before the value ``data[cell:end]``, and what takes its place; False if it stays as it is."""
+def emptied(out: BytesWriter) -> BytesWriter:
+    """A writer for the next run: the last one's memory, unless that is much."""
+    if len(out) > MOST_KEPT:
+        return BytesWriter()
+    out.truncate(0)
+    return out
+
+
+def write_span(out: BytesWriter, data: bytes, start: i64, end: i64) -> None:
+    """Write ``data[start:end]``."""
+    if COMPILED and end - start < SHORT:
+        while start < end:
+            out.append(data[start])
+            start += 1
+    else:
+        out.write(data[start:end])
+
+
+def write_masked(step: Step, data: bytes, copied: i64, cell: i64, end: i64, out: BytesWriter) -> i64:
+    """Write what is left before the value ``data[cell:end]``, and what takes its place, unless that stays as it is.
+
+    Returns up to where data is written.
+    """
     if step.constant:
-        out.write(data[copied : cell - 4])
-        out.write(step.constant)
-        return True
+        write_span(out, data, copied, cell - 4)
+        out.write(step.shown)
+        return end
+    keep = step.keep
+    if keep is not None:
+        tail = keep.tail(data, cell, end)
+        if tail >= 0:
+            write_span(out, data, copied, cell - 4)
+            size: int = len(keep.shown) + end - tail
+            write_i32_be(out, size)
+            out.write(keep.shown)
+            return tail
     old = data[cell:end]
     new = step.transform(old)
     if new == old:
-        return False
+        return copied
     out.write(data[copied : cell - 4])
     _write_counted(out, new)
-    return True
+    return end
 
 
 def _write_counted(out: BytesWriter, value: bytes | None) -> None:
