@@ -13,6 +13,7 @@ from hoopgate.codecs.postgresql import messages as m
 from hoopgate.codecs.postgresql.copy import CopyOptions, CopySplicer, unmaskable
 from hoopgate.codecs.postgresql.splice import Plan
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
+from hoopgate.transforms import KeepLast
 
 LIMIT = 4096
 NASTY = b'a,"\\\n\r\t\b;|N.' + "é".encode()
@@ -179,6 +180,22 @@ def test_what_is_held_back_sends_no_empty_message() -> None:
     splicer = CopySplicer(PLAN, CopyOptions(), LIMIT)
     assert splicer.feed(m.copy_data(b"1\ta")) == b""
     assert splicer.feed(m.copy_data(b"b\t2\n")) == m.copy_data(write_text(masked([[b"1", b"ab", b"2"]]), CopyOptions()))
+
+
+@given(rows_of_three, st.lists(st.integers(1, 20), min_size=1, max_size=4))
+def test_the_end_of_a_value_is_kept_as_the_mask_says(rows, cuts: list[int]) -> None:
+    """Where it stands, when it stands there as it is."""
+    for shown in (b"****", b'"', b"a,", b""):
+        keep = KeepLast(shown, 2, "utf-8")
+        plan = Plan((keep, None, keep))
+        for options in TEXT + CSV + BINARY:
+            if options.null == b"":
+                rows = [[None if value == b"" else value for value in row] for row in rows]
+            wanted = [[a if a is None else keep(a), b, c if c is None else keep(c)] for a, b, c in rows]
+            if options.null == b"" and any(b"" in row for row in wanted):
+                continue
+            assert run(write(rows, options), options, plan=plan) == write(wanted, options)
+            assert run(write(rows, options), options, cuts, plan=plan) == write(wanted, options)
 
 
 # --- what must not leak -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hoopgate.codecs.postgresql import messages as m
 from hoopgate.codecs.postgresql.splice import Plan, Splicer
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
+from hoopgate.transforms import Constant, KeepLast
 
 LIMIT = 1024
 
@@ -32,7 +33,8 @@ def doubled(value: bytes) -> bytes:
     return value + value
 
 
-TRANSFORMS = [None, None, stars, nothing, same, doubled]
+KEEP = KeepLast(b"****", 4, "utf-8")
+TRANSFORMS = [None, None, stars, nothing, same, doubled, Constant(b"***"), Constant(b""), Constant(None), KEEP]
 plans = st.lists(st.sampled_from(TRANSFORMS), max_size=6)
 cells = st.none() | st.binary(max_size=12)
 
@@ -142,3 +144,28 @@ def test_garbage(data: bytes, transforms) -> None:
 def test_a_span_outside_of_the_data_is_our_own_bug() -> None:
     with pytest.raises(LocalProtocolError):
         splicer(stars).splice(b"", 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b"4111111111111111", b"****1111"),
+        (b"1234", b"****"),
+        (b"", b"****"),
+        (b"12345   ", b"****2345"),
+        ("naïve café".encode(), "****café".encode()),
+        (b"\xff12345", b"****"),
+    ],
+)
+def test_the_end_of_a_value_is_kept_as_the_mask_says(value: bytes, shown: bytes) -> None:
+    data = m.data_row([b"a", value, b"b"])
+    assert splicer(None, KEEP, None).splice(data, 0, len(data)) == m.data_row([b"a", shown, b"b"])
+
+
+def test_a_splicer_gives_its_memory_back_after_a_large_row() -> None:
+    data = m.data_row([b"x" * (4 << 20)])
+    one = splicer(doubled, limit=1 << 24)
+    assert one.splice(data, 0, len(data)) == m.data_row([b"x" * (8 << 20)])
+    small = m.data_row([b"y"])
+    assert one.splice(small, 0, len(small)) == m.data_row([b"yy"])
+    assert len(one._out) < 100
