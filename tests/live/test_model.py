@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 
 from hoopgate.codecs.postgresql import messages as m
 from tests.codecs.postgresql.model import Server
@@ -74,11 +74,20 @@ def play(world: World, sent: bytes) -> list[bytes]:
     return got[:-2]
 
 
-@settings(max_examples=120, deadline=None, phases=[Phase.generate, Phase.shrink], database=None)
+@settings(max_examples=120, deadline=None, phases=[Phase.explicit, Phase.generate, Phase.shrink], database=None)
 @given(scripts)
+@example([m.query(b"begin"), m.query(b"copyin"), m.copy_fail("no"), m.execute(b""), m.sync()])
+@example([m.query(b"begin"), m.query(b"fail"), m.describe(b"P", b""), m.execute(b""), m.sync()])
+@example(
+    [
+        m.query(b"begin"),
+        *(m.parse_message(b"", b"rollback"), m.bind(b"p", b""), m.sync()),
+        *(m.query(b"fail"), m.execute(b"p"), m.sync()),
+    ]
+)
 def test_the_model_is_postgresql_in_little(world: World, script: list[bytes]) -> None:
     sent = b"".join([*script, m.query("rollback")])
-    expected = story(direct(sent, Server()))
+    expected = story(direct(sent, Server(leaves=True)))
     assert fold(story(play(world, sent))) == fold(expected)
 
 

@@ -31,10 +31,14 @@ class Server:
     """``receive`` requests, ``take`` what was flushed. ``ran`` are the statements that ran to their end.
 
     ``refuse`` holds words: a text with ``word`` is an error in the phase of that letter (Q, P, B, E).
+    ``leaves``: what a Query was at as it failed in a transaction is left as the unnamed portal, which the gateway takes
+    for none: whoever executes it gets an error of another SQLSTATE.
     """
 
-    def __init__(self, refuse: dict[str, str] | None = None) -> None:
+    def __init__(self, refuse: dict[str, str] | None = None, *, leaves: bool = False) -> None:
         self.refuse = refuse or {}
+        self.leaves = leaves
+        self.failed: set[bytes] = set()  # portals of a transaction that has failed, which its end will drop
         self.prepared: dict[bytes, str] = {}
         self.portals: dict[bytes, list[bytes] | str] = {}
         self.texts: dict[bytes, str] = {}  # of portals
@@ -100,7 +104,9 @@ class Server:
         self._flush()
         if self.status == b"T":
             self.status = b"E"
-        self._drop_portals()
+            self.failed.update(self.portals)
+        elif self.status == b"I":
+            self._drop_portals()
 
     def _end_implicit(self) -> None:
         if self.status == b"I":
@@ -109,6 +115,7 @@ class Server:
     def _drop_portals(self) -> None:
         self.portals.clear()
         self.texts.clear()
+        self.failed.clear()
 
     def _judge(self, phase: str, text: str) -> None:
         for word, letters in self.refuse.items():
@@ -119,15 +126,18 @@ class Server:
 
     def _query(self, text: str) -> Waits:
         self.prepared.pop(b"", None)
-        self.portals.pop(b"", None)
-        self.texts.pop(b"", None)
+        self._close(b"")
         self._judge("Q", text)
         statements = parse(text)
         if not statements:
             self._send(m.empty_query_response())
         for statement in statements:
             self._alive(statement)
+            if self.leaves:
+                self.portals[b""] = self.texts[b""] = statement
             yield from self._run(statement, describe=True)
+            if self.leaves:
+                self._close(b"")
         self._end_implicit()
 
     def _extended(self, kind: bytes, raw: bytes) -> Waits:
@@ -142,13 +152,17 @@ class Server:
             if what == b"S":
                 self.prepared.pop(name[:63], None)
             else:
-                self.portals.pop(name[:63], None)
-                self.texts.pop(name[:63], None)
+                self._close(name[:63])
             self._send(m.close_complete())
         elif kind == b"E":
             yield from self._execute(*m.parse_execute(raw))
         else:
             raise Fatal(kind)
+
+    def _close(self, portal: bytes) -> None:
+        self.portals.pop(portal, None)
+        self.texts.pop(portal, None)
+        self.failed.discard(portal)
 
     def _parse(self, parsed: m.ParseMessage) -> None:
         name, text = parsed.name[:63], parsed.text.decode()
@@ -173,6 +187,7 @@ class Server:
         self._alive(*parse(text))
         if portal and portal in self.portals:
             raise Refused("42P03")
+        self._close(portal)
         self.portals[portal] = text
         self.texts[portal] = text
         self._send(m.bind_complete())
@@ -192,6 +207,8 @@ class Server:
         portal = self.portals.get(name[:63])
         if portal is None:
             raise Refused("34000")
+        if name[:63] in self.failed:
+            raise Refused("25P02")
         text = self.texts[name[:63]]
         self._judge("E", text)
         statements = parse(text)
