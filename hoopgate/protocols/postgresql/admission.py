@@ -19,7 +19,7 @@ from hoopgate.policy import replication
 from hoopgate.policy.engine import Subject
 from hoopgate.protocols.postgresql.relay import Relay
 from hoopgate.protocols.postgresql.target import TargetConnection
-from hoopgate.session import Session
+from hoopgate.session import Session, State
 
 if TYPE_CHECKING:
     from hoopgate.gateway import Gateway
@@ -189,15 +189,14 @@ class Admission:
         gateway = self._gateway
         hint = f"hg:{session.id} "
         parameters["application_name"] = (hint + session.application).encode()[:NAME_LIMIT].decode("utf-8", "ignore")
-        try:
-            session.recording = gateway.recorder.open(session)
-        except RecordingError as error:
-            log.error("session {session} cannot be recorded: {error}", session=session.id, error=str(error))
-            return Refusal("the session cannot be recorded", "58030", "recorder", "Tell the gateway's operators.")
         gateway.opened(session)
         guards: tuple[Any, ...] = ()
         try:
+            # Before the recording begins: should this process die, its recordings are found by the store's sessions.
             await gateway.sessions_store_opened(session)
+            if session.state is State.ENDED:
+                return Refusal(session.reason, "57P01", session.ended_by)
+            session.recording = gateway.recorder.open(session)
             session.event("login", **self._login())
             guards = gateway.open_guards(session)
             began = gateway.clock.seconds()
@@ -205,6 +204,8 @@ class Admission:
             gateway.metrics.connected(session.target.name, gateway.clock.seconds() - began)
         except BaseException as error:
             refusal = _why(error)
+            if isinstance(error, RecordingError):
+                log.error("session {session} cannot be recorded: {error}", session=session.id, error=str(error))
             session.end(f"{refusal.reason} ({type(error).__name__})", sqlstate="")
             Chain(guards).closed(refusal.reason)
             if isinstance(error, HoopgateError):
@@ -227,6 +228,8 @@ def _why(error: BaseException) -> Refusal:
         return Refusal(str(error), "08006", "target")
     if isinstance(error, SecretError):
         return Refusal("the target's credential cannot be read", "08006", "secret", "Tell the gateway's operators.")
+    if isinstance(error, RecordingError):
+        return Refusal("the session cannot be recorded", "58030", "recorder", "Tell the gateway's operators.")
     return Refusal("the gateway failed" if not isinstance(error, HoopgateError) else str(error), "XX000", "internal")
 
 

@@ -19,6 +19,7 @@ from hoopgate.pauser import Pauser
 from hoopgate.recorders.events import recordable_query
 from hoopgate.recorders.redact import recordable, redact_statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
+from hoopgate.wire import Wire
 
 if TYPE_CHECKING:
     from hoopgate.config.model import Limits
@@ -33,19 +34,40 @@ CLIENT: Final = 0  # directions in a recording: from the client...
 TARGET: Final = 1  # ...and from the target
 
 
-class RequestsLane(Lane):
+class Direction(Lane):
+    """What both have in common. ``source`` is who is read from, CLIENT or TARGET; ``transport`` is the other's."""
+
+    __slots__ = ("_chain", "_relay", "_source", "_transport")
+
+    def __init__(
+        self, relay: Relay, wire: Wire, chain: Chain, transport: Any, pauser: Pauser, limits: Limits, source: int
+    ) -> None:
+        super().__init__(wire, pauser, limit=limits.buffer, clock=relay.session.gateway.clock, turn=limits.turn)
+        self._relay = relay
+        self._chain = chain
+        self._transport = transport
+        self._source = source
+
+    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        """Ask the guards."""
+        return self._chain.inspect(frame)
+
+    def deliver(self, data: bytes, witnessed: bytes) -> None:
+        """Record, then send."""
+        if self._relay.record(self._source, witnessed):
+            self._transport.write(data)
+
+
+class RequestsLane(Direction):
     """From the client; ``transport`` is the target's."""
 
-    __slots__ = ("_chain", "_relay", "_requests", "_transport")
+    __slots__ = ("_requests",)
 
     def __init__(
         self, relay: Relay, wire: Requests, chain: Chain, transport: Any, pauser: Pauser, limits: Limits
     ) -> None:
-        super().__init__(wire, pauser, limit=limits.buffer, clock=relay.session.gateway.clock, turn=limits.turn)
-        self._relay = relay
+        super().__init__(relay, wire, chain, transport, pauser, limits, CLIENT)
         self._requests = wire
-        self._chain = chain
-        self._transport = transport
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         """Ask the guards; where its text may not be read as it was, read it again first."""
@@ -80,11 +102,6 @@ class RequestsLane(Lane):
             if frame.phase is SIMPLE or frame.phase is PREPARE:
                 return recordable(data)
         return data
-
-    def deliver(self, data: bytes, witnessed: bytes) -> None:
-        """Record, then send."""
-        if self._relay.record(CLIENT, witnessed):
-            self._transport.write(data)
 
     def failed(self, failure: Failure) -> None:
         """The session ends."""
@@ -130,23 +147,16 @@ class RequestsLane(Lane):
         return self._requests.refuse(frame, error, block.rule)
 
 
-class AnswersLane(Lane):
+class AnswersLane(Direction):
     """From the target; ``transport`` is the client's."""
 
-    __slots__ = ("_answers", "_chain", "_relay", "_transport")
+    __slots__ = ("_answers",)
 
     def __init__(
         self, relay: Relay, wire: Answers, chain: Chain, transport: Any, pauser: Pauser, limits: Limits
     ) -> None:
-        super().__init__(wire, pauser, limit=limits.buffer, clock=relay.session.gateway.clock, turn=limits.turn)
-        self._relay = relay
+        super().__init__(relay, wire, chain, transport, pauser, limits, TARGET)
         self._answers = wire
-        self._chain = chain
-        self._transport = transport
-
-    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
-        """Ask the guards."""
-        return self._chain.inspect(frame)
 
     def apply(self, frame: Frame, verdict: Verdict) -> bytes:
         """Let it pass, and mask the rows that follow."""
@@ -160,11 +170,6 @@ class AnswersLane(Lane):
             return verdict.frame.raw
         reason = verdict.reason if isinstance(verdict, Block) else "an answer cannot be held"
         raise HoopgateError(reason)
-
-    def deliver(self, data: bytes, witnessed: bytes) -> None:
-        """Record, then send."""
-        if self._relay.record(TARGET, witnessed):
-            self._transport.write(data)
 
     def failed(self, failure: Failure) -> None:
         """The session ends."""
