@@ -43,6 +43,9 @@ class Limits:
     )
     grant: Seconds = field(default=8 * 3600.0, metadata=about("Longest just-in-time grant."))
     grant_request: Seconds = field(default=24 * 3600.0, metadata=about("How long a request for a grant may wait."))
+    inference_window: Seconds = field(
+        default=3600.0, metadata=about("After which what was spent on conditions over masked values counts no more.")
+    )
     decisions: Count = field(default=20_000, metadata=about("Decisions that are cached, in each worker."))
     cancels: Count = field(
         default=100, metadata=about("Cancel requests a second that a worker passes on to their session's worker.")

@@ -291,6 +291,24 @@ class Mask:
     keep: Count = field(default=4, metadata=about("With `keep-last`: characters left.", least=0, most=64))
     key: SecretRef | None = field(default=None, metadata=about("With `hash`: the HMAC's key."))
     unless: Who | None = field(default=None, metadata=about("Who sees clear values.", shows="nobody"))
+    reading: Literal["output", "source"] = field(
+        default="output",
+        metadata=about(
+            "Where values are masked: in answers (`output`), so that conditions still see them, or already where the "
+            "statement reads the relation (`source`), so that nothing in it sees more than masks."
+        ),
+    )
+    aggregates: tuple[Text, ...] = field(
+        default=("count",), metadata=about("With `output`: aggregates over the column whose results stay clear.")
+    )
+    inference: Count = field(
+        default=100,
+        metadata=about(
+            "With `output`: what an identity may spend in `limits.inference_window` on conditions over the values; "
+            "0 refuses them.",
+            least=0,
+        ),
+    )
 
 
 @frozen

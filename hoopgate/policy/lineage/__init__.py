@@ -1,0 +1,1 @@
+"""Lineage: from which columns the outputs of a statement are made, and what else it does with masked values."""
