@@ -18,11 +18,13 @@ class Output:
     """One column of a result.
 
     ``origin``: the relation's oid and attribute number that PostgreSQL must name for it in RowDescription, or None
-    where the value is computed. ``mask`` is None where nothing masked has a part in it; ``derived``: the value was
-    computed with masked ones, so it is hidden whole. ``type_oid`` is 0 where it is not known.
+    where the value is computed. ``others``: origins that it may name as well, where a name may be that of several
+    relations. ``mask`` is None where nothing masked has a part in it; ``derived``: the value was computed with masked
+    ones, so it is hidden whole. ``type_oid`` is 0 where it is not known.
     """
 
     origin: ColumnKey | None = None
+    others: tuple[ColumnKey, ...] = field(default=(), kw_only=True)
     mask: Mask | None = None
     derived: bool = False
     type_oid: int = 0
@@ -87,11 +89,10 @@ class CopyShape:
 class Untouched:
     """Reaches no masked column, and runs nothing whose errors or notices could tell of one.
 
-    ``by_literal``, of each answer: a text that differs in literals alone may get another. ``outputs`` is None where
-    the statement has no result of its own, or several.
+    ``by_literal``, of each answer: a text that differs in literals alone may get another. ``results``: see Traced.
     """
 
-    outputs: tuple[Output, ...] | None = None
+    results: tuple[tuple[Output, ...] | None, ...] = ()
     by_literal: bool = field(default=False, eq=False, repr=False)
 
 
@@ -99,8 +100,9 @@ class Untouched:
 class Traced:
     """May run, with what follows for its answers. Errors and notices of it are to be scrubbed.
 
-    ``results``: for each statement of the message that returns rows, in order, its outputs; None for one whose
-    outputs cannot be told (each of its columns without a known clear origin is then masked).
+    ``results``: for each statement of the message, by its place, its outputs: () where it returns no rows (or answers
+    as COPY), None where they cannot be told (of those each column without a known clear origin is masked; of an
+    Untouched's, those with a masked origin are). EXECUTE and FETCH have the outputs of what they run.
     """
 
     masks: tuple[str, ...] = ()
