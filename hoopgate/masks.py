@@ -34,17 +34,20 @@ def transform(
     key: bytes | None = None,
     types: Mapping[int, UserType] = _NONE,
     encoding: str = "utf-8",
+    derived: bool = False,
 ) -> Transform:
     """What becomes of the values of one column.
 
     ``key`` is the secret of ``hash``; without one the mask falls back to ``replace``, never to a hash that anybody
-    could compute. ``types`` are the target's own types, ``encoding`` the client's, as a Python codec.
+    could compute. ``types`` are the target's own types, ``encoding`` the client's, as a Python codec. ``derived``: the
+    values were computed with masked ones, so each is hidden whole: the end of ``reverse(card)`` is its beginning, and
+    the hash of one digit tells the digit.
     """
     if mask.kind == "null":
         return nothing
     if _is_text(type_oid, types):
-        return _text(mask, key, encoding)
-    if mask.kind == "hash" and key is not None:
+        return Constant(_shown(mask, encoding)) if derived else _text(mask, key, encoding)
+    if mask.kind == "hash" and key is not None and not derived:
         if type_oid == _UUID:
             return HashedUuid(key, format == 1)
         if type_oid == _BYTEA:
@@ -58,7 +61,7 @@ def _is_text(type_oid: int, types: Mapping[int, UserType]) -> bool:
 
 
 def _text(mask: Mask, key: bytes | None, encoding: str) -> Transform:
-    shown = _encode(mask.value if mask.kind == "replace" else "****", encoding)
+    shown = _shown(mask, encoding)
     try:
         codec = lookup(encoding).name
     except LookupError:
@@ -68,6 +71,10 @@ def _text(mask: Mask, key: bytes | None, encoding: str) -> Transform:
     if mask.kind == "hash" and key is not None:
         return Hashed(key, codec or "ascii")
     return Constant(shown)
+
+
+def _shown(mask: Mask, encoding: str) -> bytes:
+    return _encode(mask.value if mask.kind == "replace" else "****", encoding)
 
 
 def _encode(text: str, encoding: str) -> bytes:

@@ -14,6 +14,7 @@ from hoopgate.catalogue.snapshot import UserType
 from hoopgate.config.model import Mask
 from hoopgate.fixed_values import ARRAYS, FIXED
 from hoopgate.masks import transform
+from hoopgate.transforms import Constant
 from tests.masks.gate import rows
 
 KEY = b"k" * 32
@@ -159,3 +160,27 @@ def test_types_of_the_users() -> None:
 def test_a_replacement_that_the_client_cannot_read_falls_back() -> None:
     assert transform(Mask("m", (), value="█"), TEXT, 0, encoding="iso8859-1")(b"x") == b"****"
     assert transform(Mask("m", (), value="█"), TEXT, 0)(b"x") == "█".encode()
+
+
+# --- derived values
+
+
+@pytest.mark.parametrize("mask", [REPLACE, KEEP, HASH, NULL, FIX])
+@pytest.mark.parametrize("format", [0, 1])
+@pytest.mark.parametrize(
+    "oid", [TEXT, VARCHAR, CHAR, 19, 705, *sorted({**FIXED, **dict.fromkeys(ARRAYS)}), 2249, 99_999]
+)
+def test_a_derived_value_is_hidden_whole(mask: Mask, format: int, oid: int) -> None:
+    """Whatever the kind: two values give the same bytes, of which none is the value's."""
+    hidden = transform(mask, oid, format, key=KEY, derived=True)
+    assert isinstance(hidden, Constant)
+    assert hidden.value == transform(NULL if mask is NULL else mask, oid, format, derived=True)(b"4111999988887777")
+
+
+def test_derived_text_shows_the_masks_own_text() -> None:
+    assert transform(REPLACE, TEXT, 0, derived=True)(b"secret") == b"####"
+    for mask in (KEEP, HASH, FIX):
+        assert transform(mask, TEXT, 1, key=KEY, derived=True)(b"secret") == b"****"
+    assert transform(NULL, TEXT, 0, derived=True)(b"secret") is None
+    assert transform(HASH, 2950, 0, key=KEY, derived=True)(b"x") == FIXED[2950].text
+    assert transform(KEEP, 2249, 0, derived=True)(b"(1,secret)") is None  # a row of no table
