@@ -46,6 +46,10 @@ class Limits:
     inference_window: Seconds = field(
         default=3600.0, metadata=about("After which what was spent on conditions over masked values counts no more.")
     )
+    inference_counts: Count = field(
+        default=10_000,
+        metadata=about("Identities and masks of which a worker counts that; beyond, such conditions are refused."),
+    )
     decisions: Count = field(default=20_000, metadata=about("Decisions that are cached, in each worker."))
     cancels: Count = field(
         default=100, metadata=about("Cancel requests a second that a worker passes on to their session's worker.")
