@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from hoopgate.verdicts import Block
@@ -71,10 +71,11 @@ class Statement(Frame):
     ``fault``: what the codec itself found wrong with it; it is refused before any guard sees it. ``partial``: ``raw``
     is only its beginning. ``released``: the policy version under which an approval lets exactly
     this frame run, or empty. ``number`` counts the session's statements from 1 on (0: not counted); what a Bind and
-    its Executes share.
+    its Executes share. ``judged`` is a guard's note on what was forwarded: a Bind comes with what stood on its Parse,
+    an Execute with what stood on its Bind.
     """
 
-    __slots__ = ("fault", "name", "number", "parameters", "partial", "phase", "portal", "released", "text")
+    __slots__ = ("fault", "judged", "name", "number", "parameters", "partial", "phase", "portal", "released", "text")
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class Statement(Frame):
         self.released = ""
         self.number = 0
         self.fault: Block | None = None
+        self.judged: Any = None
 
 
 class Input(Frame):
@@ -136,10 +138,11 @@ class Columns(Frame):
 
     ``description`` is what the target said of them, in wire form, whether or not the client is to see it; ``columns``
     are read from it as they are first asked for. ``copy`` is None for rows; for COPY OUT it is ``"text"``, ``"csv"``
-    or ``"binary"``, and ``columns`` is empty.
+    or ``"binary"``, and ``columns`` is empty. ``place``: of the message's statements, counted from 0, the one that
+    answers.
     """
 
-    __slots__ = ("_columns", "_read", "copy", "description", "statement")
+    __slots__ = ("_columns", "_read", "copy", "description", "place", "statement")
 
     def __init__(
         self,
@@ -149,8 +152,10 @@ class Columns(Frame):
         copy: str | None = None,
         description: bytes = b"",
         read: Callable[[bytes], tuple[Column, ...]] | None = None,
+        place: int = 0,
     ) -> None:
         super().__init__(raw)
+        self.place = place
         self._columns = columns
         self.statement = statement
         self.copy = copy

@@ -195,6 +195,8 @@ class Answers(Wire):
             conversation.ready(self._state(), head.batch)
         elif kind in (_COPY_IN, _COPY_BOTH):
             conversation.begin_copy()
+        elif kind == _COMPLETE:
+            head.completed += 1
         elif kind == _COLUMNS and head.watched and head.kind == owed.DESCRIBE_PORTAL:
             head.description = self._raw()
         if step != KEEP or ends:
@@ -222,11 +224,13 @@ class Answers(Wire):
         if head.watched:
             if kind == _COLUMNS and head.kind == owed.QUERY:
                 raw = self._raw()
-                return Columns(raw, None, head.statement, None, raw, messages.parse_row_description)
+                read = messages.parse_row_description
+                return Columns(raw, None, head.statement, None, raw, read, head.completed)
             if kind == _COPY_OUT:
                 raw = self._raw()
                 overall, _ = messages.parse_copy_out_response(raw)
-                return Columns(raw, (), head.statement, "binary" if overall else "text")
+                kept = "binary" if overall else "text"
+                return Columns(raw, (), head.statement, kept, b"", None, head.completed)
         return Opaque(held_back + self._raw()) if held_back else _UNCHANGED
 
     def _first_row(self, kind: int, head: Owed) -> Frame:

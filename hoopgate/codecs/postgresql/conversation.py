@@ -7,7 +7,7 @@ transaction's status, the settings that say how text is read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from hoopgate.codecs.postgresql.encodings import codec
 from hoopgate.codecs.postgresql.names import Names
@@ -18,23 +18,24 @@ TEXT_SETTINGS: Final = ("client_encoding", "standard_conforming_strings")  # the
 
 
 class Prepared:
-    """A statement that was parsed."""
+    """A statement that was parsed. ``judged``: see ``Statement``."""
 
-    __slots__ = ("size", "text", "type_oids")
+    __slots__ = ("judged", "size", "text", "type_oids")
 
     def __init__(self, text: str, type_oids: tuple[int, ...]) -> None:
         self.text = text
         self.type_oids = type_oids
         self.size = len(text)
+        self.judged: Any = None
 
 
 class Portal:
     """A statement's text bound to its parameters, which take ``size`` bytes. ``name``: the statement's.
 
-    ``released`` and ``number``: see ``Statement``.
+    ``released``, ``number`` and ``judged``: see ``Statement``.
     """
 
-    __slots__ = ("name", "number", "parameters", "released", "size", "text")
+    __slots__ = ("judged", "name", "number", "parameters", "released", "size", "text")
 
     def __init__(self, name: str, text: str, parameters: tuple[Parameter, ...] | None, size: int, number: int) -> None:
         self.name = name
@@ -43,6 +44,7 @@ class Portal:
         self.size = size
         self.number = number
         self.released = ""
+        self.judged: Any = None
 
 
 class Conversation:

@@ -85,8 +85,8 @@ class Owed:
     """
 
     __slots__ = (
-        "batch", "capture", "described", "description", "failed", "kind", "meaning", "names", "next", "opened",
-        "refusal", "shared", "statement", "watched",
+        "batch", "capture", "completed", "described", "description", "failed", "kind", "meaning", "names", "next",
+        "opened", "refusal", "shared", "statement", "watched",
     )  # fmt: skip
 
     def __init__(self, kind: int, statement: Statement | None = None) -> None:
@@ -98,6 +98,7 @@ class Owed:
         self.names: Names[Any] | None = None
         self.meaning: Meaning[Any] | None = None
         self.batch = 0
+        self.completed = 0  # of a Query's statements
         self.watched = False  # its rows may only pass once their columns were judged...
         self.described: Owed | None = None  # ...which this Describe asked for...
         self.description: bytes | None = None  # ...and this RowDescription said

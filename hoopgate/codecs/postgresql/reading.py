@@ -133,7 +133,9 @@ class Reading:
         if prepared is None:
             which = f'prepared statement "{frame.name}"' if name else "unnamed prepared statement"
             frame.fault = Block(f"{which} does not exist", rule="protocol.names", sqlstate="26000")
-        elif len(self._conversation.portals) >= self._most:
+            return frame
+        frame.judged = prepared.judged
+        if len(self._conversation.portals) >= self._most:
             frame.fault = Block(
                 "too many portals", rule="limits.prepared_statements", hint="Close some.", sqlstate="54000"
             )
@@ -151,6 +153,7 @@ class Reading:
         )
         frame.released = portal.released
         frame.number = portal.number
+        frame.judged = portal.judged
         return frame
 
 

@@ -274,6 +274,7 @@ class Requests(Wire):
         parsed = self._reading.parsed(frame.raw)
         entry = Owed(owed.PARSE, frame)
         prepared = Prepared(frame.text, parsed.type_oids)
+        prepared.judged = frame.judged
         entry.changes(names, names.put(parsed.name, prepared, conversation.batch))
         conversation.expect(entry)
 
@@ -285,6 +286,10 @@ class Requests(Wire):
             parameters, size = None, 0
         portal = Portal(frame.name, frame.text, parameters, size, frame.number)
         portal.released = frame.released
+        portal.judged = frame.judged
+        prepared = conversation.prepared.get(wire_name(frame.name))
+        if prepared is not None:
+            prepared.judged = frame.judged  # the server may have looked its names up anew
         entry = Owed(owed.BIND, frame)
         entry.changes(names, names.put(wire_name(frame.portal), portal, conversation.batch))
         conversation.expect(entry)
@@ -339,8 +344,16 @@ class Requests(Wire):
         what, name = messages.parse_describe(raw)
         entry = Owed(owed.DESCRIBE_STATEMENT if what == b"S" else owed.DESCRIBE_PORTAL)
         conversation.expect(entry)
-        if entry.watched and what == b"P":
+        if what == b"S":
+            self._looked_up_anew(name)
+        elif entry.watched:
             self._described = Described(entry, name, conversation.asked)
+
+    def _looked_up_anew(self, name: bytes) -> None:
+        """The server may look a prepared statement's names up anew to describe it, and no guard has seen where."""
+        found = self.conversation.prepared.find(name)
+        if found is not None and found.value is not None and found.batch != self.conversation.batch:
+            found.value.judged = None
 
     def _close(self, raw: bytes) -> None:
         conversation = self.conversation
