@@ -1,0 +1,54 @@
+"""Canaries: planted values that nobody has business with. One that shows up in an answer has been reached for.
+
+They are sought as they are and in the encodings that a query can put them in by one function call.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import re2
+
+from hoopgate.detectors.finder import compiled
+
+SHORTEST: Final = 8
+"""Bytes of a canary, at least: a shorter one would be found by chance."""
+
+
+def spellings(value: bytes) -> tuple[bytes, ...]:
+    """Patterns (RE2's) of what ``value`` may stand as: plain, hexadecimal, base64 and base64url at each of three
+    offsets, percent-encoded, escaped for JSON, and backwards."""
+    found = [re2.escape(value), b"(?i:" + value.hex().encode() + b")", re2.escape(value[::-1])]
+    for offset in range(3):
+        padded = base64.b64encode(b"\0" * offset + value)
+        # Characters that other bytes have a part in are left away at both ends.
+        spare = (len(value) + offset) % 3
+        core = padded[(0, 2, 3)[offset] : len(padded) - (0, 3, 2)[spare] if spare else len(padded)]
+        found += [re2.escape(core), re2.escape(core.translate(bytes.maketrans(b"+/", b"-_")))]
+    found.append(re2.escape(quote(value, safe="").encode()))
+    try:
+        found.append(re2.escape(json.dumps(value.decode())[1:-1].encode()))
+    except UnicodeDecodeError:
+        return tuple(dict.fromkeys(found))  # JSON has no spelling of it
+    return tuple(dict.fromkeys(found))
+
+
+class Canaries:
+    """Looks for all of them at once, in linear time. ``values``: by name."""
+
+    def __init__(self, values: Mapping[str, bytes]) -> None:
+        self._names = tuple(values)
+        self._patterns: list[Any] = [compiled(b"|".join(spellings(value))) for value in values.values()]
+        self._any = compiled(b"|".join(b"|".join(spellings(value)) for value in values.values())) if values else None
+
+    def found(self, data: bytes) -> str:
+        """The name of one that is somewhere in ``data``, or the empty text."""
+        if self._any is None or self._any.search(data) is None:
+            return ""
+        return next(
+            name for name, pattern in zip(self._names, self._patterns, strict=True) if pattern.search(data) is not None
+        )

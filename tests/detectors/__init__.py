@@ -1,0 +1,1 @@
+"""Values found by what they look like."""
