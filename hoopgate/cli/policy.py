@@ -115,7 +115,7 @@ def effects_command(statement: str, as_json: bool) -> None:
 
 def _plain(operation: Operation) -> dict[str, Any]:
     return {
-        "effect": operation.effect,
+        "effect": operation.name,
         "command": operation.command,
         "objects": [{"schema": thing.schema, "name": thing.name, "kind": thing.kind} for thing in operation.objects],
         "bounded": operation.bounded,
@@ -127,7 +127,7 @@ def _operation(operation: Operation) -> str:
     objects = ", ".join(map(str, operation.objects))
     bounds = {False: "  unbounded", True: "", None: ""}[operation.bounded]
     why = f"  ({operation.why})" if operation.why else ""
-    return f"{operation.effect:<9} {operation.command}{' ' + objects if objects else ''}{bounds}{why}"
+    return f"{operation.name:<17} {operation.command}{' ' + objects if objects else ''}{bounds}{why}"
 
 
 def _config(path: Path) -> Config:
@@ -200,7 +200,7 @@ def _trial(trial: Trial) -> list[str]:
     bounds = ", unbounded" if trial.operation.bounded is False else ""
     why = f" ({trial.operation.why})" if trial.operation.why else ""
     on = f" on {trial.object}" if trial.object else ""
-    lines = ["", f"{trial.operation.effect}{bounds}: {trial.operation.command}{on}{why}"]
+    lines = ["", f"{trial.operation.name}{bounds}: {trial.operation.command}{on}{why}"]
     for step in trial.steps:
         where = f" (line {step.line})" if step.line else ""
         lines.append(f"  {step.rule}{where}: {step.mismatch or step.then}")

@@ -19,7 +19,7 @@ import re2
 from hoopgate.config.mistakes import Place, meant
 from hoopgate.config.model import Host, SecretRef
 from hoopgate.policy.globs import matches
-from hoopgate.policy.operations import EFFECTS
+from hoopgate.policy.operations import EFFECTS, PARTS
 
 Read = Callable[[Any, Place, Mapping[str, Any]], Any]
 
@@ -136,7 +136,7 @@ def protocol(value: Any, place: Place, field: Mapping[str, Any]) -> str:
 
 
 def effect(value: Any, place: Place, field: Mapping[str, Any]) -> str:
-    return one_of(value, place, EFFECTS)
+    return one_of(value, place, (*EFFECTS, *PARTS))
 
 
 def one_of(value: Any, place: Place, choices: tuple[str, ...]) -> str:

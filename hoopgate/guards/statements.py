@@ -224,7 +224,8 @@ class StatementsGuard:
         if not ruling.event:
             decision = ruling.decision
             found = {operation.effect for operation in decision.operations}
-            ruling.event = statement_prefix(decision.then, decision.rule, found, decision.risk)
+            names = {operation.name for operation in decision.operations}
+            ruling.event = statement_prefix(decision.then, decision.rule, names, decision.risk)
             ruling.counted = self._counts.places(sorted(found), decision.then)
         counts = self._counts.counts
         for place in ruling.counted:
@@ -239,7 +240,7 @@ class StatementsGuard:
             "number": frame.number,
             "verdict": decision.then,
             "rule": decision.rule,
-            "effects": sorted({operation.effect for operation in decision.operations}),
+            "effects": sorted({operation.name for operation in decision.operations}),
         }
         if frame.parameters:
             fields["parameters"] = [

@@ -42,7 +42,7 @@ from hoopgate.policy.verdict import DEFAULT_DENY, Decision, Finding, decided, de
 __all__ = ["Decision", "Engine", "Ruling", "Standing", "Subject"]
 
 FUNCTION_CALL: Final = Operation(
-    "unknown", "FUNCTION CALL", why="calls a function by its number, which no rule can name"
+    "unknown", "FUNCTION CALL", why="calls a function by its number, which no rule can name", part="function"
 )
 
 _LONGEST_EXACT: Final = 1024  # characters of a text that is remembered as it is
@@ -170,6 +170,23 @@ class Engine:
             return False
         named = any(mask.name in rule.masks for rule in naming)
         return not named or any(mask.name in rule.masks for rule in covering)
+
+    def detectors(self, identity: Identity, target: Target) -> tuple[Detector, ...]:
+        """The detectors in force for this identity on this target."""
+        return tuple(
+            detector
+            for detector in self.config.detectors
+            if any_matches(detector.target, target.name)
+            and (detector.unless is None or bool(who_mismatch(detector.unless, identity, self.issuers)))
+        )
+
+    def canaries(self, target: Target) -> tuple[Canary, ...]:
+        """The canaries that are planted in this target."""
+        return tuple(canary for canary in self.config.canaries if any_matches(canary.target, target.name))
+
+    def watches(self, identity: Identity, target: Target) -> bool:
+        """Whether anything has to look at rows before this identity gets them."""
+        return bool(self.masks(identity, target) or self.detectors(identity, target) or self.canaries(target))
 
     # -- how it is found
 

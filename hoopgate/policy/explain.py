@@ -57,7 +57,7 @@ class Explanation:
             "masks": list(self.masks),
             "trials": [
                 {
-                    "effect": trial.operation.effect,
+                    "effect": trial.operation.name,
                     "command": trial.operation.command,
                     "object": trial.object,
                     "bounded": trial.operation.bounded,

@@ -16,7 +16,7 @@ from hoopgate.errors import ConfigError, LimitError
 from hoopgate.interfaces import Identity
 from hoopgate.policy.engine import Engine, Subject
 from hoopgate.policy.globs import any_matches, covers
-from hoopgate.policy.operations import EFFECTS
+from hoopgate.policy.operations import EFFECTS, PARTS, whole
 from hoopgate.policy.risk import CEILING
 from hoopgate.policy.rules import place_mismatch
 from hoopgate.policy.sql.parser import Parser
@@ -67,14 +67,14 @@ def _impossible(rule: Rule, config: Config) -> Iterator[Fault]:
     if rule.name == DEFAULT_DENY:
         yield f"takes the gateway's own name {DEFAULT_DENY!r}", "Choose another name."
     for effect in what.effect:
-        if effect not in EFFECTS:
+        if effect not in EFFECTS and effect not in PARTS:
             yield f"can never match: there is no effect {effect!r}", f"Write one of {', '.join(EFFECTS)}."
     yield from _impossible_place(what, config.targets)
     yield from _impossible_who(rule.who, config)
     if what.risk_at_least is not None and what.risk_at_least > CEILING:
         yield f"can never match: no risk is above {CEILING}", f"Write at most {CEILING}."
     possible = _UNBOUNDED if what.bounded is False else _BOUNDED
-    if what.bounded is not None and what.effect and not possible & set(what.effect):
+    if what.bounded is not None and what.effect and not possible & set(map(whole, what.effect)):
         word = str(what.bounded).lower()
         yield f"can never match: bounded = {word} never goes with {_list(what.effect)}", "Remove one of the two."
     if rule.then == "hold" and not rule.approvers.groups:
@@ -155,8 +155,9 @@ def _covers(wider: Rule, narrower: Rule) -> bool:
     return (
         all(
             _globs_cover(getattr(wide, name), getattr(narrow, name))
-            for name in ("target", "role", "effect", "object", "object_labels", "command")
+            for name in ("target", "role", "object", "object_labels", "command")
         )
+        and _effects_cover(wide.effect, narrow.effect)
         and _tables_cover(wide.labels, narrow.labels)
         and wide.bounded in (None, narrow.bounded)
         and (wide.risk_at_least or 0) <= (narrow.risk_at_least or 0)
@@ -167,6 +168,12 @@ def _globs_cover(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
     if not wide:
         return True
     return bool(narrow) and all(any(covers(one, glob) for one in wide) for glob in narrow)
+
+
+def _effects_cover(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    if not wide:
+        return True
+    return bool(narrow) and all(name in wide or whole(name) in wide for name in narrow)
 
 
 def _tables_cover(wide: dict[str, tuple[str, ...]], narrow: dict[str, tuple[str, ...]]) -> bool:

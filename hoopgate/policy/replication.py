@@ -13,7 +13,7 @@ from typing import Final
 
 from hoopgate.policy.operations import Effect, Operation
 
-CONNECTION: Final = Operation("admin", "REPLICATION", why="a replication connection")
+CONNECTION: Final = Operation("admin", "REPLICATION", why="a replication connection", part="replication")
 
 _EFFECTS: Final[dict[str, Effect]] = {
     "IDENTIFY_SYSTEM": "read", "TIMELINE_HISTORY": "read", "READ_REPLICATION_SLOT": "read",
@@ -35,4 +35,5 @@ def command(text: str) -> Operation | None:
     effect = _EFFECTS.get(word)
     if effect is None:
         return None
-    return Operation(effect, word, why="a command of the replication protocol")
+    part = "replication" if effect == "admin" else ""
+    return Operation(effect, word, why="a command of the replication protocol", part=part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hoopgate.config.model import Risk, Target
-from hoopgate.policy.operations import Operation
+from hoopgate.policy.operations import Operation, whole
 
 CEILING = 100
 
@@ -33,8 +33,9 @@ def assess(
     statement on this target before, as far as is known.
     """
     signals: list[tuple[str, int]] = []
-    worst = max(operations, key=lambda operation: risk.effect.get(operation.effect, CEILING))
-    signals.append((worst.effect, risk.effect.get(worst.effect, CEILING)))
+    points = {operation.name: _points(risk, operation) for operation in operations}
+    worst = max(points, key=points.__getitem__)
+    signals.append((worst if worst in risk.effect else whole(worst), points[worst]))
     if any(operation.bounded is False for operation in operations):
         signals.append(("unbounded", risk.unbounded))
     signals += [(f"object {label}", risk.object_labels.get(label, 0)) for label in sorted(set(labels))]
@@ -44,3 +45,8 @@ def assess(
     signals.append(("first time", risk.first_time if first else 0))
     earned = [(name, points) for name, points in signals if points]
     return min(CEILING, sum(points for _, points in earned)), tuple(f"{name} +{points}" for name, points in earned)
+
+
+def _points(risk: Risk, operation: Operation) -> int:
+    """Those of the part of the effect, where the configuration has any, else those of the effect."""
+    return risk.effect.get(operation.name, risk.effect.get(operation.effect, CEILING))

@@ -109,8 +109,8 @@ def grant_mismatch(rule: Rule, target: Target, grants: frozenset[str]) -> str:
 def case_mismatch(rule: Rule, case: Case, risk: int) -> str:
     """Why the rule's what does not cover the case, or ``""``."""
     what, operation = rule.what, case.operation
-    if what.effect and operation.effect not in what.effect:
-        return f"the effect {operation.effect} is not {_or(what.effect)}"
+    if what.effect and operation.effect not in what.effect and operation.name not in what.effect:
+        return f"the effect {operation.name} is not {_or(what.effect)}"
     if what.command and not any_matches((glob.upper() for glob in what.command), operation.command.upper()):
         return f"the command {operation.command} is not {_or(what.command)}"
     if what.bounded is not None and operation.bounded is not what.bounded:

@@ -121,9 +121,9 @@ def test_effects() -> None:
     answer = run("effects", "DELETE FROM orders; SELECT pg_read_file('x')")
     assert answer.exit_code == 0
     assert answer.output.splitlines() == [
-        "delete    DELETE orders  unbounded  (no WHERE)",
-        "read      SELECT",
-        "admin     CALL PG_READ_FILE pg_read_file  (reads or writes the server's files)",
+        "delete            DELETE orders  unbounded  (no WHERE)",
+        "read              SELECT",
+        "admin.file        CALL PG_READ_FILE pg_read_file  (reads or writes the server's files)",
     ]
     told = json.loads(run("effects", "--json", "SELEC 1").output)
-    assert [one["effect"] for one in told] == ["unknown"]
+    assert [one["effect"] for one in told] == ["unknown.text"]

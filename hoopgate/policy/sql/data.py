@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hoopgate.policy.operations import Effect, Object
+from hoopgate.policy.operations import Object
 from hoopgate.policy.sql.columns import tables
 from hoopgate.policy.sql.conditions import restriction
 from hoopgate.policy.sql.extraction import Draft, Extraction, Scope, Visitor
@@ -31,16 +31,16 @@ def with_clause(x: Extraction, body: Node, scope: Scope) -> Scope:
     queries = {item["ctename"]: (place, item.get("ctequery", {})) for place, item in enumerate(items)}
     every = len(items)
     for place, item in enumerate(items):
-        x.push(item.get("ctequery"), Scope(scope, queries, every if clause.get("recursive") else place))
-    return Scope(scope, queries, every)
+        x.push(item.get("ctequery"), scope.inside(queries, every if clause.get("recursive") else place))
+    return scope.inside(queries, every)
 
 
 def change(
-    x: Extraction, effect: Effect, command: str, target: Object, bounded: bool | None = None, why: str = ""
+    x: Extraction, effect: str, command: str, target: Object, bounded: bool | None = None, why: str = ""
 ) -> Draft:
     """Note a change of rows; of the catalogue's own tables it is an administrator's (``UPDATE pg_settings``...)."""
     if in_catalogue(target):
-        return x.add("admin", command, (target,), bounded, "changes the system's own tables")
+        return x.add("admin.catalogue", command, (target,), bounded, "changes the system's own tables")
     return x.add(effect, command, (target,), bounded, why)
 
 
@@ -75,7 +75,7 @@ def _locks(x: Extraction, body: Node, scope: Scope) -> None:
         x.literal |= any(test.literal for test in tests)
         limited = "isnull" not in body.get("limitCount", {"A_Const": {"isnull": True}}).get("A_Const", {})
         bounded = limited or any(test.effective for test in tests)
-        x.add("write", command, map(relation, locked), bounded, "locks rows")
+        x.add("write.lock", command, map(relation, locked), bounded, "locks rows")
 
 
 def insert(x: Extraction, body: Node, scope: Scope) -> None:
@@ -103,7 +103,7 @@ def delete(x: Extraction, body: Node, scope: Scope) -> None:
     _restricted(x, body, scope, "delete", "DELETE", "usingClause")
 
 
-def _restricted(x: Extraction, body: Node, scope: Scope, effect: Effect, command: str, others: str) -> None:
+def _restricted(x: Extraction, body: Node, scope: Scope, effect: str, command: str, others: str) -> None:
     inner = with_clause(x, body, scope)
     target = relation(body.get("relation", {}))
     where = body.get("whereClause")
@@ -145,29 +145,30 @@ def copy(x: Extraction, body: Node, scope: Scope) -> None:
     """COPY moves rows in bulk: a read or a write, and a transfer; a file or program is the server's own."""
     inwards = bool(body.get("is_from"))
     command = "COPY FROM" if inwards else "COPY TO"
+    transfer = "transfer.in" if inwards else "transfer.out"
     if "relation" in body:
         target = relation(body["relation"])
         if inwards:
             change(x, "write", command, target)
         else:
             x.read(target)
-        x.add("transfer", command, (target,))
+        x.add(transfer, command, (target,))
     else:
-        x.add("transfer", command)
+        x.add(transfer, command)
     if "filename" in body:
         kind = "program" if body.get("is_program") else "file"
-        x.add("admin", command, (Object("", body["filename"], kind),), why=f"a {kind} of the server's")
+        x.add("admin.file", command, (Object("", body["filename"], kind),), why=f"a {kind} of the server's")
     x.literal = True
     x.rest(body, scope, ("relation",))
 
 
 def truncate(x: Extraction, body: Node, scope: Scope) -> None:
     for item in body.get("relations", ()):
-        change(x, "delete", "TRUNCATE", relation(item.get("RangeVar", {})), False, "empties the table")
+        change(x, "delete.truncate", "TRUNCATE", relation(item.get("RangeVar", {})), False, "empties the table")
 
 
 def lock(x: Extraction, body: Node, scope: Scope) -> None:
-    draft = x.add("write", "LOCK", bounded=False, why="keeps others out of the whole table")
+    draft = x.add("write.lock", "LOCK", bounded=False, why="keeps others out of the whole table")
     x.push(body.get("relations"), scope, draft)
 
 

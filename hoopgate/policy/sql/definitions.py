@@ -11,10 +11,22 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from hoopgate.policy.operations import Effect, Object
+from hoopgate.policy.operations import Object
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
-from hoopgate.policy.sql.names import ADMINISTRATIVE, SCHEMALESS, named, qualified, relation, role, strings, words
-from hoopgate.policy.sql.session import TRUSTED_LANGUAGES
+from hoopgate.policy.sql.functions import deferred_effect
+from hoopgate.policy.sql.names import (
+    ADMINISTRATIVE,
+    CODE,
+    SCHEMALESS,
+    folded,
+    named,
+    qualified,
+    relation,
+    role,
+    strings,
+    words,
+)
+from hoopgate.policy.sql.settings import setting_effect
 from hoopgate.policy.sql.tree import Node
 
 
@@ -22,15 +34,23 @@ from hoopgate.policy.sql.tree import Node
 class Plain:
     """Effect, command, and the field that names the object (none: the RangeVars in the statement are its objects)."""
 
-    effect: Effect
+    effect: str
     command: str
     name: str = ""
     kind: str = "table"
     bounded: bool | None = None
 
 
-def _effect(object_type: str) -> Effect:
-    return "admin" if object_type in ADMINISTRATIVE else "schema"
+def _effect(object_type: str) -> str:
+    part = ADMINISTRATIVE.get(object_type)
+    if part is not None:
+        return f"admin.{part}"
+    return "schema.code" if object_type in CODE else "schema"
+
+
+def _dropping(object_type: str) -> str:
+    effect = _effect(object_type)
+    return effect if effect.startswith("admin") else "schema.drop"
 
 
 def _plain(entry: Plain) -> Visitor:
@@ -44,89 +64,80 @@ def _plain(entry: Plain) -> Visitor:
 
 _PLAIN: Final[dict[str, Plain]] = {
     "AlterCollationStmt": Plain("schema", "ALTER COLLATION", "collname", "collation"),
-    "AlterDatabaseRefreshCollStmt": Plain("admin", "ALTER DATABASE", "dbname", "database"),
-    "AlterDatabaseStmt": Plain("admin", "ALTER DATABASE", "dbname", "database"),
-    "AlterDefaultPrivilegesStmt": Plain("admin", "ALTER DEFAULT PRIVILEGES"),
+    "AlterDatabaseRefreshCollStmt": Plain("admin.database", "ALTER DATABASE", "dbname", "database"),
+    "AlterDatabaseStmt": Plain("admin.database", "ALTER DATABASE", "dbname", "database"),
+    "AlterDefaultPrivilegesStmt": Plain("admin.privilege", "ALTER DEFAULT PRIVILEGES"),
     "AlterDomainStmt": Plain("schema", "ALTER DOMAIN", "typeName", "domain"),
     "AlterEnumStmt": Plain("schema", "ALTER TYPE", "typeName", "type"),
-    "AlterEventTrigStmt": Plain("admin", "ALTER EVENT TRIGGER", "trigname", "event trigger"),
-    "AlterExtensionContentsStmt": Plain("admin", "ALTER EXTENSION", "extname", "extension"),
-    "AlterExtensionStmt": Plain("admin", "ALTER EXTENSION", "extname", "extension"),
-    "AlterFdwStmt": Plain("admin", "ALTER FOREIGN DATA WRAPPER", "fdwname", "foreign data wrapper"),
-    "AlterForeignServerStmt": Plain("admin", "ALTER SERVER", "servername", "server"),
-    "AlterFunctionStmt": Plain("schema", "ALTER FUNCTION", "func", "function"),
-    "AlterOpFamilyStmt": Plain("schema", "ALTER OPERATOR FAMILY", "opfamilyname", "operator family"),
-    "AlterOperatorStmt": Plain("schema", "ALTER OPERATOR", "opername", "operator"),
-    "AlterPolicyStmt": Plain("admin", "ALTER POLICY"),
-    "AlterPublicationStmt": Plain("admin", "ALTER PUBLICATION", "pubname", "publication"),
+    "AlterEventTrigStmt": Plain("admin.code", "ALTER EVENT TRIGGER", "trigname", "event trigger"),
+    "AlterExtensionContentsStmt": Plain("admin.extension", "ALTER EXTENSION", "extname", "extension"),
+    "AlterExtensionStmt": Plain("admin.extension", "ALTER EXTENSION", "extname", "extension"),
+    "AlterFdwStmt": Plain("admin.remote", "ALTER FOREIGN DATA WRAPPER", "fdwname", "foreign data wrapper"),
+    "AlterForeignServerStmt": Plain("admin.remote", "ALTER SERVER", "servername", "server"),
+    "AlterOpFamilyStmt": Plain("schema.code", "ALTER OPERATOR FAMILY", "opfamilyname", "operator family"),
+    "AlterOperatorStmt": Plain("schema.code", "ALTER OPERATOR", "opername", "operator"),
+    "AlterPolicyStmt": Plain("admin.privilege", "ALTER POLICY"),
+    "AlterPublicationStmt": Plain("admin.replication", "ALTER PUBLICATION", "pubname", "publication"),
     "AlterSeqStmt": Plain("schema", "ALTER SEQUENCE"),
     "AlterStatsStmt": Plain("schema", "ALTER STATISTICS", "defnames", "statistics"),
-    "AlterSubscriptionStmt": Plain("admin", "ALTER SUBSCRIPTION", "subname", "subscription"),
+    "AlterSubscriptionStmt": Plain("admin.replication", "ALTER SUBSCRIPTION", "subname", "subscription"),
     "AlterTSConfigurationStmt": Plain("schema", "ALTER TEXT SEARCH CONFIGURATION", "cfgname", "text search"),
     "AlterTSDictionaryStmt": Plain("schema", "ALTER TEXT SEARCH DICTIONARY", "dictname", "text search"),
-    "AlterTableMoveAllStmt": Plain("admin", "ALTER TABLE ALL", "orig_tablespacename", "tablespace", False),
-    "AlterTableSpaceOptionsStmt": Plain("admin", "ALTER TABLESPACE", "tablespacename", "tablespace"),
+    "AlterTableMoveAllStmt": Plain("admin.database", "ALTER TABLE ALL", "orig_tablespacename", "tablespace", False),
+    "AlterTableSpaceOptionsStmt": Plain("admin.database", "ALTER TABLESPACE", "tablespacename", "tablespace"),
     "AlterTypeStmt": Plain("schema", "ALTER TYPE", "typeName", "type"),
-    "AlterUserMappingStmt": Plain("admin", "ALTER USER MAPPING", "servername", "user mapping"),
-    "CheckPointStmt": Plain("admin", "CHECKPOINT"),
-    "ClusterStmt": Plain("admin", "CLUSTER"),
+    "AlterUserMappingStmt": Plain("admin.remote", "ALTER USER MAPPING", "servername", "user mapping"),
+    "CheckPointStmt": Plain("admin.maintenance", "CHECKPOINT"),
+    "ClusterStmt": Plain("admin.maintenance", "CLUSTER"),
     "CompositeTypeStmt": Plain("schema", "CREATE TYPE"),
-    "CreateAmStmt": Plain("admin", "CREATE ACCESS METHOD", "amname", "access method"),
-    "CreateConversionStmt": Plain("schema", "CREATE CONVERSION", "conversion_name", "conversion"),
+    "CreateAmStmt": Plain("admin.language", "CREATE ACCESS METHOD", "amname", "access method"),
     "CreateDomainStmt": Plain("schema", "CREATE DOMAIN", "domainname", "domain"),
     "CreateEnumStmt": Plain("schema", "CREATE TYPE", "typeName", "type"),
-    "CreateEventTrigStmt": Plain("admin", "CREATE EVENT TRIGGER", "trigname", "event trigger"),
-    "CreateExtensionStmt": Plain("admin", "CREATE EXTENSION", "extname", "extension"),
-    "CreateFdwStmt": Plain("admin", "CREATE FOREIGN DATA WRAPPER", "fdwname", "foreign data wrapper"),
-    "CreateForeignServerStmt": Plain("admin", "CREATE SERVER", "servername", "server"),
-    "CreateForeignTableStmt": Plain("admin", "CREATE FOREIGN TABLE"),
-    "CreateOpClassStmt": Plain("schema", "CREATE OPERATOR CLASS", "opclassname", "operator class"),
-    "CreateOpFamilyStmt": Plain("schema", "CREATE OPERATOR FAMILY", "opfamilyname", "operator family"),
-    "CreatePLangStmt": Plain("admin", "CREATE LANGUAGE", "plname", "language"),
-    "CreatePolicyStmt": Plain("admin", "CREATE POLICY"),
-    "CreatePublicationStmt": Plain("admin", "CREATE PUBLICATION", "pubname", "publication"),
+    "CreateExtensionStmt": Plain("admin.extension", "CREATE EXTENSION", "extname", "extension"),
+    "CreateFdwStmt": Plain("admin.remote", "CREATE FOREIGN DATA WRAPPER", "fdwname", "foreign data wrapper"),
+    "CreateForeignServerStmt": Plain("admin.remote", "CREATE SERVER", "servername", "server"),
+    "CreateForeignTableStmt": Plain("admin.remote", "CREATE FOREIGN TABLE"),
+    "CreateOpFamilyStmt": Plain("schema.code", "CREATE OPERATOR FAMILY", "opfamilyname", "operator family"),
+    "CreatePLangStmt": Plain("admin.language", "CREATE LANGUAGE", "plname", "language"),
+    "CreatePolicyStmt": Plain("admin.privilege", "CREATE POLICY"),
+    "CreatePublicationStmt": Plain("admin.replication", "CREATE PUBLICATION", "pubname", "publication"),
     "CreateRangeStmt": Plain("schema", "CREATE TYPE", "typeName", "type"),
-    "CreateSchemaStmt": Plain("schema", "CREATE SCHEMA", "schemaname", "schema"),
-    "CreateSeqStmt": Plain("schema", "CREATE SEQUENCE"),
     "CreateStatsStmt": Plain("schema", "CREATE STATISTICS"),
-    "CreateSubscriptionStmt": Plain("admin", "CREATE SUBSCRIPTION", "subname", "subscription"),
-    "CreateTableSpaceStmt": Plain("admin", "CREATE TABLESPACE", "tablespacename", "tablespace"),
-    "CreateTransformStmt": Plain("admin", "CREATE TRANSFORM", "lang", "language"),
-    "CreateTrigStmt": Plain("schema", "CREATE TRIGGER"),
-    "CreateUserMappingStmt": Plain("admin", "CREATE USER MAPPING", "servername", "user mapping"),
-    "CreatedbStmt": Plain("admin", "CREATE DATABASE", "dbname", "database"),
-    "DropSubscriptionStmt": Plain("admin", "DROP SUBSCRIPTION", "subname", "subscription", False),
-    "DropTableSpaceStmt": Plain("admin", "DROP TABLESPACE", "tablespacename", "tablespace", False),
-    "DropUserMappingStmt": Plain("admin", "DROP USER MAPPING", "servername", "user mapping", False),
-    "DropdbStmt": Plain("admin", "DROP DATABASE", "dbname", "database", False),
-    "ImportForeignSchemaStmt": Plain("admin", "IMPORT FOREIGN SCHEMA", "server_name", "server"),
+    "CreateSubscriptionStmt": Plain("admin.replication", "CREATE SUBSCRIPTION", "subname", "subscription"),
+    "CreateTableSpaceStmt": Plain("admin.database", "CREATE TABLESPACE", "tablespacename", "tablespace"),
+    "CreateTransformStmt": Plain("admin.language", "CREATE TRANSFORM", "lang", "language"),
+    "CreateUserMappingStmt": Plain("admin.remote", "CREATE USER MAPPING", "servername", "user mapping"),
+    "CreatedbStmt": Plain("admin.database", "CREATE DATABASE", "dbname", "database"),
+    "DropSubscriptionStmt": Plain("admin.replication", "DROP SUBSCRIPTION", "subname", "subscription", False),
+    "DropTableSpaceStmt": Plain("admin.database", "DROP TABLESPACE", "tablespacename", "tablespace", False),
+    "DropUserMappingStmt": Plain("admin.remote", "DROP USER MAPPING", "servername", "user mapping", False),
+    "DropdbStmt": Plain("admin.database", "DROP DATABASE", "dbname", "database", False),
+    "ImportForeignSchemaStmt": Plain("admin.remote", "IMPORT FOREIGN SCHEMA", "server_name", "server"),
     "IndexStmt": Plain("schema", "CREATE INDEX"),
-    "LoadStmt": Plain("admin", "LOAD", "filename", "file"),
+    "LoadStmt": Plain("admin.extension", "LOAD", "filename", "file"),
     "RefreshMatViewStmt": Plain("write", "REFRESH MATERIALIZED VIEW"),
-    "ReindexStmt": Plain("admin", "REINDEX"),
-    "RuleStmt": Plain("schema", "CREATE RULE"),
-    "ViewStmt": Plain("schema", "CREATE VIEW"),
+    "ReindexStmt": Plain("admin.maintenance", "REINDEX"),
     # never at the head of a statement, or only after analysis: fail closed should one come
-    "PLAssignStmt": Plain("unknown", "ASSIGN"),
-    "RawStmt": Plain("unknown", "RAW"),
+    "PLAssignStmt": Plain("unknown.text", "ASSIGN"),
+    "RawStmt": Plain("unknown.text", "RAW"),
     "ReplicaIdentityStmt": Plain("schema", "ALTER TABLE"),
-    "ReturnStmt": Plain("schema", "RETURN"),
-    "SetOperationStmt": Plain("unknown", "SET OPERATION"),
+    "SetOperationStmt": Plain("unknown.text", "SET OPERATION"),
 }
 
 
 def create_table(x: Extraction, body: Node, scope: Scope) -> None:
-    temporary = body.get("relation", {}).get("relpersistence") == "t"
-    draft = x.add("schema", "CREATE TEMPORARY TABLE" if temporary else "CREATE TABLE")
+    temporary = is_temporary(body.get("relation"))
+    draft = x.add(*(("schema.temporary", "CREATE TEMPORARY TABLE") if temporary else ("schema", "CREATE TABLE")))
     x.rest(body, scope, (), draft)
 
 
 def create_table_as(x: Extraction, body: Node, scope: Scope) -> None:
     target = body.get("into", {}).get("rel", {})
     command = "CREATE MATERIALIZED VIEW" if body.get("objtype") == "OBJECT_MATVIEW" else "CREATE TABLE AS"
-    if target.get("relpersistence") == "t":
+    temporary = is_temporary(target)
+    if temporary:
         command = "CREATE TEMPORARY TABLE AS"
-    x.add("schema", command, (relation(target),))
+    x.add("schema.temporary" if temporary else "schema", command, (relation(target),))
     x.push(body.get("query"), scope)
 
 
@@ -135,11 +146,14 @@ def alter_table(x: Extraction, body: Node, scope: Scope) -> None:
     object_type = words(body.get("objtype", "OBJECT_TABLE"))
     kinds = [item.get("AlterTableCmd", {}).get("subtype", "") for item in body.get("cmds", ())]
     drops = any(kind in ("AT_DropColumn", "AT_DetachPartition", "AT_DropConstraint") for kind in kinds)
-    draft = x.add("schema", f"ALTER {object_type}", bounded=False if drops else None)
+    effect = "schema.drop" if drops else "schema"
+    if object_type == "FOREIGN TABLE" or any("GenericOptions" in kind for kind in kinds):
+        effect = "admin.remote"  # its options may be a file of the server's
+    draft = x.add(effect, f"ALTER {object_type}", bounded=False if drops else None)
     guards = sorted({kind for kind in kinds if kind in _GUARDS})
     if guards:
         why = "changes " + " and ".join(sorted({_GUARDS[kind] for kind in guards}))
-        x.add("admin", f"ALTER {object_type}", (relation(body.get("relation", {})),), why=why)
+        x.add("admin.privilege", f"ALTER {object_type}", (relation(body.get("relation", {})),), why=why)
     x.rest(body, scope, (), draft)
 
 
@@ -152,8 +166,14 @@ _GUARDS: Final = {
     "AT_DisableTrig": "which triggers fire",
     "AT_DisableTrigAll": "which triggers fire",
     "AT_DisableTrigUser": "which triggers fire",
+    "AT_EnableAlwaysTrig": "which triggers fire",
     "AT_EnableReplicaTrig": "which triggers fire",
+    "AT_EnableTrig": "which triggers fire",
+    "AT_EnableTrigAll": "which triggers fire",
+    "AT_EnableTrigUser": "which triggers fire",
+    "AT_EnableAlwaysRule": "which rules apply",
     "AT_EnableReplicaRule": "which rules apply",
+    "AT_EnableRule": "which rules apply",
     "AT_DisableRule": "which rules apply",
 }
 
@@ -161,7 +181,7 @@ _GUARDS: Final = {
 def drop(x: Extraction, body: Node, scope: Scope) -> None:
     object_type = words(body.get("removeType", ""))
     kind = object_type.lower()
-    draft = x.add(_effect(object_type), f"DROP {object_type}", bounded=False, why="removes it for good")
+    draft = x.add(_dropping(object_type), f"DROP {object_type}", bounded=False, why="removes it for good")
     for item in body.get("objects", ()):
         if object_type in ("POLICY", "TRIGGER", "RULE"):
             parts = strings(item.get("List", {}).get("items"))  # schema, table, then its own name
@@ -173,7 +193,7 @@ def drop(x: Extraction, body: Node, scope: Scope) -> None:
 _RELATIONS: Final = frozenset({"table", "view", "materialized view", "foreign table"})
 
 
-def by_object_type(verb: str, field: str, effect: Effect | None = None, column_last: bool = False) -> Visitor:
+def by_object_type(verb: str, field: str, effect: str | None = None, column_last: bool = False) -> Visitor:
     """COMMENT, RENAME, OWNER TO, SET SCHEMA...: ``field`` holds the ObjectType, ``object`` or ``relation`` the name."""
 
     def visit(x: Extraction, body: Node, scope: Scope) -> None:
@@ -222,48 +242,99 @@ def set_schema(x: Extraction, body: Node, scope: Scope) -> None:
 
 
 def define(x: Extraction, body: Node, scope: Scope) -> None:
+    """Aggregates, operators and the like make functions run under names of their own: those functions count."""
     object_type = words(body.get("kind", ""))
-    x.add("schema", f"CREATE {object_type}", (named(body.get("defnames", []), object_type.lower()),))
+    command = f"CREATE {object_type}"
+    x.add(_effect(object_type), command, (named(body.get("defnames", []), object_type.lower()),))
+    for item in body.get("definition", ()):
+        calls(x, command, item.get("DefElem", {}).get("arg"))
 
 
-def create_function(x: Extraction, body: Node, scope: Scope) -> None:
-    """What a function does is judged when it is called ("execute"); what an untrusted language may do never is."""
-    command = "CREATE PROCEDURE" if body.get("is_procedure") else "CREATE FUNCTION"
-    thing = named(body.get("funcname", []), "function")
-    x.add("schema", command, (thing,))
-    options = [item.get("DefElem", {}) for item in body.get("options", ())]
-    for option in options:
-        if option.get("defname") == "language":
-            language = named(option.get("arg", {}), "language").name
-            if language.lower() not in TRUSTED_LANGUAGES:
-                x.add("admin", command, (thing,), why=f"untrusted language {language}")
-        elif option.get("defname") == "support":
-            x.add("admin", command, (thing,), why="a planner support function")
-        elif option.get("defname") == "set":
-            _function_setting(x, option.get("arg", {}).get("VariableSetStmt", {}), scope)
-    x.rest(body, scope, ("funcname", "options"))
-
-
-def _function_setting(x: Extraction, setting: Node, scope: Scope) -> None:
-    """A search_path pinned on a function guards it, and concerns nobody else."""
-    if setting.get("name") != "search_path":
-        x.push({"VariableSetStmt": setting}, scope)
+def calls(x: Extraction, command: str, name: Any) -> None:
+    """Note what a function does that will be called by another name: an operator's, a cast's, a trigger's."""
+    if not isinstance(name, dict | list):
+        return
+    thing = named(name, "function")
+    effect, why = deferred_effect(thing.schema, thing.name)
+    if effect is not None:
+        x.add(effect, command, (thing,), why=why)
 
 
 def create_cast(x: Extraction, body: Node, scope: Scope) -> None:
     binary = "func" not in body and not body.get("inout")
     target = named({"TypeName": body.get("targettype", {})}, "type")
-    x.add("admin" if binary else "schema", "CREATE CAST", (target,))
+    x.add("admin.language" if binary else "schema.code", "CREATE CAST", (target,))
+    calls(x, "CREATE CAST", {"ObjectWithArgs": body.get("func", {})})
+
+
+def create_trigger(x: Extraction, body: Node, scope: Scope) -> None:
+    """Whoever changes the table calls the function: it is an object of what is made."""
+    thing = named(body.get("funcname", []), "function")
+    x.add("schema.code", "CREATE TRIGGER", (relation(body.get("relation", {})), thing))
+    calls(x, "CREATE TRIGGER", body.get("funcname"))
+    x.rest(body, scope, ("relation", "funcname", "args", "constrrel"))
+
+
+def create_rule(x: Extraction, body: Node, scope: Scope) -> None:
+    """Its actions run for others: each is judged by its own effects. OLD and NEW are no tables."""
+    x.add("schema.code", "CREATE RULE", (relation(body.get("relation", {})),))
+    x.rest(body, scope.inside({"old": (0, {}), "new": (0, {})}, 1), ("relation",))
+
+
+def create_view(x: Extraction, body: Node, scope: Scope) -> None:
+    effect = "schema.temporary" if is_temporary(body.get("view")) else "schema"
+    x.add(effect, "CREATE VIEW", (relation(body.get("view", {})),))
+    x.rest(body, scope, ("view",))
+
+
+def create_sequence(x: Extraction, body: Node, scope: Scope) -> None:
+    effect = "schema.temporary" if is_temporary(body.get("sequence")) else "schema"
+    draft = x.add(effect, "CREATE SEQUENCE")
+    x.rest(body, scope, (), draft)
+
+
+def create_schema(x: Extraction, body: Node, scope: Scope) -> None:
+    """Without a name of its own it is called after its owner."""
+    owner = role(body["authrole"]) if "authrole" in body else None
+    name = body.get("schemaname") or (owner.name if owner else "")
+    things = (Object("", name, "schema"),)
+    x.add("schema", "CREATE SCHEMA", things)
+    if owner is not None and "rolename" in body["authrole"]:
+        x.add("admin.privilege", "CREATE SCHEMA", things, why=f"belongs to {owner.name}")
+    x.push(body.get("schemaElts"), scope)
+
+
+def named_code(command: str, field: str, kind: str, function: str, effect: str = "schema.code") -> Visitor:
+    def visit(x: Extraction, body: Node, scope: Scope) -> None:
+        x.add(effect, command, (named(body.get(field, ""), kind),))
+        calls(x, command, body.get(function))
+
+    return visit
+
+
+def operator_class(x: Extraction, body: Node, scope: Scope) -> None:
+    kind = "operator class"
+    x.add("schema.code", "CREATE OPERATOR CLASS", (named(body.get("opclassname", []), kind),))
+    for item in body.get("items", ()):
+        fields = item.get("CreateOpClassItem", {})
+        if "OPERATOR" not in str(fields.get("itemtype", "")):
+            calls(x, "CREATE OPERATOR CLASS", {"ObjectWithArgs": fields.get("name", {})})
+
+
+def is_temporary(range_var: Node | None) -> bool:
+    """``CREATE TABLE pg_temp.t`` is as temporary as ``CREATE TEMPORARY TABLE t``."""
+    fields = range_var or {}
+    return fields.get("relpersistence") == "t" or fields.get("schemaname") == "pg_temp"
 
 
 def vacuum(x: Extraction, body: Node, scope: Scope) -> None:
-    draft = x.add("admin", "VACUUM" if body.get("is_vacuumcmd") else "ANALYZE")
+    draft = x.add("admin.maintenance", "VACUUM" if body.get("is_vacuumcmd") else "ANALYZE")
     x.rest(body, scope, (), draft)
 
 
 def grant(x: Extraction, body: Node, scope: Scope) -> None:
     command = "GRANT" if body.get("is_grant") else "REVOKE"
-    draft = x.add("admin", command, why="changes privileges")
+    draft = x.add("admin.privilege", command, why="changes privileges")
     all_in_schema = body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA"
     kind = "schema" if all_in_schema else words(body.get("objtype", "")).lower()
     for item in body.get("objects", ()):
@@ -273,10 +344,10 @@ def grant(x: Extraction, body: Node, scope: Scope) -> None:
 def grant_role(x: Extraction, body: Node, scope: Scope) -> None:
     command = "GRANT ROLE" if body.get("is_grant") else "REVOKE ROLE"
     granted = [Object("", item.get("AccessPriv", {}).get("priv_name", ""), "role") for item in body["granted_roles"]]
-    x.add("admin", command, granted, why="changes who is who")
+    x.add("admin.role", command, granted, why="changes who is who")
 
 
-def roles(command: str, field: str, bounded: bool | None = None) -> Visitor:
+def roles(command: str, field: str, bounded: bool | None = None, effect: str = "admin.role") -> Visitor:
     """Statements about roles: ``field`` is a RoleSpec, a list of them, or a name."""
 
     def visit(x: Extraction, body: Node, scope: Scope) -> None:
@@ -287,38 +358,48 @@ def roles(command: str, field: str, bounded: bool | None = None) -> Visitor:
             objects = [role(item.get("RoleSpec")) for item in value]
         else:
             objects = [role(value)] if value else []
-        x.add("admin", command, objects, bounded, "changes who is who")
+        x.add(effect, command, objects, bounded, "changes who is who")
 
     return visit
 
 
 def setting_of(command: str, kind: str, field: str) -> Visitor:
-    """ALTER DATABASE ... SET and ALTER SYSTEM: a setting for sessions to come."""
+    """ALTER DATABASE, ROLE ... SET and ALTER SYSTEM: a setting for sessions to come. One of role is more than that."""
 
     def visit(x: Extraction, body: Node, scope: Scope) -> None:
-        holder = Object("", body.get(field, ""), kind) if field else None
-        setting = Object("", body.get("setstmt", {}).get("name", "all").lower(), "setting")
-        x.add("admin", command, (holder, setting) if holder else (setting,), why="a setting for sessions to come")
+        holder = [role(body[field])] if kind == "role" and field in body else []
+        if field and kind != "role":
+            holder = [Object("", body.get(field, ""), kind)]
+        name = folded(body.get("setstmt", {}).get("name", "all"))
+        things = [*holder, Object("", name, "setting")]
+        x.add("admin.setting", command, things, why="a setting for sessions to come")
+        if setting_effect(name, None)[0] == "admin.become":
+            x.add("admin.become", command, things, why="makes sessions to come act as another role")
 
     return visit
 
 
 VISITORS: Final[dict[str, Visitor]] = {
     **{kind: _plain(entry) for kind, entry in _PLAIN.items()},
+    "CreateConversionStmt": named_code("CREATE CONVERSION", "conversion_name", "conversion", "func_name"),
+    "CreateEventTrigStmt": named_code("CREATE EVENT TRIGGER", "trigname", "event trigger", "funcname", "admin.code"),
     "AlterDatabaseSetStmt": setting_of("ALTER DATABASE", "database", "dbname"),
     "AlterObjectDependsStmt": by_object_type("ALTER", "objectType"),
     "AlterObjectSchemaStmt": set_schema,
-    "AlterOwnerStmt": by_object_type("ALTER", "objectType", "admin"),
-    "AlterRoleSetStmt": roles("ALTER ROLE", "role"),
+    "AlterOwnerStmt": by_object_type("ALTER", "objectType", "admin.privilege"),
+    "AlterRoleSetStmt": setting_of("ALTER ROLE", "role", "role"),
     "AlterRoleStmt": roles("ALTER ROLE", "role"),
     "AlterSystemStmt": setting_of("ALTER SYSTEM", "", ""),
     "AlterTableStmt": alter_table,
     "CommentStmt": by_object_type("COMMENT", "objtype", "schema", column_last=True),
     "CreateCastStmt": create_cast,
-    "CreateFunctionStmt": create_function,
+    "CreateOpClassStmt": operator_class,
     "CreateRoleStmt": roles("CREATE ROLE", "role"),
+    "CreateSchemaStmt": create_schema,
+    "CreateSeqStmt": create_sequence,
     "CreateStmt": create_table,
     "CreateTableAsStmt": create_table_as,
+    "CreateTrigStmt": create_trigger,
     "DefineStmt": define,
     "DropOwnedStmt": roles("DROP OWNED", "roles", False),
     "DropRoleStmt": roles("DROP ROLE", "roles", False),
@@ -327,6 +408,8 @@ VISITORS: Final[dict[str, Visitor]] = {
     "GrantStmt": grant,
     "ReassignOwnedStmt": roles("REASSIGN OWNED", "roles", False),
     "RenameStmt": rename,
-    "SecLabelStmt": by_object_type("SECURITY LABEL", "objtype", "admin", column_last=True),
+    "RuleStmt": create_rule,
+    "SecLabelStmt": by_object_type("SECURITY LABEL", "objtype", "admin.privilege", column_last=True),
     "VacuumStmt": vacuum,
+    "ViewStmt": create_view,
 }

@@ -12,11 +12,12 @@ from typing import Final
 from attrs import frozen
 
 from hoopgate.policy.operations import Operation
-from hoopgate.policy.sql import data, definitions, expressions, session
+from hoopgate.policy.sql import bodies, data, definitions, expressions, session
 from hoopgate.policy.sql.extraction import Extraction, Visitor
 from hoopgate.policy.sql.tree import Parsed
 
 VISITORS: Final[Mapping[str, Visitor]] = {
+    **bodies.VISITORS,
     **data.VISITORS,
     **definitions.VISITORS,
     **expressions.VISITORS,
@@ -57,4 +58,4 @@ def effects(parsed: Parsed) -> Effects:
 
 def unparsable(reason: str) -> Operation:
     """What a text does that PostgreSQL's grammar does not accept (replication commands are such): nobody knows."""
-    return Operation("unknown", "UNPARSABLE", why=reason)
+    return Operation("unknown", "UNPARSABLE", why=reason, part="text")

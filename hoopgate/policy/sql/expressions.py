@@ -35,7 +35,7 @@ def _set_config(x: Extraction, body: Node) -> None:
     arguments = [literal(argument) for argument in body.get("args", ())]
     name = arguments[0] if arguments else None
     if name is None:
-        x.add("admin", "SET", (Object("", "*", "setting"),), why="sets a setting that only shows at run time")
+        x.add("admin.become", "SET", (Object("", "*", "setting"),), why="sets a setting that only shows at run time")
         return
     value = arguments[1] if len(arguments) > 1 else None
     effect, why = setting_effect(name, None if value is None else [value])
@@ -80,7 +80,7 @@ def _operator(field: str) -> Visitor:
     def visit(x: Extraction, body: Node, scope: Scope) -> None:
         parts = strings(body.get(field))
         if len(parts) > 1 and parts[-2] != "pg_catalog":
-            x.add("execute", "OPERATOR", (Object(parts[-2], parts[-1], "operator"),), why=_HIDDEN)
+            x.add("execute.function", "OPERATOR", (Object(parts[-2], parts[-1], "operator"),), why=_HIDDEN)
         x.rest(body, scope, (field,))
 
     return visit
@@ -90,7 +90,7 @@ def sample(x: Extraction, body: Node, scope: Scope) -> None:
     parts = strings(body.get("method"))
     if parts[-1:] not in (["bernoulli"], ["system"]) or parts[:-1] not in ([], ["pg_catalog"]):
         thing = Object(parts[-2] if len(parts) > 1 else "", parts[-1] if parts else "", "function")
-        x.add("execute", "TABLESAMPLE", (thing,), why=_HIDDEN)
+        x.add("execute.function", "TABLESAMPLE", (thing,), why=_HIDDEN)
     x.rest(body, scope, ("method",))
 
 

@@ -7,12 +7,12 @@ node that nobody knows is an "unknown" operation. The walk keeps its own stack: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from hoopgate.policy.operations import Effect, Object, Operation
-from hoopgate.policy.sql.names import CATALOGUES, in_catalogue, relation
+from hoopgate.policy.sql.names import CATALOGUES, SCHEMALESS, in_catalogue, relation
 from hoopgate.policy.sql.tree import Node
 
 # nodes that carry parts of statements and have no effect of their own (PostgreSQL 18, nodes.h and parsenodes.h)
@@ -40,11 +40,21 @@ _SECRETS: Final = frozenset({
 
 @frozen(eq=False)
 class Scope:
-    """The CTEs that a name may mean here, with their queries: the first ``seen`` of one WITH, then outer ones."""
+    """The CTEs that a name may mean here, with their queries: the first ``seen`` of one WITH, then outer ones.
+
+    ``level`` counts the functions made around this place, and ``path`` is the search_path of the innermost where it
+    has one that says where names stand.
+    """
 
     outer: Scope | None = None
     queries: Mapping[str, tuple[int, Node]] = {}
     seen: int = 0
+    level: int = 0
+    path: tuple[str, ...] = ()
+
+    def inside(self, queries: Mapping[str, tuple[int, Node]], seen: int) -> Scope:
+        """The scope of what stands behind a WITH."""
+        return Scope(self, queries, seen, self.level, self.path)
 
     def get(self, name: str) -> Node | None:
         """The query of the CTE called ``name`` here, or None where there is none."""
@@ -64,17 +74,27 @@ class Scope:
 class Draft:
     """An operation while its objects are still being gathered."""
 
-    effect: Effect
+    effect: str  # the name of an effect, or of a part of one
     command: str
     objects: dict[Object, None] = field(factory=dict)
     bounded: bool | None = None
     why: str = ""
+    path: tuple[str, ...] = ()
 
     def finish(self) -> Operation:
-        effect, why = self.effect, self.why
+        (effect, _, part), why = self.effect.partition("."), self.why
         if effect in ("schema", "write", "delete") and any(thing.schema in CATALOGUES for thing in self.objects):
-            effect, why = "admin", why or "changes the system's own schema"
-        return Operation(effect, self.command, tuple(self.objects), self.bounded, why)
+            effect, part, why = "admin", "catalogue", why or "changes the system's own schema"
+        objects = tuple(dict.fromkeys(self._placed())) if self.path else tuple(self.objects)
+        return Operation(cast(Effect, effect), self.command, objects, self.bounded, why, part)
+
+    def _placed(self) -> Iterable[Object]:
+        """The objects, where the function's own search_path puts those without a schema: in each schema of it."""
+        for thing in self.objects:
+            if thing.schema or thing.kind in SCHEMALESS or in_catalogue(thing):
+                yield thing
+            else:
+                yield from (evolve(thing, schema=schema) for schema in self.path)
 
 
 Visitor: TypeAlias = "Callable[[Extraction, Node, Scope], None]"
@@ -88,7 +108,8 @@ class Extraction:
         self.literal = False
         self.visitors = visitors
         self._drafts: list[Draft] = []
-        self._reads: dict[Effect, Draft] = {}
+        self._reads: dict[tuple[str, tuple[str, ...]], Draft] = {}
+        self._path: tuple[str, ...] = ()
         self._pending: list[_Pending] = []
 
     def run(self, statement: Node) -> tuple[Operation, ...]:
@@ -96,6 +117,7 @@ class Extraction:
         self.push(statement, Scope())
         while self._pending:
             value, scope, owner = self._pending.pop()
+            self._path = scope.path
             if type(value) is list:
                 self._pending.extend((item, scope, owner) for item in reversed(value))
             elif type(value) is dict:
@@ -113,30 +135,31 @@ class Extraction:
 
     def add(
         self,
-        effect: Effect,
+        effect: str,
         command: str,
         objects: Iterable[Object] = (),
         bounded: bool | None = None,
         why: str = "",
     ) -> Draft:
-        """Note an operation; its objects may still grow."""
-        draft = Draft(effect, command, dict.fromkeys(objects), bounded, why)
+        """Note an operation, by the name of its effect or a part of one; its objects may still grow."""
+        draft = Draft(effect, command, dict.fromkeys(objects), bounded, why, self._path)
         self._drafts.append(draft)
         return draft
 
     def read(self, *objects: Object) -> None:
         """Note that the statement reads these; all reads of a statement are one operation."""
-        self._read("read", "")
+        reads = self._read("read", "")
         for thing in objects:
             if in_catalogue(thing) and thing.name in _SECRETS:
-                self._read("admin", "holds passwords, keys or how the server is reached").objects[thing] = None
+                self._read("admin.secret", "holds passwords, keys or how the server is reached").objects[thing] = None
             else:
-                self._reads["read"].objects[thing] = None
+                reads.objects[thing] = None
 
-    def _read(self, effect: Effect, why: str) -> Draft:
-        if effect not in self._reads:
-            self._reads[effect] = self.add(effect, "SELECT", why=why)
-        return self._reads[effect]
+    def _read(self, effect: str, why: str) -> Draft:
+        key = (effect, self._path)
+        if key not in self._reads:
+            self._reads[key] = self.add(effect, "SELECT", why=why)
+        return self._reads[key]
 
     def _open(self, fields: Node, scope: Scope, owner: Draft | None) -> None:
         children: list[_Pending] = []
@@ -160,7 +183,7 @@ class Extraction:
         elif kind in HARMLESS:
             children.append((body, scope, owner))
         else:
-            self.add("unknown", kind, why=f"{kind} is nothing that this release knows")
+            self.add("unknown.text", kind, why=f"{kind} is nothing that this release knows")
 
     def _relation(self, body: Node, scope: Scope, owner: Draft | None) -> None:
         thing = relation(body)

@@ -16,71 +16,76 @@ from __future__ import annotations
 
 from typing import Final
 
-from hoopgate.policy.operations import Effect
 from hoopgate.policy.sql.builtin import READS
+
+EXECUTE: Final = "execute.function"
 
 _ADMIN_FILES: Final = "reads or writes the server's files"
 _ADMIN_SERVER: Final = "concerns the server, not this session's data"
 _OTHER_SESSIONS: Final = "reaches into other sessions"
+_REPLICATION: Final = "concerns replication"
 _RUNS_TEXT: Final = "runs text as SQL, which nobody has judged"
 _READS_BY_NAME: Final = "reads a table named by a value"
 _REMOTE: Final = "reaches another server"
 _LARGE_OBJECTS: Final = "large object"
 
-_BY_EFFECT: Final[tuple[tuple[Effect, str, str], ...]] = (
-    ("admin", _ADMIN_FILES, """
+_BY_EFFECT: Final[tuple[tuple[str, str, str], ...]] = (
+    ("admin.file", _ADMIN_FILES, """
         lo_export lo_import pg_current_logfile pg_file_read pg_file_rename pg_file_settings pg_file_sync
         pg_file_unlink pg_file_write pg_hba_file_rules pg_ident_file_mappings pg_logdir_ls pg_logfile_rotate
         pg_ls_archive_statusdir pg_ls_dir pg_ls_logdir pg_ls_logicalmapdir pg_ls_logicalsnapdir pg_ls_replslotdir
         pg_ls_summariesdir pg_ls_tmpdir pg_ls_waldir pg_read_binary_file pg_read_file pg_read_file_old
         pg_show_all_file_settings pg_stat_file pg_config"""),
-    ("admin", _ADMIN_SERVER, """
-        alter_job add_job bdr_replicate_ddl_command brin_desummarize_range brin_summarize_new_values
-        brin_summarize_range currtid2 delete_job gin_clean_pending_list get_raw_page heap_force_freeze
-        heap_force_kill heap_page_items pg_backup_start pg_backup_stop pg_buffercache_evict
+    ("admin.maintenance", _ADMIN_SERVER, """
+        amvalidate autoprewarm_dump_now autoprewarm_start_worker brin_desummarize_range brin_summarize_new_values
+        brin_summarize_range currtid2 get_raw_page gin_clean_pending_list heap_force_freeze heap_force_kill
+        heap_page_items pg_available_wal_summaries pg_backup_start pg_backup_stop pg_buffercache_evict
         pg_buffercache_evict_all pg_buffercache_evict_relation pg_clear_attribute_stats pg_clear_relation_stats
-        pg_copy_logical_replication_slot pg_copy_physical_replication_slot pg_create_logical_replication_slot
-        pg_create_physical_replication_slot pg_create_restore_point pg_drop_replication_slot
-        pg_extension_config_dump pg_get_backend_memory_contexts pg_get_shmem_allocations
-        pg_get_shmem_allocations_numa pg_import_system_collations pg_is_in_backup pg_logical_slot_get_binary_changes
-        pg_logical_slot_get_changes pg_logical_slot_peek_binary_changes pg_logical_slot_peek_changes
-        pg_log_standby_snapshot pg_nextoid pg_prewarm autoprewarm_dump_now autoprewarm_start_worker pg_promote
-        pg_reload_conf pg_replication_origin_advance pg_replication_origin_create pg_replication_origin_drop
+        pg_create_restore_point pg_extension_config_dump pg_get_backend_memory_contexts pg_get_shmem_allocations
+        pg_get_shmem_allocations_numa pg_get_wal_summarizer_state pg_import_system_collations pg_is_in_backup
+        pg_nextoid pg_prewarm pg_reload_conf pg_restore_attribute_stats pg_restore_relation_stats pg_rotate_logfile
+        pg_rotate_logfile_old pg_start_backup pg_stat_reset pg_stat_reset_backend_stats pg_stat_reset_replication_slot
+        pg_stat_reset_shared pg_stat_reset_single_function_counters pg_stat_reset_single_table_counters
+        pg_stat_reset_slru pg_stat_reset_subscription_stats pg_stat_statements_reset pg_stop_backup
+        pg_stop_making_pinned_objects pg_switch_wal pg_switch_xlog pg_truncate_visibility_map pg_wal_summary_contents"""),
+    ("admin.replication", _REPLICATION, """
+        bdr_replicate_ddl_command binary_upgrade_replorigin_advance pg_copy_logical_replication_slot
+        pg_copy_physical_replication_slot pg_create_logical_replication_slot pg_create_physical_replication_slot
+        pg_drop_replication_slot pg_log_standby_snapshot pg_logical_emit_message pg_logical_slot_get_binary_changes
+        pg_logical_slot_get_changes pg_logical_slot_peek_binary_changes pg_logical_slot_peek_changes pg_promote
+        pg_replication_origin_advance pg_replication_origin_create pg_replication_origin_drop
         pg_replication_origin_progress pg_replication_origin_session_is_setup pg_replication_origin_session_progress
         pg_replication_origin_session_reset pg_replication_origin_session_setup pg_replication_origin_xact_reset
-        pg_replication_origin_xact_setup pg_replication_slot_advance pg_restore_attribute_stats
-        pg_restore_relation_stats pg_rotate_logfile pg_rotate_logfile_old pg_show_replication_origin_status
-        pg_start_backup pg_stop_backup pg_stat_reset pg_stat_reset_backend_stats pg_stat_reset_replication_slot
-        pg_stat_reset_shared pg_stat_reset_single_function_counters pg_stat_reset_single_table_counters
-        pg_stat_reset_slru pg_stat_reset_subscription_stats pg_stat_statements_reset pg_stop_making_pinned_objects
-        pg_switch_wal pg_switch_xlog pg_sync_replication_slots pg_truncate_visibility_map pg_wal_replay_pause
-        pg_wal_replay_resume pg_xlog_replay_pause pg_xlog_replay_resume"""),
-    ("admin", _OTHER_SESSIONS, """
-        pg_cancel_backend pg_log_backend_memory_contexts pg_terminate_backend pg_logical_emit_message"""),
-    ("admin", _REMOTE, """
+        pg_replication_origin_xact_setup pg_replication_slot_advance pg_show_replication_origin_status
+        pg_sync_replication_slots pg_wal_replay_pause pg_wal_replay_resume pg_xact_commit_timestamp_origin
+        pg_xlog_replay_pause pg_xlog_replay_resume"""),
+    ("admin.remote", "runs text as SQL in the background", "add_job alter_job delete_job run_job"),
+    ("admin.backend", _OTHER_SESSIONS, """
+        pg_cancel_backend pg_log_backend_memory_contexts pg_terminate_backend"""),
+    ("admin.remote", _REMOTE, """
         dblink dblink_build_sql_delete dblink_build_sql_insert dblink_build_sql_update dblink_cancel_query
         dblink_close dblink_connect dblink_connect_u dblink_disconnect dblink_exec dblink_fetch dblink_get_notify
         dblink_get_result dblink_is_busy dblink_open dblink_send_query postgres_fdw_disconnect
         postgres_fdw_disconnect_all postgres_fdw_get_connections"""),
-    ("transfer", _REMOTE, """
+    ("transfer.remote", _REMOTE, """
         http http_delete http_get http_head http_patch http_post http_put query_export_to_s3 table_import_from_s3
         invoke_lambda"""),
-    ("unknown", _RUNS_TEXT, """
+    ("unknown.dynamic", _RUNS_TEXT, """
         connectby crosstab crosstab2 crosstab3 crosstab4 crosstabn cursor_to_xml database_to_xml
         database_to_xml_and_xmlschema pg_background_launch pg_background_result query_to_xml
         query_to_xml_and_xmlschema query_to_xmlschema run_command_on_all_nodes run_command_on_colocated_placements
         run_command_on_coordinator run_command_on_placements run_command_on_shards run_command_on_workers
         schedule_in_database ts_rewrite ts_stat xpath_table"""),
-    ("unknown", _READS_BY_NAME, """
+    ("unknown.dynamic", _READS_BY_NAME, """
         cursor_to_xmlschema database_to_xmlschema schema_to_xml schema_to_xml_and_xmlschema schema_to_xmlschema
         table_to_xml table_to_xml_and_xmlschema table_to_xmlschema querytree"""),
     ("write", "advances a sequence", "nextval setval"),
-    ("write", "sends to other sessions", "pg_notify"),
+    ("write.notify", "sends to other sessions", "pg_notify"),
     ("write", _LARGE_OBJECTS, """
         lo_creat lo_create lo_from_bytea lo_put lo_truncate lo_truncate64 lowrite lo_open"""),
     ("delete", _LARGE_OBJECTS, "lo_unlink"),
     ("read", _LARGE_OBJECTS, "lo_close lo_get lo_lseek lo_lseek64 lo_tell lo_tell64 loread"),
-    ("write", "may keep other sessions waiting", """
+    ("write.lock", "may keep other sessions waiting", """
         pg_advisory_lock pg_advisory_lock_shared pg_advisory_xact_lock pg_advisory_xact_lock_shared
         pg_try_advisory_lock pg_try_advisory_lock_shared pg_try_advisory_xact_lock
         pg_try_advisory_xact_lock_shared"""),
@@ -89,24 +94,24 @@ _BY_EFFECT: Final[tuple[tuple[Effect, str, str], ...]] = (
         pg_sleep_until pg_stat_clear_snapshot pg_stat_force_next_flush setseed"""),
 )  # fmt: skip
 
-_NAMED: Final[dict[str, tuple[Effect, str]]] = {
+_NAMED: Final[dict[str, tuple[str, str]]] = {
     name: (effect, why) for effect, why, names in _BY_EFFECT for name in names.split()
 }
 
 # cron.schedule, net.http_post and the like: common words that mean something in their extension's schema alone
-_IN_SCHEMA: Final[dict[str, tuple[Effect, str]]] = {
-    "cron": ("unknown", _RUNS_TEXT),
-    "dblink": ("admin", _REMOTE),
-    "net": ("transfer", _REMOTE),
-    "aws_s3": ("transfer", _REMOTE),
-    "aws_lambda": ("transfer", _REMOTE),
-    "aws_commons": ("transfer", _REMOTE),
-    "pglogical": ("admin", _ADMIN_SERVER),
-    "partman": ("unknown", _RUNS_TEXT),
+_IN_SCHEMA: Final[dict[str, tuple[str, str]]] = {
+    "cron": ("unknown.dynamic", _RUNS_TEXT),
+    "dblink": ("admin.remote", _REMOTE),
+    "net": ("transfer.remote", _REMOTE),
+    "aws_s3": ("transfer.remote", _REMOTE),
+    "aws_lambda": ("transfer.remote", _REMOTE),
+    "aws_commons": ("transfer.remote", _REMOTE),
+    "pglogical": ("admin.maintenance", _ADMIN_SERVER),
+    "partman": ("unknown.dynamic", _RUNS_TEXT),
 }
 
 
-def call_effect(schema: str, name: str) -> tuple[Effect | None, str]:
+def call_effect(schema: str, name: str) -> tuple[str | None, str]:
     """The effect of calling a function and why; None: it only computes or reads what the statement shows.
 
     ``schema`` is empty where the call does not say it. ``set_config`` is not asked here: its effect lies in its
@@ -120,5 +125,16 @@ def call_effect(schema: str, name: str) -> tuple[Effect | None, str]:
         if name in READS:
             return None, ""
         if schema or name.startswith(("pg_", "binary_upgrade_")):
-            return "unknown", "a function of the system that is on no list"
-    return "execute", "runs code that the statement does not show"
+            return "unknown.function", "a function of the system that is on no list"
+    return EXECUTE, "runs code that the statement does not show"
+
+
+def deferred_effect(schema: str, name: str) -> tuple[str | None, str]:
+    """What a function does that is made to run under another name (an operator's, an aggregate's, a trigger's).
+
+    None for code of the target's own, which is judged where it is made, and for what only computes.
+    """
+    if name == "set_config" and schema in ("", "pg_catalog"):
+        return "admin.become", "sets a setting that only shows at run time"
+    effect, why = call_effect(schema, name)
+    return (None, "") if effect in (EXECUTE, "read", "session") else (effect, why)

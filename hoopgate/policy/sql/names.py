@@ -34,10 +34,18 @@ _WORDS: Final = {
 }
 
 # what an ordinary schema owner has no business with: the cluster, privileges, and code that runs as the server
-ADMINISTRATIVE: Final = frozenset({
-    "ACCESS METHOD", "DATABASE", "DEFAULT PRIVILEGES", "EVENT TRIGGER", "EXTENSION", "FOREIGN DATA WRAPPER",
-    "LANGUAGE", "PARAMETER", "POLICY", "PUBLICATION", "ROLE", "SERVER", "SUBSCRIPTION", "TABLESPACE", "TRANSFORM",
-    "USER MAPPING",
+ADMINISTRATIVE: Final = {
+    "ACCESS METHOD": "language", "DATABASE": "database", "DEFAULT PRIVILEGES": "privilege", "EVENT TRIGGER": "code",
+    "EXTENSION": "extension", "FOREIGN DATA WRAPPER": "remote", "LANGUAGE": "language", "PARAMETER": "privilege",
+    "POLICY": "privilege", "PUBLICATION": "replication", "ROLE": "role", "SERVER": "remote",
+    "SUBSCRIPTION": "replication", "TABLESPACE": "database", "TRANSFORM": "language", "USER MAPPING": "remote",
+}  # fmt: skip
+"""Kinds of objects, and the part of ``admin`` that changing them is."""
+
+# what runs under another's name or by itself, once it is made
+CODE: Final = frozenset({
+    "AGGREGATE", "CAST", "CONVERSION", "FUNCTION", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURE",
+    "ROUTINE", "RULE", "TRIGGER",
 })  # fmt: skip
 
 # their names stand in no schema

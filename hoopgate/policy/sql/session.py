@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hoopgate.policy.operations import Object
+from hoopgate.policy.sql.bodies import TRUSTED
 from hoopgate.policy.sql.expressions import literal
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
-from hoopgate.policy.sql.functions import call_effect
+from hoopgate.policy.sql.functions import EXECUTE, call_effect
 from hoopgate.policy.sql.names import folded, strings
 from hoopgate.policy.sql.settings import setting_effect
 from hoopgate.policy.sql.tree import Node
-
-TRUSTED_LANGUAGES: Final = frozenset({"sql", "plpgsql", "plperl", "pltcl", "plv8"})
 
 _TRANSACTIONS: Final = {
     "TRANS_STMT_BEGIN": "BEGIN",
@@ -46,7 +45,7 @@ def set_variable(x: Extraction, body: Node, scope: Scope) -> None:
         effect, why = setting_effect(name, known)
         x.add(effect, _set_command(name), (_setting(name),), why=why)
     else:
-        x.add("admin", "SET", (_setting(name),), why="takes a setting's value from elsewhere")
+        x.add("admin.setting", "SET", (_setting(name),), why="takes a setting's value from elsewhere")
 
 
 def _set_command(name: str) -> str:
@@ -69,7 +68,7 @@ def transaction(x: Extraction, body: Node, scope: Scope) -> None:
     x.literal = True
     thing = Object("", body.get("gid", ""), "transaction")
     why = "a prepared transaction outlives its session and keeps its locks"
-    x.add("admin", _TWO_PHASE.get(kind, kind), (thing,), why=why)
+    x.add("admin.transaction", _TWO_PHASE.get(kind, kind), (thing,), why=why)
 
 
 def explain(x: Extraction, body: Node, scope: Scope) -> None:
@@ -91,7 +90,7 @@ def explain(x: Extraction, body: Node, scope: Scope) -> None:
         if operation.effect in ("read", "write", "delete", "schema", "session", "transfer"):
             x.read(*(thing for thing in operation.objects if thing.kind == "table"))
         else:
-            x.add(operation.effect, operation.command, operation.objects, operation.bounded, operation.why)
+            x.add(operation.name, operation.command, operation.objects, operation.bounded, operation.why)
 
 
 def _off(option: Node) -> bool:
@@ -112,7 +111,7 @@ def prepare(x: Extraction, body: Node, scope: Scope) -> None:
 
 def execute(x: Extraction, body: Node, scope: Scope) -> None:
     """What runs was prepared before, perhaps under another policy: an execution of something not shown here."""
-    x.add("execute", "EXECUTE", (_prepared(body),), why="runs what was prepared earlier")
+    x.add("execute.prepared", "EXECUTE", (_prepared(body),), why="runs what was prepared earlier")
     x.push(body.get("params"), scope)
 
 
@@ -151,10 +150,10 @@ def do(x: Extraction, body: Node, scope: Scope) -> None:
     options = [item.get("DefElem", {}) for item in body.get("args", ())]
     languages = [text for option in options if option.get("defname") == "language" for text in _texts(option)]
     language = Object("", languages[-1] if languages else "plpgsql", "language")
-    x.add("execute", "DO", (language,), why="runs a block of code")
-    x.add("unknown", "DO", (language,), why="the statements in the block are not judged")
-    if language.name not in TRUSTED_LANGUAGES:
-        x.add("admin", "DO", (language,), why="an untrusted language acts as the server")
+    x.add("execute.block", "DO", (language,), why="runs a block of code")
+    x.add("unknown.block", "DO", (language,), why="the statements in the block are not judged")
+    if language.name not in TRUSTED:
+        x.add("admin.language", "DO", (language,), why="an untrusted language acts as the server")
     x.literal = True
 
 
@@ -167,11 +166,17 @@ def call(x: Extraction, body: Node, scope: Scope) -> None:
     invoked = body.get("funccall", {})
     parts = strings(invoked.get("funcname"))
     thing = Object(parts[-2] if len(parts) > 1 else "", parts[-1] if parts else "", "procedure")
-    x.add("execute", "CALL", (thing,), why="runs code that the statement does not show")
+    x.add("execute.function", "CALL", (thing,), why="runs code that the statement does not show")
     effect, why = call_effect(thing.schema, thing.name)
-    if effect is not None and effect != "execute":
+    if effect is not None and effect != EXECUTE:
         x.add(effect, "CALL", (thing,), why=why)
     x.push(invoked.get("args"), scope)
+
+
+def returned(x: Extraction, body: Node, scope: Scope) -> None:
+    """RETURN, the last statement of a body in SQL, is a SELECT of one value."""
+    x.read()
+    x.push(body, scope)
 
 
 def listen(x: Extraction, body: Node, scope: Scope) -> None:
@@ -184,7 +189,7 @@ def unlisten(x: Extraction, body: Node, scope: Scope) -> None:
 
 
 def notify(x: Extraction, body: Node, scope: Scope) -> None:
-    x.add("write", "NOTIFY", (_channel(body),), why="sends to other sessions")
+    x.add("write.notify", "NOTIFY", (_channel(body),), why="sends to other sessions")
 
 
 def _channel(body: Node) -> Object:
@@ -205,6 +210,7 @@ VISITORS: Final[dict[str, Visitor]] = {
     "ListenStmt": listen,
     "NotifyStmt": notify,
     "PrepareStmt": prepare,
+    "ReturnStmt": returned,
     "TransactionStmt": transaction,
     "UnlistenStmt": unlisten,
     "VariableSetStmt": set_variable,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from hoopgate.policy.operations import Effect
 from hoopgate.policy.sql.names import folded
 
 _PRIVILEGES: Final = {
@@ -50,37 +49,37 @@ xmlbinary xmloption xml
 _SESSION: Final = frozenset(_NAMES.split())
 
 
-def setting_effect(name: str, values: list[str] | None) -> tuple[Effect, str]:
+def setting_effect(name: str, values: list[str] | None) -> tuple[str, str]:
     """The effect of giving setting ``name`` these values, and why. ``values`` is None where they cannot be known.
 
     Going back to the default is not asked here: it restores what the session began with.
     """
     key = folded(name)
     if key in _PRIVILEGES:
-        return "admin", _PRIVILEGES[key]
+        return "admin.become", _PRIVILEGES[key]
     if key == "standard_conforming_strings":
         harmless = values is not None and [folded(value) for value in values] in (["on"], ["true"], ["1"])
-        return ("session", "") if harmless else ("unknown", _LEXICAL)
+        return ("session", "") if harmless else ("unknown.reading", _LEXICAL)
     if key in ("client_encoding", "names"):
         return _encoding_effect(values)
     if key == "search_path":
         return _search_path_effect(values)
     if key in _SESSION or key.startswith("enable_") or "." in key:
         return "session", ""
-    return "admin", f"{key} is a setting for administrators"
+    return "admin.setting", f"{key} is a setting for administrators"
 
 
-def _encoding_effect(values: list[str] | None) -> tuple[Effect, str]:
+def _encoding_effect(values: list[str] | None) -> tuple[str, str]:
     if values is None:
-        return "unknown", _LEXICAL
+        return "unknown.reading", _LEXICAL
     for value in values:
         plain = "".join(char for char in folded(value) if char.isalnum())
         if plain.startswith(_UNSAFE_ENCODINGS):
-            return "unknown", _LEXICAL
+            return "unknown.reading", _LEXICAL
     return "session", ""
 
 
-def _search_path_effect(values: list[str] | None) -> tuple[Effect, str]:
+def _search_path_effect(values: list[str] | None) -> tuple[str, str]:
     """Rules over objects read an unqualified name as the session's first search_path has it: no one may turn it.
 
     One value may be a whole list, as ``set_config`` takes it.
@@ -88,4 +87,4 @@ def _search_path_effect(values: list[str] | None) -> tuple[Effect, str]:
     schemas = [part.strip().strip('"') for value in values or () for part in value.split(",")]
     if values is not None and all(schema in SAFE_SCHEMAS for schema in schemas):
         return "session", ""
-    return "admin", "turns unqualified names to other schemas; write schema.table instead"
+    return "admin.names", "turns unqualified names to other schemas; write schema.table instead"

@@ -1,0 +1,148 @@
+"""Functions that a client makes, judged by what their bodies do (manual, CREATE FUNCTION and "SQL-language functions").
+
+A body in SQL, in quotes or as ``BEGIN ATOMIC``, has the effects of its statements, with its arguments as parameters
+that nobody knows, and with names looked for where the function's own ``SET search_path`` puts them. What a body in
+another language does nobody has judged: ``unknown.body``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hoopgate.policy.operations import Object
+from hoopgate.policy.sql.condense import LONG
+from hoopgate.policy.sql.expressions import literal
+from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
+from hoopgate.policy.sql.names import named, strings
+from hoopgate.policy.sql.tree import Node, Unparsable, inline_limit, parse
+
+TRUSTED: Final = frozenset({"sql", "plpgsql", "plperl", "pltcl", "plv8"})
+_NESTED: Final = 3  # functions made by functions: deeper ones are not read
+_CALLER: Final = frozenset({"", "$user", "pg_temp"})  # parts of a search_path that are another for each caller
+
+
+def create_function(x: Extraction, body: Node, scope: Scope) -> None:
+    """The function, the rights it takes, its settings, and what its body does."""
+    command = "CREATE PROCEDURE" if body.get("is_procedure") else "CREATE FUNCTION"
+    thing = named(body.get("funcname", []), "function")
+    x.add("schema.code", command, (thing,))
+    options = _options(body)
+    _rights(x, command, thing, options, scope)
+    language = named(_argument(options, "language") or {"String": {"sval": "sql"}}, "language").name.lower()
+    if language not in TRUSTED:
+        x.add("admin.language", command, (thing,), why=f"untrusted language {language}")
+    elif language == "sql":
+        _sql_body(x, body, command, thing, scope)
+    else:
+        x.add("unknown.body", command, (thing,), why=f"what it does in {language} is not judged")
+    x.rest(body, scope, ("funcname", "options", "sql_body"))
+
+
+def alter_function(x: Extraction, body: Node, scope: Scope) -> None:
+    """ALTER FUNCTION, PROCEDURE and ROUTINE: rights and settings, as CREATE would give them."""
+    thing = named({"ObjectWithArgs": body.get("func", {})}, "function")
+    x.add("schema.code", "ALTER FUNCTION", (thing,))
+    _rights(x, "ALTER FUNCTION", thing, [item.get("DefElem", {}) for item in body.get("actions", ())], scope)
+
+
+def _options(body: Node) -> list[Node]:
+    return [item.get("DefElem", {}) for item in body.get("options", ())]
+
+
+def _argument(options: list[Node], name: str) -> Node | None:
+    found = [option.get("arg", {}) for option in options if option.get("defname") == name]
+    return found[-1] if found else None
+
+
+def _rights(x: Extraction, command: str, thing: Object, options: list[Node], scope: Scope) -> None:
+    for option in options:
+        name, argument = option.get("defname"), option.get("arg", {})
+        if name == "security" and argument.get("Boolean", {}).get("boolval"):
+            x.add("admin.code", command, (thing,), why="SECURITY DEFINER: runs with its owner's rights")
+        elif name == "leakproof" and argument.get("Boolean", {}).get("boolval"):
+            x.add("admin.code", command, (thing,), why="LEAKPROOF: sees rows before row security does")
+        elif name == "support":
+            x.add("admin.language", command, (thing,), why="a planner support function")
+        elif name == "set":
+            setting = argument.get("VariableSetStmt", {})
+            if setting.get("name") != "search_path":  # pinned on a function it guards it, and concerns nobody else
+                x.push({"VariableSetStmt": setting}, scope)
+
+
+# -- bodies in SQL
+
+
+def _sql_body(x: Extraction, body: Node, command: str, thing: Object, scope: Scope) -> None:
+    inner = _inside(body, scope)
+    if "sql_body" in body:
+        x.push(_as_parameters(body["sql_body"], _names(body)), inner)
+        return
+    texts = strings((_argument(_options(body), "as") or {}).get("List", {}).get("items"))
+    if not texts:
+        return
+    if inner.level > _NESTED or LONG in texts or len(texts[0].encode(errors="surrogatepass")) > inline_limit():
+        x.add("unknown.body", command, (thing,), why="its body is too long or too deep to be judged")
+        return
+    try:
+        parsed = parse(texts[0])
+    except Unparsable as error:
+        x.add("unknown.body", command, (thing,), why=f"its body does not parse: {error.reason}")
+        return
+    for statement in parsed.statements:
+        x.push(_as_parameters(statement, _names(body)), inner)
+
+
+def _inside(body: Node, scope: Scope) -> Scope:
+    """The scope of the body: CTEs outside are not seen in it, and names are looked for by its own search_path."""
+    path: tuple[str, ...] = scope.path
+    for option in _options(body):
+        setting = option.get("arg", {}).get("VariableSetStmt", {}) if option.get("defname") == "set" else {}
+        if setting.get("name") == "search_path":
+            values = [literal(argument) for argument in setting.get("args", ())]
+            path = tuple(value for value in values if value is not None and value not in _CALLER)
+            if len(path) != len(values):
+                path = ()
+    return Scope(level=scope.level + 1, path=path)
+
+
+def _names(body: Node) -> frozenset[str]:
+    """What the body may call its arguments by."""
+    parameters = [item.get("FunctionParameter", {}) for item in body.get("parameters", ())]
+    return frozenset(one["name"] for one in parameters if "name" in one)
+
+
+def _as_parameters(tree: Any, names: frozenset[str]) -> Any:
+    """A copy in which columns that bear an argument's name are parameters: they tell nothing of a table's rows.
+
+    (A column goes before an argument of its name. To take it for the argument is to think worse of a condition.)
+    """
+    if not names:
+        return tree
+    copies: list[Any] = [None]
+    pending: list[tuple[Any, Any, Any]] = [(tree, copies, 0)]
+    while pending:
+        value, holder, place = pending.pop()
+        if type(value) is list:
+            made: Any = [None] * len(value)
+            pending.extend((item, made, index) for index, item in enumerate(value))
+        elif type(value) is dict:
+            if "ColumnRef" in value and strings(value["ColumnRef"].get("fields"))[-1:] and _is_argument(value, names):
+                made = {"ParamRef": {}}
+            else:
+                made = {}
+                pending.extend((item, made, key) for key, item in value.items())
+        else:
+            made = value
+        holder[place] = made
+    return copies[0]
+
+
+def _is_argument(value: Node, names: frozenset[str]) -> bool:
+    fields = strings(value["ColumnRef"].get("fields"))
+    return len(fields) == 1 and len(value["ColumnRef"]["fields"]) == 1 and fields[0] in names
+
+
+VISITORS: Final[dict[str, Visitor]] = {
+    "AlterFunctionStmt": alter_function,
+    "CreateFunctionStmt": create_function,
+}
