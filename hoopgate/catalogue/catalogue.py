@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from hoopgate.catalogue import nodetree
+from hoopgate.catalogue import flows
 from hoopgate.catalogue.queries import FINGERPRINT, STATE, Row, State, actions_query
 from hoopgate.catalogue.snapshot import Reads, Snapshot
 
@@ -123,7 +123,7 @@ class Catalogue:
             rows = yield self._query(actions_query(missing[start : start + _RULES_A_QUESTION]))
             for oid, version, action, condition in rows:
                 functions = frozenset(state.calls.get(int(oid), ()))
-                known[int(oid)] = (version, nodetree.reads(action or "", functions, condition or ""))
+                known[int(oid)] = (version, flows.reads(action or "", functions, condition or ""))
         self._reads = known
         return {oid: read for oid, (_, read) in known.items()}
 

@@ -63,21 +63,62 @@ class Function:
 
 
 @frozen
-class Reads:
-    """What a rewrite rule reads (the query of a view is one).
+class Flow:
+    """Of what a value, or a choice of rows, is made.
 
-    ``direct``: output position -> the column it shows unchanged. ``used``: columns read in any other way; attribute
-    number WHOLE_ROW is all of them. ``functions`` are called. ``opaque``: the rule could not be read, it may use all.
+    ``origin``: the column that it shows unchanged. ``used``: columns that went into it (attribute number WHOLE_ROW is
+    all of them). ``aggregated``: columns that only an aggregate's result tells of, with that aggregate's oid.
+    ``functions`` were called for it, the server's own included.
     """
 
-    direct: Mapping[int, ColumnKey] = field(factory=dict)
+    origin: ColumnKey | None = None
     used: frozenset[ColumnKey] = frozenset()
+    aggregated: frozenset[tuple[ColumnKey, int]] = frozenset()
     functions: frozenset[int] = frozenset()
+
+    @property
+    def every(self) -> frozenset[ColumnKey]:
+        found = self.used.union(key for key, _ in self.aggregated)
+        return found if self.origin is None else found | {self.origin}
+
+
+@frozen
+class Reads:
+    """What a rewrite rule reads (the query of a view is one), or a function's body.
+
+    ``outputs``: by position. ``narrow``: its conditions, joins and groups, which are the author's and ask the same each
+    time; ``wide``: its order. ``functions``: users' functions that it depends on. ``writes``: it is no mere SELECT.
+    ``opaque``: it could not be read, and may use all.
+    """
+
+    outputs: Mapping[int, Flow] = field(factory=dict)
+    narrow: Flow = field(factory=Flow)
+    wide: Flow = field(factory=Flow)
+    functions: frozenset[int] = frozenset()
+    writes: bool = False
     opaque: bool = False
 
     @property
     def every(self) -> frozenset[ColumnKey]:
-        return self.used.union(self.direct.values())
+        """All columns that it reads."""
+        return frozenset().union(*(flow.every for flow in (self.narrow, self.wide, *self.outputs.values())))
+
+    @property
+    def direct(self) -> dict[int, ColumnKey]:
+        """Outputs that show a column unchanged."""
+        return {number: flow.origin for number, flow in self.outputs.items() if flow.origin is not None}
+
+    @property
+    def used(self) -> frozenset[ColumnKey]:
+        """Columns read in any other way."""
+        flows = (self.narrow, self.wide, *(flow for flow in self.outputs.values() if flow.origin is None))
+        return frozenset().union(*(flow.every for flow in flows))
+
+    @property
+    def calls(self) -> frozenset[int]:
+        """All functions that it calls."""
+        flows = (self.narrow, self.wide, *self.outputs.values())
+        return self.functions.union(*(flow.functions for flow in flows))
 
 
 @frozen

@@ -6,7 +6,8 @@ import pytest
 
 from hoopgate.catalogue import Catalogue, MaskIndex, compile_masks
 from hoopgate.catalogue.globs import Selectors
-from hoopgate.catalogue.nodetree import LARGEST, reads
+from hoopgate.catalogue.flows import reads
+from hoopgate.catalogue.nodetree import LARGEST
 from hoopgate.config.model import Mask
 from tests.masks.conftest import MASKS
 from tests.masks.gate import fired
