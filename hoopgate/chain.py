@@ -19,9 +19,9 @@ log = Logger()
 class Chain:
     """Asks each guard that wants a frame, in order.
 
-    The first Block or Mask decides. A Hold stands unless a later guard blocks: nobody is asked to approve what would be
-    refused anyway. What was both held and rewritten is held as it was rewritten. A guard that raises blocks (fail
-    closed).
+    The first Block decides. Masks add up: an earlier guard's go before a later one's. A Hold stands unless a later
+    guard blocks: nobody is asked to approve what would be refused anyway. What was both held and rewritten is held as
+    it was rewritten. A guard that raises blocks (fail closed).
     """
 
     __slots__ = ("_by_kind", "guards")
@@ -89,8 +89,12 @@ class Chain:
         return answer.addErrback(failed)
 
     def _weigh(self, guard: Any, verdict: Any, frame: Frame, so_far: Verdict) -> tuple[bool, Frame, Verdict]:
-        if isinstance(verdict, Block | Mask):
+        if isinstance(verdict, Block):
             return True, frame, verdict
+        if isinstance(verdict, Mask):
+            return False, frame, Mask(so_far.plan.joined(verdict.plan)) if isinstance(so_far, Mask) else verdict
+        if isinstance(so_far, Mask):
+            return True, frame, self._broken(guard, Failure(TypeError(f"{verdict!r} of what is masked already")))
         if isinstance(verdict, Hold):
             if isinstance(so_far, Hold):
                 return False, frame, so_far

@@ -310,7 +310,7 @@ class Gateway:
         decision = self.engine.access(session.identity, session.target, session.role, session.grants)
         if decision.then == "deny":
             session.end(f"access has ended: {decision.reason}", rule=decision.rule)
-        elif session.replication and self.engine.masks(session.identity, session.target):
+        elif session.replication and self.engine.watches(session.identity, session.target):
             session.end("replication would pass by the masks that are in force now", rule="masks")
         else:
             session.policy_changed()

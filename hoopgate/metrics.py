@@ -114,7 +114,10 @@ class Metrics:
         self.appends = Appends()
         self.statements = Statements()
         self.masked_columns = Count("hoopgate_masked_columns", "Result columns masked")
-        for collector in (self.bytes, self.appends, self.statements, self.masked_columns):
+        self.detected = Count("hoopgate_detected_values", "Values hidden by what they look like")
+        self.canaries = Count("hoopgate_canaries", "Planted values that an answer held")
+        counts = (self.masked_columns, self.detected, self.canaries)
+        for collector in (self.bytes, self.appends, self.statements, *counts):
             registry.register(collector)
         self.sessions_open = Gauge(
             "hoopgate_sessions_open", "Sessions open now, by target", ["target"], registry=registry

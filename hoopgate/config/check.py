@@ -15,7 +15,7 @@ from hoopgate.config.policies import check_policies
 def check(draft: Draft) -> None:
     """Complain of whatever is wrong between the tables of ``draft``."""
     check_presence(draft)
-    for section in (draft.issuer, draft.listener, draft.target, draft.rule, draft.mask):
+    for section in (draft.issuer, draft.listener, draft.target, draft.rule, draft.mask, draft.detector, draft.canary):
         check_duplicates(section)
     check_endpoints(draft)
     check_policies(draft)

@@ -10,6 +10,8 @@ from hoopgate.config.kinds import Glob, Name, about
 from hoopgate.config.model import (
     Admin,
     Api,
+    Canary,
+    Detector,
     Gateway,
     Issuer,
     Limits,
@@ -50,6 +52,8 @@ class Document:
     target: tuple[Target, ...] = field(default=(), metadata=about("What they reach."))
     rule: tuple[Rule, ...] = field(default=(), metadata=about("Who may do what."))
     mask: tuple[Mask, ...] = field(default=(), metadata=about("Columns whose values are hidden."))
+    detector: tuple[Detector, ...] = field(default=(), metadata=about("Values hidden by what they look like."))
+    canary: tuple[Canary, ...] = field(default=(), metadata=about("Planted values that nobody should read."))
     masking: Masking = field(default=Masking(), metadata=about("What concerns all masks."))
     risk: Risk = field(default=Risk(), metadata=about("What a statement's risk is made of."))
     limits: Limits = field(default=Limits(), metadata=about("Every limit."))

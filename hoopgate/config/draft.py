@@ -18,6 +18,8 @@ from hoopgate.config.mistakes import Invalid, Place, meant
 from hoopgate.config.model import (
     Admin,
     Api,
+    Canary,
+    Detector,
     Gateway,
     Issuer,
     Limits,
@@ -58,6 +60,8 @@ class Draft:
     target: Section[Target]
     rule: Section[Rule]
     mask: Section[Mask]
+    detector: Section[Detector]
+    canary: Section[Canary]
     masking: Masking | None
     risk: Risk | None
     limits: Limits | None

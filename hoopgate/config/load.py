@@ -92,6 +92,8 @@ def _assemble(parts: Draft, path: Path) -> Config:
         targets=parts.target.values,
         rules=parts.rule.values,
         masks=parts.mask.values,
+        detectors=parts.detector.values,
+        canaries=parts.canary.values,
         guards=parts.guards.enabled,
         guard_options=parts.guards.options,
         functions_safe=parts.masking.functions_safe,

@@ -312,6 +312,29 @@ class Mask:
 
 
 @frozen
+class Detector:
+    """Values that are hidden wherever they stand in answers, by what they look like."""
+
+    name: Name = field(metadata=about("The name that recordings and logs show."))
+    find: tuple[Text, ...] = field(
+        default=(), metadata=about('Kinds or families of them, such as `"card"`, `"secrets"` (see Detectors).')
+    )
+    patterns: tuple[Text, ...] = field(default=(), metadata=about("Your own, as regular expressions of RE2."))
+    target: tuple[Glob, ...] = field(default=("*",), metadata=about("Names of targets."))
+    value: str = field(default="****", metadata=about("What takes the place of a value in text."))
+    unless: Who | None = field(default=None, metadata=about("Who sees clear values.", shows="nobody"))
+
+
+@frozen
+class Canary:
+    """A planted value: an answer that holds it ends the session and raises an alert."""
+
+    name: Name = field(metadata=about("The name that the alert shows."))
+    value: SecretRef = field(metadata=about("The value, 8 bytes or more."))
+    target: tuple[Glob, ...] = field(default=("*",), metadata=about("Names of targets."))
+
+
+@frozen
 class Recorder:
     """Where recordings go."""
 
@@ -397,6 +420,8 @@ class Config:
     targets: tuple[Target, ...] = ()
     rules: tuple[Rule, ...] = ()
     masks: tuple[Mask, ...] = ()
+    detectors: tuple[Detector, ...] = ()
+    canaries: tuple[Canary, ...] = ()
     risk: Risk = Risk()
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     recorder: Recorder = Recorder()

@@ -7,7 +7,9 @@ from typing import Any
 
 from hoopgate.config.draft import Draft
 from hoopgate.config.mistakes import Place, meant
-from hoopgate.config.model import Example, Mask, Rule, What, Who
+from hoopgate.config.model import Detector, Example, Mask, Rule, What, Who
+from hoopgate.detectors.finder import own_kind
+from hoopgate.detectors.kinds import FAMILIES, KINDS
 from hoopgate.policy.globs import matches
 
 RESERVED_RULES = frozenset(("default-deny",))  # the engine's own name for what no rule allows
@@ -18,6 +20,10 @@ def check_policies(draft: Draft) -> None:
         check_rule(place, rule, draft)
     for place, mask in draft.mask.items:
         check_mask(place, mask, draft)
+    for place, detector in draft.detector.items:
+        check_detector(place, detector, draft)
+    for place, canary in draft.canary.items:
+        check_targets(place, canary.target, draft)
     if draft.risk is not None:
         check_risk(draft)
 
@@ -70,8 +76,6 @@ def check_what(place: Place, what: What, draft: Draft) -> None:
 def check_mask(place: Place, mask: Mask, draft: Draft) -> None:
     if not mask.columns:
         place.at("columns").complain("is empty", 'Name some, such as ["*.*.*password*"].')
-    if not mask.target:
-        place.at("target").complain("is empty", 'Leave the key out for every target, or write ["*"].')
     if mask.kind == "hash" and mask.key is None:
         place.at("key").complain(
             "a hash needs a key, or short values could be guessed", 'Add key = "file:..." or another.'
@@ -81,10 +85,33 @@ def check_mask(place: Place, mask: Mask, draft: Draft) -> None:
     for key, kind in (("value", "replace"), ("keep", "keep-last")):
         if mask.kind != kind and place.at(key).written:
             place.at(key).complain(f'has no effect with kind = "{mask.kind}"', f'Remove it, or write kind = "{kind}".')
-    targets = draft.target.names if draft.target.complete else None
-    match_any(place.at("target"), tuple(glob for glob in mask.target if glob != "*"), targets, "[[target]]")
+    check_targets(place, mask.target, draft)
     if mask.unless is not None:
         check_who(place.at("unless"), mask.unless, draft)
+
+
+def check_detector(place: Place, detector: Detector, draft: Draft) -> None:
+    if not detector.find and not detector.patterns:
+        place.at("find").complain("finds nothing", 'Name kinds, such as ["card", "secrets"], or write patterns.')
+    known = {**KINDS, **FAMILIES}
+    for index, name in enumerate(detector.find):
+        if name not in known:
+            place.at("find", index).complain(f"no kind has the name {name[:63]!r}", meant(name, known))
+    for index, pattern in enumerate(detector.patterns):
+        try:
+            own_kind(detector.name, pattern)
+        except ValueError as error:
+            place.at("patterns", index).complain(f"is no pattern: {error}", "Write a regular expression of RE2.")
+    check_targets(place, detector.target, draft)
+    if detector.unless is not None:
+        check_who(place.at("unless"), detector.unless, draft)
+
+
+def check_targets(place: Place, globs: tuple[str, ...], draft: Draft) -> None:
+    if not globs:
+        place.at("target").complain("is empty", 'Leave the key out for every target, or write ["*"].')
+    targets = draft.target.names if draft.target.complete else None
+    match_any(place.at("target"), tuple(glob for glob in globs if glob != "*"), targets, "[[target]]")
 
 
 def check_risk(draft: Draft) -> None:

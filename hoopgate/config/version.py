@@ -20,6 +20,8 @@ def policy_version(config: Config) -> str:
     deciding = {
         "rules": [_plain(rule, without=("examples", "line")) for rule in config.rules],
         "masks": [_plain(mask) for mask in config.masks],
+        "detectors": [_plain(detector) for detector in config.detectors],
+        "canaries": [_plain(canary) for canary in config.canaries],
         "risk": _plain(config.risk),
         "labels": {target.name: [target.labels, _plain(target.object_labels)] for target in config.targets},
         "functions_safe": list(config.functions_safe),

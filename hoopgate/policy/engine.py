@@ -14,7 +14,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from hoopgate.config.model import Config, Mask, Rule, Target
+from hoopgate.config.model import Canary, Config, Detector, Mask, Rule, Target
 from hoopgate.errors import LimitError
 from hoopgate.interfaces import Identity
 from hoopgate.policy.globs import any_matches

@@ -20,6 +20,10 @@ class CopyPlan:
     plan: Plan
     options: CopyOptions
 
+    def joined(self, other: CopyPlan) -> CopyPlan:
+        """This plan, and ``other``'s for the columns that this one leaves as they are."""
+        return CopyPlan(self.plan.joined(other.plan), self.options)
+
 
 class RowEditor:
     """Edits runs of one result's messages by one of the splicers."""

@@ -35,6 +35,13 @@ class Plan:
         self.masked: tuple[tuple[int, Transform], ...] = tuple(masked)
         self.last = masked[-1][0] if masked else -1
 
+    def joined(self, other: Plan) -> Plan:
+        """This plan, and ``other``'s transforms for the columns that this one leaves as they are."""
+        if len(other.transforms) != len(self.transforms):
+            raise LocalProtocolError("two plans for one result differ in their columns")
+        pairs = zip(self.transforms, other.transforms, strict=True)
+        return Plan(tuple([other if own is None else own for own, other in pairs]))
+
     def __repr__(self) -> str:
         return f"<Plan: {len(self.masked)} of {len(self.transforms)} columns masked>"
 

@@ -80,7 +80,7 @@ class Admitted:
     def relay(self, transport: Any, leave: Callable[[], None]) -> Relay:
         """Tie the client's transport to the target; ``leave`` closes it."""
         session = self.session
-        watching = bool(session.engine.masks(session.identity, session.target))
+        watching = session.engine.watches(session.identity, session.target)
         chain = Chain(self.guards)
         return Relay(session, transport, self.target, chain, chain, watching=watching, hint=self.hint, leave=leave)
 

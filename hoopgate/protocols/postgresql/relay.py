@@ -180,9 +180,9 @@ class Relay:
         self.conversation.forget_portal(name)
 
     def policy_changed(self) -> None:
-        """From the next result on, rows are watched if any mask is in force now."""
+        """From the next result on, rows are watched if a mask, detector or canary is in force now."""
         session = self.session
-        self.conversation.watching = bool(session.engine.masks(session.identity, session.target))
+        self.conversation.watching = session.engine.watches(session.identity, session.target)
 
     @property
     def pending(self) -> bool:

@@ -1,0 +1,202 @@
+"""Looking for secrets in one cell of a result, by the column's type and format."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from hoopgate.catalogue.snapshot import UserType
+from hoopgate.config.model import Mask
+from hoopgate.detectors.finder import Finder
+from hoopgate.masks import TEXT_TYPES, transform
+from hoopgate.transforms import Transform
+
+SHORTEST: Final = 8
+"""Bytes of a value that any kind has, at least."""
+
+_WHOLE: Final = Mask(name="detector", columns=("*",), kind="fixed")
+_JSON, _JSONB, _XML, _BYTEA, _INT8, _NUMERIC = 114, 3802, 142, 17, 20, 1700
+_TEXT_ARRAYS: Final = frozenset({1002, 1003, 1009, 1014, 1015, 1263})
+_NEVER: Final = frozenset(
+    {16, 18, 21, 23, 26, 700, 701, 600, 601, 602, 603, 604, 628, 650, 718, 774, 829, 869, 790, 1082, 1083, 1114, 1184}
+    | {1186, 1266, 1560, 1562, 2950, 24, 27, 28, 29, 2205, 3220}
+)
+"""Types too short or too regular to hold a secret: numbers, times, addresses, geometry, uuid."""
+
+_JSON_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+_PLAIN: Final = re.compile(rb"[\w*.:-]+")
+
+
+class Cells:
+    """Makes the transforms of one detector. ``tally`` counts what was hidden, by kind, until somebody takes it."""
+
+    def __init__(self, finder: Finder) -> None:
+        self.finder = finder
+        self.tally: Counter[str] = Counter()
+
+    def transform(self, type_oid: int, format: int, types: Mapping[int, UserType], encoding: str) -> Transform | None:  # noqa: A002
+        """What looks at the cells of a column; None where its type can hold no secret."""
+        if type_oid in _NEVER:
+            return None
+        known = types.get(type_oid)
+        if type_oid in TEXT_TYPES or (known is not None and known.kind == "text"):
+            return TextCell(self)
+        if type_oid in (_JSON, _JSONB):
+            return JsonCell(self, b"\x01" if type_oid == _JSONB and format else b"", encoding)
+        if type_oid in _TEXT_ARRAYS and not format and _PLAIN.fullmatch(self.finder.shown):
+            return TextCell(self)
+        fixed = transform(_WHOLE, type_oid, format, types=types, encoding=encoding)(b"")
+        return WholeCell(self, fixed, _READERS.get((type_oid, format), bytes))
+
+    def unknown(self, encoding: str) -> Transform:
+        """What looks at the fields of a COPY, whose types nobody says."""
+        return AnyCell(self, encoding)
+
+    def hide(self, data: bytes) -> bytes:
+        """``data`` without its secrets, itself if there are none."""
+        spans = self.finder.spans(data)
+        self.tally.update([span.kind for span in spans])
+        return self.finder.hide(data, spans) if spans else data
+
+
+class TextCell:
+    """The value's own text: only what was found in it is replaced."""
+
+    __slots__ = ("_cells", "_finder")
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._finder = cells.finder
+
+    def __call__(self, old: bytes) -> bytes | None:
+        if len(old) < SHORTEST or not self._finder.candidates(old):
+            return old
+        return self._cells.hide(old)
+
+
+class JsonCell:
+    """JSON stays JSON: strings and numbers that hold a secret become strings that do not. ``version`` is jsonb's."""
+
+    __slots__ = ("_cells", "_encoding", "_version")
+
+    def __init__(self, cells: Cells, version: bytes, encoding: str) -> None:
+        self._cells = cells
+        self._version = version
+        self._encoding = encoding
+
+    def __call__(self, old: bytes) -> bytes | None:
+        # A secret can be spelled with escapes, which only decoding shows.
+        if len(old) < SHORTEST or (b"\\" not in old and not self._cells.finder.candidates(old)):
+            return old
+        body = old[len(self._version) :]
+        clean = _JSON_TOKEN.sub(self._token, body)
+        return old if clean == body else self._version + clean
+
+    def _token(self, match: re.Match[bytes]) -> bytes:
+        token = match[0]
+        text = token.decode(self._encoding, "surrogateescape")
+        try:
+            value = json.loads(text, strict=False) if b"\\" in token else text.strip('"')
+        except ValueError:
+            value = text  # no JSON: what the target itself would not send
+        plain = str(value).encode("utf-8", "surrogatepass")
+        clean = self._cells.hide(plain)
+        return token if clean is plain else json.dumps(clean.decode("utf-8", "replace")).encode()
+
+
+class WholeCell:
+    """A value that cannot be changed in part: ``fixed`` takes its place. ``read`` gives the text to look in."""
+
+    __slots__ = ("_cells", "_fixed", "_read")
+
+    def __init__(self, cells: Cells, fixed: bytes | None, read: Callable[[bytes], bytes]) -> None:
+        self._cells = cells
+        self._fixed = fixed
+        self._read = read
+
+    def __call__(self, old: bytes) -> bytes | None:
+        if len(old) < SHORTEST:
+            return old
+        text = self._read(old)
+        return old if self._cells.hide(text) is text else self._fixed
+
+
+class AnyCell:
+    """A field of unknown type, which goes by its looks."""
+
+    __slots__ = ("_json", "_text")
+
+    def __init__(self, cells: Cells, encoding: str) -> None:
+        self._text = TextCell(cells)
+        self._json = JsonCell(cells, b"", encoding)
+
+    def __call__(self, old: bytes) -> bytes | None:
+        clean = self._json(old) if old[:1] in (b"{", b"[", b'"') else old
+        return self._text(old) if clean is old else clean
+
+
+def _hex(text: bytes) -> bytes:
+    """bytea_output = hex; the other form shows plain text as it is."""
+    try:
+        return bytes.fromhex(text[2:].decode("ascii")) if text.startswith(b"\\x") else text
+    except ValueError:
+        return text
+
+
+def _integer(value: bytes) -> bytes:
+    return str(int.from_bytes(value, "big", signed=True)).encode()
+
+
+def _numeric(value: bytes) -> bytes:
+    """The integer part of numeric_send's form: count, weight, sign, scale, digits to the base 10,000."""
+    weight = int.from_bytes(value[2:4], "big", signed=True)
+    if not 0 <= weight <= 4:
+        return b""
+    digits = [int.from_bytes(value[at : at + 2], "big") for at in range(8, min(len(value), 10 + 2 * weight), 2)]
+    digits += [0] * (weight + 1 - len(digits))
+    return "".join(f"{digit:04d}" for digit in digits).lstrip("0").encode()
+
+
+def _whole_number(text: bytes) -> bytes:
+    return text.partition(b".")[0]
+
+
+def _unescaped(text: bytes) -> bytes:
+    return html.unescape(text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+_READERS: Final[Mapping[tuple[int, int], Callable[[bytes], bytes]]] = {
+    (_BYTEA, 0): _hex,
+    (_INT8, 1): _integer,
+    (_NUMERIC, 0): _whole_number,
+    (_NUMERIC, 1): _numeric,
+    (_XML, 0): _unescaped,
+    (_XML, 1): _unescaped,
+}
+
+
+def both(transforms: Sequence[Transform]) -> Transform | None:
+    """One after the other: several detectors look at the same cells."""
+    if len(transforms) < 2:
+        return transforms[0] if transforms else None
+    return Each(tuple(transforms))
+
+
+class Each:
+    """Several transforms in order, until one makes the value NULL."""
+
+    __slots__ = ("_transforms",)
+
+    def __init__(self, transforms: tuple[Transform, ...]) -> None:
+        self._transforms = transforms
+
+    def __call__(self, old: bytes) -> bytes | None:
+        value: bytes | None = old
+        for each in self._transforms:
+            if value is not None:
+                value = each(value)
+        return value
