@@ -35,6 +35,7 @@ from hoopgate.console.watch import Watch
 from hoopgate.errors import HoopgateError, SecretError
 from hoopgate.gateway import Gateway
 from hoopgate.grants import Grants
+from hoopgate.guards.detect import Detect
 from hoopgate.guards.mask import Masks
 from hoopgate.guards.record import Record
 from hoopgate.guards.statements import Statements
@@ -370,7 +371,7 @@ def _guards(config: Config, secrets: Secrets) -> tuple[Any, ...]:
     third = []
     for name, factory in plugins.load_plugins("hoopgate.guards", config.guards).items():
         third.append(plugins.make("hoopgate.guards", name, factory, config.guard_options.get(name, {})))
-    return (Statements(), Masks(secrets.get), *third, Record())
+    return (Statements(), Masks(secrets.get), Detect(secrets.get), *third, Record())
 
 
 async def _token_key(config: Config, secrets: Secrets) -> bytes:

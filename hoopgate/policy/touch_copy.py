@@ -7,11 +7,11 @@ known (``*`` over joins that merge columns, over sub-selects), the columns have 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from hoopgate.catalogue.snapshot import ColumnInfo
-from hoopgate.codecs.postgresql.copy import CopyFormat, CopyOptions
 from hoopgate.config.model import Mask
+from hoopgate.policy.sql.copying import UnknownOptionError, copy_options
 from hoopgate.policy.touch_calls import strings
 from hoopgate.policy.touch_query import Output
 from hoopgate.policy.touch_results import CopyShape, refuse
@@ -19,9 +19,6 @@ from hoopgate.policy.touch_scope import Item, Level, Node, names_in
 from hoopgate.policy.touch_sources import HINT, Source, Sources
 
 Cell = tuple[Mask, int] | None
-_FORMATS: Final[dict[str, CopyFormat]] = {"text": "text", "csv": "csv", "binary": "binary"}
-_KNOWN: Final = frozenset({"format", "delimiter", "null", "header", "quote", "escape", "force_quote", "encoding"})
-_HEADER: Final = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 _NO_TYPE: Final = 0  # leads to NULL
 
 
@@ -106,67 +103,8 @@ def _refuse_unknown(what: str, mask: Mask | None) -> NoReturn:
 
 
 def _shape(cells: Sequence[Cell], node: Node) -> CopyShape:
-    options = _options(node)
-    if not any(cells):
-        return CopyShape(())
-    quoted = options.get("force_quote", {})
-    return CopyShape(
-        tuple(cells),
-        CopyOptions(
-            format=_format(options),
-            delimiter=_marker(options, "delimiter"),
-            null=_marker(options, "null"),
-            quote=_marker(options, "quote"),
-            escape=_marker(options, "escape"),
-            header=_header(options),
-            # Quotes around more fields than asked for are the same CSV; which positions the names have is not known.
-            force_quote_all=bool(quoted),
-        ),
-        _text(options.get("encoding")),
-    )
-
-
-def _options(node: Node) -> dict[str, Any]:
-    """The options by name. A repeated one is an error of PostgreSQL's, so the last will do."""
-    found: dict[str, Any] = {}
-    for option in node.get("options", ()):
-        element = option["DefElem"]
-        if element["defname"] not in _KNOWN:
-            raise refuse(f"the gateway does not know COPY's option {element['defname']}", "copy")
-        found[element["defname"]] = element.get("arg", {"Boolean": {"boolval": True}})
-    return found
-
-
-def _format(options: dict[str, Any]) -> CopyFormat:
-    name = _text(options["format"]) if "format" in options else "text"
-    if name not in _FORMATS:
-        raise refuse(f"the gateway does not know COPY's format {name}", "copy")
-    return _FORMATS[name]
-
-
-def _marker(options: dict[str, Any], name: str) -> bytes | None:
-    if name not in options:
-        return None
-    text = _text(options[name])
-    if not text.isascii():
-        raise refuse(f"COPY's {name} must be ASCII where columns are masked", "copy")
-    return text.encode()
-
-
-def _text(value: Any) -> str:
-    return str(value.get("String", {}).get("sval", "")) if isinstance(value, dict) else ""
-
-
-def _header(options: dict[str, Any]) -> bool:
-    """Whether a header line comes first: taken for one, a line of data would pass unmasked, so only the forms that
-    PostgreSQL knows count (source, ``commands/copy.c``: defGetCopyHeaderOption)."""
-    value = options.get("header", {"Boolean": {}})
-    if "Boolean" in value:
-        return bool(value["Boolean"].get("boolval"))
-    if "Integer" in value:
-        word = str(value["Integer"].get("ival", 0))
-    else:
-        word = _text(value).lower()
-    if word not in _HEADER:
-        raise refuse("the gateway does not know this value of COPY's HEADER", "copy")
-    return _HEADER[word]
+    try:
+        options, encoding = copy_options(node)
+    except UnknownOptionError as error:
+        raise refuse(str(error), "copy") from None
+    return CopyShape(tuple(cells), options, encoding) if any(cells) else CopyShape(())

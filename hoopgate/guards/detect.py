@@ -1,0 +1,236 @@
+"""Detectors and canaries over answers: what looks like a secret is hidden, a planted value ends the session.
+
+Behind the masks, since those hide by origin what need not be looked at. Cells are looked at as they pass (the codec
+applies the plan); canaries are sought in what is about to reach the client, whole runs of rows at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
+from zope.interface import classImplements
+
+from hoopgate.codecs.postgresql import messages
+from hoopgate.codecs.postgresql.copy import CopyOptions
+from hoopgate.codecs.postgresql.rows import CopyPlan
+from hoopgate.codecs.postgresql.splice import Plan
+from hoopgate.config.model import Canary, Config, Detector
+from hoopgate.detectors.canaries import SHORTEST, Canaries
+from hoopgate.detectors.finder import Finder, own_kind
+from hoopgate.detectors.kinds import chosen
+from hoopgate.errors import HoopgateError
+from hoopgate.frames import Columns, Frame, Notice, Rows
+from hoopgate.guards.detect_cells import Cells, both
+from hoopgate.guards.detect_copy import options_of
+from hoopgate.guards.mask_judge import Fetch, Step
+from hoopgate.interfaces import IGuard, IGuardFactory
+from hoopgate.policy.memory import Memory
+from hoopgate.transforms import Transform
+from hoopgate.verdicts import ALLOW, Block, Mask, Rewrite, Verdict
+
+log = Logger()
+
+PLANS: Final = 256
+_PLANS_TOTAL: Final = 1024 * 1024  # bytes of RowDescription
+
+
+class Watch:
+    """What is looked for under one set of detectors; shared by the sessions that have the same."""
+
+    def __init__(self, detectors: Sequence[Detector]) -> None:
+        self.cells = tuple([Cells(finder_of(detector)) for detector in detectors])
+        self.plans: Memory[tuple[bytes, str], Plan] = Memory(PLANS, _PLANS_TOTAL)
+
+    def take(self) -> Counter[str]:
+        """What was hidden since this was asked last, by kind."""
+        taken: Counter[str] = Counter()
+        for cells in self.cells:
+            taken.update(cells.tally)
+            cells.tally.clear()
+        return taken
+
+
+def finder_of(detector: Detector) -> Finder:
+    """What finds and hides the values of a detector as configured."""
+    own = [own_kind(detector.name, pattern) for pattern in detector.patterns]
+    return Finder((*chosen(detector.find), *own), detector.value.encode())
+
+
+class Detect:
+    """Opens a guard for every session, since a reload may bring detectors. ``fetch`` resolves and caches secrets."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fetch = fetch
+        self._version = ""
+        self._watches: dict[tuple[str, ...], Watch] = {}
+
+    def open(self, session: Any) -> DetectGuard:
+        return DetectGuard(session, self)
+
+    def watch(self, config: Config, detectors: Sequence[Detector]) -> Watch:
+        """The one for these detectors; a new configuration forgets the others."""
+        if config.version != self._version:
+            self._version = config.version
+            self._watches.clear()
+        names = tuple([detector.name for detector in detectors])
+        found = self._watches.get(names)
+        if found is None:
+            found = self._watches[names] = Watch(detectors)
+        return found
+
+
+class DetectGuard:
+    """One session's guard."""
+
+    wants: ClassVar[frozenset[type[Frame]]] = frozenset({Columns, Rows, Notice})
+
+    def __init__(self, session: Any, factory: Detect) -> None:
+        self._session = session
+        self._factory = factory
+        self._config: Config | None = None
+        self._watch = Watch(())
+        self._planted: tuple[Canary, ...] = ()
+        self._canaries = Canaries({})
+        self._values: dict[str, bytes] = {}
+        self._raw: Watch | None = None  # a COPY that cannot be edited is searched as it lies
+
+    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        session = self._session
+        if session.config is not self._config:
+            self._reconfigure(session.config)
+        if not self._watch.cells and not self._planted:
+            return ALLOW
+        if isinstance(frame, Rows):
+            return self._rows(frame)
+        if isinstance(frame, Columns):
+            return self._columns(frame) if not self._planted else self._with_canaries(frame)
+        if isinstance(frame, Notice):
+            return self._notice(frame)
+        return ALLOW
+
+    def closed(self, reason: str) -> None:
+        """Nothing outlives the session."""
+
+    def _reconfigure(self, config: Config) -> None:
+        session = self._session
+        detectors = session.engine.detectors(session.identity, session.target)
+        self._watch = self._factory.watch(config, detectors)
+        self._planted = session.engine.canaries(session.target)
+        self._config = config
+
+    # --- results begin
+
+    @inlineCallbacks
+    def _with_canaries(self, frame: Columns) -> Step:
+        """The secrets' cache has the values, or fetches them."""
+        values = {}
+        for canary in self._planted:
+            try:
+                value = yield self._factory.fetch(canary.value)
+            except HoopgateError as error:
+                return self._unread(canary, str(error))
+            if len(value) < SHORTEST:
+                return self._unread(canary, f"it has fewer than {SHORTEST} bytes")
+            values[canary.name] = value
+        if values != self._values:
+            self._values, self._canaries = values, Canaries(values)
+        return self._columns(frame)
+
+    def _unread(self, canary: Canary, why: str) -> Block:
+        log.error("canary {canary} cannot be sought, so no rows pass: {why}", canary=canary.name, why=why)
+        self._session.end(
+            f'canary "{canary.name}" cannot be sought: tell the gateway\'s operators',
+            sqlstate="57P03",
+            rule=f"canary.{canary.name}",
+        )
+        return Block("a canary cannot be sought", rule=f"canary.{canary.name}", sqlstate="57P03")
+
+    def _columns(self, frame: Columns) -> Verdict:
+        self._raw = None
+        if frame.copy is not None:
+            return self._copy(frame)
+        encoding = self._session.client_encoding
+        key = (frame.description, encoding)
+        plan = self._watch.plans.get(key) if frame.description else None
+        if plan is None:
+            snapshot = self._session.catalogue.snapshot if self._session.catalogue is not None else None
+            types = {} if snapshot is None else snapshot.types
+            plan = Plan(
+                tuple(
+                    both(
+                        [
+                            found
+                            for cells in self._watch.cells
+                            if (found := cells.transform(column.type_oid, column.format, types, encoding)) is not None
+                        ]
+                    )
+                    for column in frame.columns
+                )
+            )
+            self._watch.plans.put(key, plan, len(frame.description))
+        return Mask(plan)
+
+    def _copy(self, frame: Columns) -> Verdict:
+        _, formats = messages.parse_copy_out_response(frame.raw)
+        encoding = self._session.client_encoding
+        options = options_of(self._session.parser, frame, encoding)
+        if options is None:
+            self._raw = self._watch
+            return Mask(CopyPlan(Plan((None,) * len(formats)), CopyOptions()))
+        look: list[Transform] = [cells.unknown(encoding) for cells in self._watch.cells]
+        return Mask(CopyPlan(Plan((both(look),) * len(formats)), options))
+
+    # --- and pass
+
+    def _rows(self, frame: Rows) -> Verdict:
+        found = self._watch.take()
+        if found:
+            self._session.event("detected", kinds=dict(found))
+            self._session.gateway.metrics.detected.value += found.total()
+        if self._raw is not None and any(cells.finder.spans(frame.raw) for cells in self._raw.cells):
+            reason = "this COPY holds values that are hidden by detectors, and its options do not allow to edit it"
+            self._session.end(f"{reason}: copy in UTF8 with default options", rule="detectors")
+            return Rewrite(Rows(b"", 0))
+        name = self._canaries.found(frame.raw)
+        return self._alarm(name) if name else ALLOW
+
+    def _alarm(self, name: str) -> Verdict:
+        session = self._session
+        log.critical(
+            "canary {canary}: session {session} of {subject} on {target} has read it, and is ended",
+            canary=name,
+            session=session.id,
+            subject=session.identity.subject,
+            target=session.target.name,
+        )
+        session.event("canary", canary=name)
+        session.gateway.metrics.canaries.value += 1
+        session.end("an answer held a value that nobody has business with", rule=f"canary.{name}")
+        return Rewrite(Rows(b"", 0))
+
+    def _notice(self, frame: Notice) -> Verdict:
+        name = self._canaries.found(frame.raw)
+        if name:
+            return self._alarm(name)
+        encoding = self._session.client_encoding
+        clean = {code: self._hidden(text, encoding) for code, text in frame.fields.items()}
+        if clean == frame.fields:
+            return ALLOW
+        raw = messages.fields_response(
+            b"E" if frame.error else b"N", {code: text.encode(encoding, "replace") for code, text in clean.items()}
+        )
+        return Rewrite(Notice(raw, clean, frame.statement, frame.error))
+
+    def _hidden(self, text: str, encoding: str) -> str:
+        data = text.encode(encoding, "replace")
+        for cells in self._watch.cells:
+            data = cells.finder.hide(data)
+        return data.decode(encoding, "replace")
+
+
+classImplements(Detect, IGuardFactory)
+classImplements(DetectGuard, IGuard)
