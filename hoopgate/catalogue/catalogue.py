@@ -10,15 +10,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from hoopgate.catalogue import flows
-from hoopgate.catalogue.queries import FINGERPRINT, STATE, Row, State, actions_query
-from hoopgate.catalogue.snapshot import Reads, Snapshot
+from hoopgate.catalogue import bodies, flows
+from hoopgate.catalogue.queries import BUILTINS, FINGERPRINT, STATE, Row, actions_query, bodies_query
+from hoopgate.catalogue.snapshot import Function, Mentions, Reads, Snapshot
+from hoopgate.catalogue.state import State, builtins_of
 
 log = Logger()
 
 Query = Callable[[str], "Deferred[list[Row]]"]
 
-_RULES_A_QUESTION: Final = 200
+_TREES_A_QUESTION: Final = 200
 _STALE_AFTER: Final = 3  # missed polls
 
 
@@ -45,6 +46,8 @@ class Catalogue:
         self._every = refresh_every
         self._waiting: list[Deferred[Snapshot]] | None = None
         self._reads: dict[int, tuple[str, Reads]] = {}
+        self._bodies: dict[int, tuple[str, Reads | Mentions]] = {}
+        self._builtins: dict[str, tuple[Function, ...]] = {}
         self._poll: LoopingCall | None = None
         self._serial = 0
         self.snapshot: Snapshot | None = None
@@ -109,8 +112,11 @@ class Catalogue:
         if self.snapshot is None or self.snapshot.fingerprint != fingerprint:
             state = State((yield self._query(STATE)))
             reads = yield self._rules(state)
+            read_bodies = yield self._sources(state)
+            if not self._builtins:
+                self._builtins = builtins_of((yield self._query(BUILTINS)))
             self._serial += 1
-            self.snapshot = state.snapshot(self._serial, fingerprint, reads)
+            self.snapshot = state.snapshot(self._serial, fingerprint, reads, read_bodies, self._builtins)
         self.checked = began
         return self.snapshot
 
@@ -119,12 +125,25 @@ class Catalogue:
         """What each rule reads; only rules with a new version are fetched."""
         known = {oid: kept for oid, kept in self._reads.items() if state.rules.get(oid, ("",))[0] == kept[0]}
         missing = [oid for oid in state.rules if oid not in known]
-        for start in range(0, len(missing), _RULES_A_QUESTION):
-            rows = yield self._query(actions_query(missing[start : start + _RULES_A_QUESTION]))
+        for start in range(0, len(missing), _TREES_A_QUESTION):
+            rows = yield self._query(actions_query(missing[start : start + _TREES_A_QUESTION]))
             for oid, version, action, condition in rows:
                 functions = frozenset(state.calls.get(int(oid), ()))
                 known[int(oid)] = (version, flows.reads(action or "", functions, condition or ""))
         self._reads = known
+        return {oid: read for oid, (_, read) in known.items()}
+
+    @inlineCallbacks
+    def _sources(self, state: State) -> Generator[Deferred[Any], Any, dict[int, Reads | Mentions]]:
+        """What each user's function in SQL reads; only new versions are fetched."""
+        known = {oid: kept for oid, kept in self._bodies.items() if state.sources.get(oid) == kept[0]}
+        missing = [oid for oid in state.sources if oid not in known]
+        for start in range(0, len(missing), _TREES_A_QUESTION):
+            rows = yield self._query(bodies_query(missing[start : start + _TREES_A_QUESTION]))
+            for oid, version, source, tree in rows:
+                functions = frozenset(state.calls.get(int(oid), ()))
+                known[int(oid)] = (version, flows.reads(tree, functions) if tree else bodies.mentions(source, 65_536))
+        self._bodies = known
         return {oid: read for oid, (_, read) in known.items()}
 
     def _tick(self) -> Deferred[None]:

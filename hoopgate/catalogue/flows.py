@@ -1,4 +1,4 @@
-"""Of what the outputs of a stored query are made: the columns, aggregates and functions behind each, and its conditions.
+"""Of what a stored query is made: the columns, aggregates and functions behind each output, and behind its conditions.
 
 Works on the tree of an analysed Query (PostgreSQL source, ``nodes/parsenodes.h`` and ``primnodes.h``, versions 13 to
 18), where each name is resolved: VAR is a column of the range table ``varlevelsup`` levels out. What cannot be followed

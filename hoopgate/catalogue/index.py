@@ -1,10 +1,6 @@
-"""Which columns of a snapshot the masks cover, where the masked values can come out, and which code is trusted.
+"""Which columns of a snapshot the masks cover, what views and functions make of them, and what code is.
 
-A mask reaches further than its globs: to inheritance parents, children and partitions by the column's name, to
-generated columns, to columns of a composite type (or of another table's rows) with a masked field, and to the columns
-of views and materialized views that show a masked column unchanged. A view or rule that uses a masked column in any
-other way is refused, unless a mask names that very view (no wildcard in the table's part of the glob): then its author
-has said which of its columns to mask.
+What a mask reaches beyond its globs: :mod:`hoopgate.catalogue.propagation`.
 """
 
 from __future__ import annotations
@@ -12,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import evolve, field, frozen
 
-from hoopgate.catalogue.globs import Selectors, matcher, names_table
+from hoopgate.catalogue.exposure import NOTHING, Covered, Exposed, Taint
+from hoopgate.catalogue.globs import Selectors, matcher
+from hoopgate.catalogue.propagation import Propagation
 from hoopgate.catalogue.server_values import SERVER_VALUES
-from hoopgate.catalogue.snapshot import FIRST_USER_OID, WHOLE_ROW, ColumnKey, Function, Reads, Relation, Snapshot
+from hoopgate.catalogue.snapshot import WHOLE_ROW, ColumnKey, Function, Relation, Snapshot, Trigger
 from hoopgate.config.model import Mask
 
 SAFE_EXTENSIONS: Final = frozenset(
@@ -29,28 +27,48 @@ SAFE_EXTENSIONS: Final = frozenset(
 """Extensions whose functions look at nothing but their arguments."""
 
 
-@frozen
-class Taint:
-    """Why a relation cannot be used: ``mask`` names whose values would come out."""
-
-    reason: str
-    mask: str
+_VOLATILITIES: Final = "isv"  # provolatile, from the least to the most
 
 
 @frozen(eq=False)
 class MaskIndex:
-    """A snapshot under one set of masks. ``masked``: relation -> attribute number -> mask.
+    """A snapshot under one set of masks.
 
-    ``tainted`` relations may not be read, nor written those of ``write_tainted``.
+    ``masked``: relation -> attribute number -> mask, of views too; ``derived``: those among them that are computed.
+    ``refused``: relations that may not be read at all; ``write_tainted`` may not be written.
     """
 
     snapshot: Snapshot
     masks: tuple[Mask, ...]
     masked: Mapping[int, Mapping[int, Mask]]
+    derived: frozenset[ColumnKey]
+    refused: Mapping[int, Taint]
     tainted: Mapping[int, Taint]
     write_tainted: Mapping[int, Taint]
     selectors: Selectors = field(repr=False)
-    _safe: frozenset[int] = frozenset()
+    _views: Mapping[int, Exposed] = field(factory=dict, repr=False)
+    _functions: Mapping[int, Exposed] = field(factory=dict, repr=False)
+
+    # --- relations
+
+    def outputs_of(self, oid: int) -> Exposed:
+        """What a read of this relation exposes: its masked columns by attribute number, derived or not, and what the
+        definition of a view tells by its own conditions. ``refused`` if it must not be read."""
+        view = self._views.get(oid, NOTHING)
+        columns = {
+            attnum: Covered(mask, derived=(oid, attnum) in self.derived)
+            for attnum, mask in self.masked.get(oid, {}).items()
+        }
+        return evolve(view, columns=columns) if columns or view.columns else view
+
+    def covered(self, table_oid: int, attnum: int) -> Covered | None:
+        """The mask of a column by a result's origin, and whether its value was computed; WHOLE_ROW is."""
+        mask = self.mask_of(table_oid, attnum)
+        return None if mask is None else Covered(mask, attnum == WHOLE_ROW or (table_oid, attnum) in self.derived)
+
+    def triggers_of(self, oid: int) -> tuple[Trigger, ...]:
+        """The user's triggers on a relation, those that never fire left out."""
+        return tuple(each for each in self.snapshot.triggers.get(oid, ()) if each.enabled != "D")
 
     def mask_of(self, table_oid: int, attnum: int) -> Mask | None:
         """The mask of a result's column by its origin; of a whole row, any mask of its relation."""
@@ -78,21 +96,56 @@ class MaskIndex:
         return tuple(relation for relation in found if relation.schema == schema)
 
     def unsafe_functions(self, name: str, schema: str | None = None) -> tuple[Function, ...]:
-        """User functions of that name whose reads nobody vouches for."""
+        """User functions of that name that read masked columns, or whose reads cannot be seen."""
         return tuple(
             function
             for function in self.snapshot.function_names.get(name, ())
-            if function.oid not in self._safe and schema in (None, function.schema)
+            if not self.function(function.oid).clear and schema in (None, function.schema)
         )
 
     def known_function(self, name: str) -> bool:
         return name in self.snapshot.builtins or name in self.snapshot.function_names
 
+    # --- code
+
+    def functions(self, name: str, schema: str | None = None) -> tuple[Function, ...]:
+        """All functions, procedures and aggregates that the name may mean, the server's own first; without a schema
+        those of any, whatever the search_path. Several with other arguments may have one name."""
+        found = (*self.snapshot.builtins.get(name, ()), *self.snapshot.function_names.get(name, ()))
+        if schema is None:
+            return found
+        if schema == "pg_temp":
+            return tuple(each for each in found if each.schema.startswith("pg_temp_"))
+        return tuple(each for each in found if each.schema == schema)
+
+    def function(self, oid: int) -> Exposed:
+        """What a call of this function exposes by itself, whatever its arguments are.
+
+        For functions in SQL that is told from their text or tree; ``refused`` for what cannot be read. Nothing for the
+        server's own (of which :mod:`hoopgate.catalogue.server_code` lists those that do more than compute), for those
+        of extensions that look at nothing but their arguments, and for those in ``functions_safe``.
+        """
+        return self._functions.get(oid, NOTHING)
+
+    def volatility(self, name: str, schema: str | None = None) -> str:
+        """``i`` (immutable), ``s`` (stable) or ``v``: the most volatile function that the name may mean. ``v`` if there
+        is none."""
+        ranks = (_VOLATILITIES.find(each.volatility) for each in self.functions(name, schema))
+        return _VOLATILITIES[max(ranks, default=-1)]
+
+    def kinds(self, name: str, schema: str | None = None) -> frozenset[str]:
+        """What the name may be: ``f`` function, ``p`` procedure, ``a`` aggregate, ``w`` window function."""
+        return frozenset(each.kind for each in self.functions(name, schema))
+
+    def returns_set(self, name: str, schema: str | None = None) -> bool:
+        """Whether a call of the name may make rows."""
+        return any(each.returns_set for each in self.functions(name, schema))
+
     def unsafe_operator(self, name: str) -> bool:
-        return not self._safe.issuperset(self.snapshot.operators.get(name, ()))
+        return not all(self.function(oid).clear for oid in self.snapshot.operators.get(name, ()))
 
     def unsafe_cast(self, type_name: str) -> bool:
-        return not self._safe.issuperset(self.snapshot.casts.get(type_name, ()))
+        return not all(self.function(oid).clear for oid in self.snapshot.casts.get(type_name, ()))
 
 
 def compile_masks(snapshot: Snapshot, masks: Sequence[Mask], *, functions_safe: Sequence[str] = ()) -> MaskIndex:
@@ -104,16 +157,20 @@ def compile_masks(snapshot: Snapshot, masks: Sequence[Mask], *, functions_safe: 
     everything = (*masks, SERVER_VALUES) if masks else ()
     selectors = Selectors(everything)
     safe = _safe_functions(snapshot, functions_safe)
-    work = _Propagation(snapshot, everything, safe, _by_globs(snapshot, selectors))
+    work = Propagation(snapshot, everything, safe, _by_globs(snapshot, selectors))
     work.run()
+    refused = {oid: view.refused for oid, view in work.views.items() if view.refused is not None}
     return MaskIndex(
         snapshot=snapshot,
         masks=everything,
         masked=work.masked,
-        tainted=work.tainted,
+        derived=frozenset(work.derived),
+        refused=refused,
+        tainted=_tainted(work, refused),
         write_tainted=work.write_tainted,
         selectors=selectors,
-        safe=safe,
+        views=work.views,
+        functions=work.functions,
     )
 
 
@@ -136,102 +193,11 @@ def _by_globs(snapshot: Snapshot, selectors: Selectors) -> dict[int, dict[int, M
     return masked
 
 
-@define(eq=False)
-class _Propagation:
-    """Carries masks along inheritance and views until nothing more changes."""
-
-    snapshot: Snapshot
-    masks: Sequence[Mask]
-    safe: frozenset[int]
-    masked: dict[int, dict[int, Mask]]
-    tainted: dict[int, Taint] = field(factory=dict)
-    write_tainted: dict[int, Taint] = field(factory=dict)
-
-    def run(self) -> None:
-        if not self.masks:
-            return
-        changed = True
-        holders = self._holders()
-        while changed:
-            changed = False
-            for holder, attnum, relation in holders:
-                changed |= self._add(holder, {attnum: next(iter(self.masked.get(relation, {}).values()), None)})
-            for parent, child in self.snapshot.inherits:
-                changed |= self._by_name(parent, child) | self._by_name(child, parent)
-            for relation, column, base in self.snapshot.generated:
-                changed |= self._add(relation, {column: self.masked.get(relation, {}).get(base)})
-            for view, reads in self.snapshot.views.items():
-                changed |= self._through(view, reads)
-        for relation, rules in self.snapshot.rules.items():
-            for reads in rules:
-                taint = self._taint(relation, "a rule on it", reads, reads.every)
-                if taint is not None:
-                    self.write_tainted[relation] = taint
-
-    def _holders(self) -> list[tuple[int, int, int]]:
-        """Columns that hold whole rows of a relation: their relation, attribute number, and the rows' relation."""
-        return [
-            (relation.oid, column.attnum, row)
-            for relation in self.snapshot.relations.values()
-            if not relation.system
-            for column in relation.columns
-            if column.type_oid >= FIRST_USER_OID and (row := self.snapshot.row_of(column.type_oid))
-        ]
-
-    def _by_name(self, origin: int, heir: int) -> bool:
-        masks, source, sink = self.masked.get(origin), self._relation(origin), self._relation(heir)
-        if not masks or source is None or sink is None:
-            return False
-        names = {column.name: masks[column.attnum] for column in source.columns if column.attnum in masks}
-        return self._add(heir, {column.attnum: names.get(column.name) for column in sink.columns})
-
-    def _add(self, relation: int, masks: Mapping[int, Mask | None]) -> bool:
-        """Mask more columns; those that are masked already keep their own. Says if anything changed."""
-        columns = self.masked.get(relation, {})
-        more = {attnum: mask for attnum, mask in masks.items() if mask is not None and attnum not in columns}
-        if more:
-            self.masked[relation] = {**columns, **more}
-        return bool(more)
-
-    def _through(self, view: int, reads: Reads) -> bool:
-        shown = {at: self.masked.get(relation, {}).get(attnum) for at, (relation, attnum) in reads.direct.items()}
-        changed = self._add(view, shown)
-        if view not in self.tainted and not self._vouched(view):
-            taint = self._taint(view, "its definition", reads, reads.used)
-            for relation, _ in reads.direct.values() if taint is None else ():
-                taint = taint or self.tainted.get(relation)
-            if taint is not None:
-                self.tainted[view] = taint
-                changed = True
-        return changed
-
-    def _taint(self, relation: int, what: str, reads: Reads, columns: Iterable[ColumnKey]) -> Taint | None:
-        if reads.opaque:
-            return Taint(f"{what} could not be read by the gateway", self.masks[0].name)
-        for oid, attnum in columns:
-            found = self.masked.get(oid, {})
-            mask = next(iter(found.values()), None) if attnum == WHOLE_ROW else found.get(attnum)
-            if mask is not None:
-                return Taint(f"{what} uses {self._column(oid, attnum)}, which is masked", mask.name)
-            if oid in self.tainted and oid != relation:
-                return self.tainted[oid]
-        for function in sorted(reads.functions - self.safe):
-            name = self.snapshot.functions.get(function, "a function")
-            return Taint(f"{what} calls {name}, whose reads the gateway cannot see", self.masks[0].name)
-        return None
-
-    def _column(self, oid: int, attnum: int) -> str:
-        relation = self._relation(oid)
-        if relation is None:
-            return "a column"
-        names = {column.attnum: column.name for column in relation.columns}
-        return f"{relation}.{names[attnum]}" if attnum in names else f"whole rows of {relation}"
-
-    def _vouched(self, view: int) -> bool:
-        relation = self._relation(view)
-        return relation is not None and any(
-            names_table(glob, relation.schema, relation.name) for mask in self.masks for glob in mask.columns
-        )
-
-    def _relation(self, oid: int) -> Relation | None:
-        return self.snapshot.relations.get(oid)
+def _tainted(work: Propagation, refused: Mapping[int, Taint]) -> dict[int, Taint]:
+    """Views that do more with masked columns than to show them."""
+    found = dict(refused)
+    for oid, view in work.views.items():
+        if oid not in found and (view.probes or any(each.derived for each in view.columns.values())):
+            masks = [*(each.mask for each in view.probes), *(each.mask for each in view.columns.values())]
+            found[oid] = Taint(f"its definition uses {work.masked_use(oid)}, which is masked", masks[0].name)
+    return found

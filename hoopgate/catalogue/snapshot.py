@@ -22,6 +22,10 @@ class ColumnInfo:
     name: str
     type_oid: int
     generated: bool = False  # COPY leaves these out
+    type_name: str = ""
+    """The type as SQL names it, with modifiers, its schema and quotes where needed; empty if it was not asked for."""
+    collation: str = ""
+    """Its name with schema, quoted, where it is not the type's own."""
 
 
 @frozen
@@ -50,16 +54,53 @@ class Relation:
 
 @frozen
 class Function:
-    """A function that did not come with the server. ``extension`` is the one that owns it, or empty."""
+    """A function, procedure, aggregate or window function. Those that came with the server have ids below 16384.
+
+    ``extension`` is the one that owns it, or empty. ``kind``: prokind (``f``, ``p``, ``a``, ``w``); ``volatility``:
+    provolatile (``i``, ``s``, ``v``). ``returns``: the result's type. ``parameters``: names of the arguments, "" for
+    those without; ``columns``: of OUT parameters or RETURNS TABLE. ``path``: the schemas of its own ``SET
+    search_path``, None where it runs under the caller's (or one that depends on the caller).
+    """
 
     oid: int
     schema: str
     name: str
     language: str
     extension: str = ""
+    kind: str = "f"
+    volatility: str = "v"
+    returns_set: bool = False
+    returns: int = 0
+    definer: bool = False
+    parameters: tuple[str, ...] = ()
+    columns: tuple[ColumnInfo, ...] = ()
+    path: tuple[str, ...] | None = None
+    lexical: bool = False  # it sets how its own text is to be read
+
+    @property
+    def system(self) -> bool:
+        return self.oid < FIRST_USER_OID
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
+
+
+@frozen
+class Mentions:
+    """What the text of a function in SQL may reach, by names alone.
+
+    ``relations``: schema (None: unqualified) and name; ``local``: those of WITH. ``columns``: every word that could
+    name a column, None for all of them. ``problem``: why it cannot be told.
+    """
+
+    relations: frozenset[tuple[str | None, str]] = frozenset()
+    local: frozenset[str] = frozenset()
+    columns: frozenset[str] | None = frozenset()
+    functions: frozenset[tuple[str | None, str]] = frozenset()
+    operators: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    writes: bool = False
+    problem: str = ""
 
 
 @frozen
@@ -122,17 +163,30 @@ class Reads:
 
 
 @frozen
+class Trigger:
+    """A user's trigger. ``when`` are the bits of tgtype (source, ``catalog/pg_trigger.h``): 1 for each row, 2 before,
+    4 INSERT, 8 DELETE, 16 UPDATE, 32 TRUNCATE, 64 instead of; ``enabled`` is tgenabled, ``D`` for never."""
+
+    name: str
+    function: int
+    when: int
+    enabled: str = "O"
+
+
+@frozen
 class UserType:
     """A type that did not come with the server.
 
     ``kind``: ``text`` (text by another name, such as citext), ``enum`` (``label`` is its first), ``array`` or
-    ``domain`` (of ``element``), or ``row`` (of ``relation``, a table or a composite type).
+    ``domain`` (of ``element``, whose name with modifiers is ``base_name``), or ``row`` (of ``relation``, a table or a
+    composite type).
     """
 
     kind: str
     element: int = 0
     label: str = ""
     relation: int = 0
+    base_name: str = ""
 
 
 @frozen(eq=False)
@@ -147,7 +201,9 @@ class Snapshot:
     views: Mapping[int, Reads] = field(factory=dict)  # by the view's oid
     rules: Mapping[int, tuple[Reads, ...]] = field(factory=dict)  # of other commands than SELECT, by relation
     functions: Mapping[int, Function] = field(factory=dict)
-    builtins: frozenset[str] = frozenset()  # names of the functions that came with the server
+    triggers: Mapping[int, tuple[Trigger, ...]] = field(factory=dict)  # by relation
+    bodies: Mapping[int, Reads | Mentions] = field(factory=dict)  # of users' functions in SQL, by their oid
+    builtins: Mapping[str, tuple[Function, ...]] = field(factory=dict)  # functions that came with the server
     operators: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name -> functions not in C behind it
     casts: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name of a type -> functions not in C
     types: Mapping[int, UserType] = field(factory=dict)

@@ -16,13 +16,14 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from hoopgate.catalogue import Catalogue
-from hoopgate.catalogue.snapshot import ColumnInfo, Relation, Snapshot
+from hoopgate.catalogue.snapshot import ColumnInfo, Function, Relation, Snapshot
 from hoopgate.chain import Chain
 from hoopgate.codecs.postgresql import messages
 from hoopgate.config.model import Config, Host, Issuer, Limits, Mask, Role, Rule, Target, What, Who
 from hoopgate.frames import Column, Columns, Frame, Parameter, Phase, Statement
 from hoopgate.guards.mask import Masks
 from hoopgate.guards.statements import Statements
+from hoopgate.inference import Inference
 from hoopgate.interfaces import Identity
 from hoopgate.masks import transform
 from hoopgate.metrics import Metrics
@@ -131,7 +132,11 @@ def snapshot() -> Snapshot:
         16400: Relation(16400, "public", "pgbench_accounts", "r", columns=columns(*plain)),
         16500: Relation(16500, "public", "customers", "r", columns=columns("id", "email", "phone", "card", "name")),
     }
-    return Snapshot(1, "x", found, builtins=frozenset({"count", "now"}))
+    builtins = {
+        "count": (Function(2147, "pg_catalog", "count", "internal", kind="a", volatility="i"),),
+        "now": (Function(1299, "pg_catalog", "now", "internal", volatility="s"),),
+    }
+    return Snapshot(1, "x", found, builtins=builtins)
 
 
 def columns(*names: str) -> tuple[ColumnInfo, ...]:
@@ -163,7 +168,9 @@ def session(rules: tuple[Rule, ...], masks: tuple[Mask, ...]) -> Session:
 
 def chain(rules: tuple[Rule, ...], masks: tuple[Mask, ...]) -> Chain:
     made = session(rules, masks)
-    return Chain((Statements().open(made), Masks(lambda reference: succeed(b"k" * 32)).open(made)))
+    return Chain(
+        (Statements().open(made), Masks(lambda reference: succeed(b"k" * 32), Inference(made.gateway.clock)).open(made))
+    )
 
 
 def simple(number: int, text: str) -> list[Frame]:

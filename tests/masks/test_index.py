@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hoopgate.catalogue import Catalogue, MaskIndex, compile_masks
-from hoopgate.catalogue.globs import Selectors
+from hoopgate.catalogue.exposure import Covered, Exposed
 from hoopgate.catalogue.flows import reads
+from hoopgate.catalogue.globs import Selectors
 from hoopgate.catalogue.nodetree import LARGEST
 from hoopgate.config.model import Mask
 from tests.masks.conftest import MASKS
@@ -101,7 +102,7 @@ def test_views_that_show_a_column_inherit_its_mask(index: MaskIndex) -> None:
         ("row_view", "whole rows of public.customers"),
         ("row_text_view", "whole rows of public.customers"),
         ("join_row_view", "public.customers."),
-        ("deep_view", "public.customers.email"),
+        ("deep_view", "public.computed_view.contact"),
         ("function_view", "public.peek"),
         ("operator_view", "public.peek_op"),
         ("computed_matview", "public.customers.email"),
@@ -138,7 +139,7 @@ def test_code(index: MaskIndex) -> None:
     assert not index.unsafe_operator("=")  # one of the server's, as far as one can tell
     assert index.unsafe_cast("boxed")
     assert not index.unsafe_cast("vector")
-    assert index.unsafe_functions("peek_agg")
+    assert not index.unsafe_functions("peek_agg")  # made of the server's functions
 
 
 def test_origins(index: MaskIndex) -> None:
@@ -182,3 +183,81 @@ def test_a_huge_tree_is_opaque() -> None:
 
 def test_a_deep_tree_is_no_danger() -> None:
     assert not reads("({QUERY :x " + "({A :b " * 5000 + "1" + "})" * 5000 + "})").opaque
+
+
+def exposed(index: MaskIndex, name: str) -> Exposed:
+    (relation,) = index.relations("public", name)
+    return index.outputs_of(relation.oid)
+
+
+@pytest.mark.parametrize(
+    ("view", "columns", "probes"),
+    [
+        ("plain_view", {}, set()),
+        ("direct_view", {2: ("emails", False)}, set()),
+        ("nested_view", {2: ("emails", False)}, set()),
+        ("computed_view", {2: ("emails", True)}, set()),
+        ("deep_view", {1: ("emails", True)}, set()),
+        ("filtering_view", {}, {"public.customers.email"}),
+        ("cte_view", {}, {"public.customers.email"}),
+        ("grouped_view", {1: ("emails", False)}, {"public.customers.email"}),
+        ("union_view", {1: ("emails", True)}, set()),
+        ("using_view", {}, {"public.customers.email", "other.leads.email"}),
+        ("row_view", {2: ("emails", True)}, set()),
+        ("function_view", {2: ("emails", True)}, {"public.customers.email"}),
+        ("computed_matview", {2: ("emails", True)}, set()),
+        ("vouched_view", {2: ("vouched", False)}, set()),
+    ],
+)
+def test_what_a_view_exposes(
+    index: MaskIndex, view: str, columns: dict[int, tuple[str, bool]], probes: set[str]
+) -> None:
+    found = exposed(index, view)
+    assert {number: (each.mask.name, each.derived) for number, each in found.columns.items()} == columns
+    assert {each.column for each in found.probes} == probes
+    assert found.refused is None
+
+
+def test_what_functions_expose(index: MaskIndex) -> None:
+    def of(name: str) -> Exposed:
+        (function,) = index.functions(name, "public")
+        return index.function(function.oid)
+
+    for name in ("peek", "peek_all", "order_bytes", "to_boxed", "note_len"):
+        covered = of(name).at(1)
+        assert covered is not None, name
+        assert covered.derived
+    for name in ("safe_add", "same", "shout", "peek_agg"):
+        assert of(name).clear, name
+    for name in ("proc", "tell"):
+        assert of(name).refused is not None
+
+
+def test_what_code_is(index: MaskIndex) -> None:
+    assert index.volatility("lower") == "i"
+    assert index.volatility("now") == "s"
+    assert index.volatility("random") == "v"
+    assert index.volatility("peek") == "v"
+    assert index.volatility("nobody_has_this") == "v"
+    assert index.kinds("count") == {"a"}
+    assert index.kinds("row_number") == {"w"}
+    assert index.kinds("proc") == {"p"}
+    assert index.returns_set("unnest")
+    assert index.returns_set("peek_all")
+    assert not index.returns_set("lower")
+    (each,) = index.functions("json_each")
+    assert [column.name for column in each.columns] == ["key", "value"]
+
+
+def test_generated_and_composite_columns_are_computed(index: MaskIndex) -> None:
+    (computed,) = index.relations("public", "computed")
+    assert index.covered(computed.oid, 2) == Covered(MASKS[0])
+    assert index.covered(computed.oid, 3) == Covered(MASKS[0], derived=True)
+    assert exposed(index, "customers_history").columns[2].derived
+
+
+def test_triggers_that_exist(index: MaskIndex) -> None:
+    (audited,) = index.relations("public", "audited")
+    (trigger,) = index.triggers_of(audited.oid)
+    assert (trigger.name, trigger.when) == ("tell", 1 | 2 | 4 | 16)
+    assert index.function(trigger.function).refused is not None

@@ -1,0 +1,208 @@
+"""The rows of a target's catalogue, sorted out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from hoopgate.catalogue.queries import Row
+from hoopgate.catalogue.snapshot import (
+    ColumnInfo,
+    Flow,
+    Function,
+    Mentions,
+    Reads,
+    Relation,
+    Snapshot,
+    Trigger,
+    UserType,
+)
+
+_LEXICAL: Final = ("standard_conforming_strings=", "backslash_quote=")
+
+
+class State:
+    """The rows of :data:`hoopgate.catalogue.queries.STATE`.
+
+    ``rules``: oid -> (xmin, relation, type of its command); ``sources``: of users' functions in SQL, oid -> xmin.
+    """
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._relations: list[list[Any]] = []
+        self._type_names: dict[tuple[int, int], str] = {}
+        self.inherits: list[tuple[int, int]] = []
+        self.generated: list[tuple[int, int, int]] = []
+        self.rules: dict[int, tuple[str, int, str]] = {}
+        self.calls: dict[int, set[int]] = {}
+        self.aggregates: dict[int, Reads] = {}
+        self.triggers: dict[int, tuple[Trigger, ...]] = {}
+        self.sources: dict[int, str] = {}
+        self.functions: dict[int, Function] = {}
+        self.operators: dict[str, tuple[int, ...]] = {}
+        self.casts: dict[str, tuple[int, ...]] = {}
+        self.types: dict[int, UserType] = {}
+        for what, values in rows:
+            getattr(self, f"_{what}")(json.loads(values or "null"))
+
+    def _relation(self, values: list[Any]) -> None:
+        self._relations.append(values)
+
+    def _typename(self, values: list[Any]) -> None:
+        self._type_names[values[0], values[1]] = values[2]
+
+    def _inherits(self, values: list[Any]) -> None:
+        self.inherits.append((values[0], values[1]))
+
+    def _generated(self, values: list[Any]) -> None:
+        relation, column, base = values
+        self.generated.append((relation, column, base))
+
+    def _rewrite(self, values: list[Any]) -> None:
+        oid, version, relation, command = values
+        self.rules[oid] = (version, relation, command)
+
+    def _calls(self, values: list[Any]) -> None:
+        self.calls.setdefault(values[0], set()).add(values[1])
+
+    def _function(self, values: list[Any]) -> None:
+        function = function_of(values)
+        self.functions[function.oid] = function
+        if function.language == "sql":
+            self.sources[function.oid] = values[-1]
+
+    def _aggregate(self, values: list[Any]) -> None:
+        self.aggregates[values[0]] = Reads(narrow=Flow(functions=frozenset(values[1]) - {0}))
+
+    def _trigger(self, values: list[Any]) -> None:
+        relation, name, function, when, enabled = values
+        found = Trigger(name, function, when, enabled)
+        self.triggers[relation] = (*self.triggers.get(relation, ()), found)
+
+    def _operator(self, values: list[Any]) -> None:
+        self.operators[values[0]] = (*self.operators.get(values[0], ()), values[1])
+
+    def _cast(self, values: list[Any]) -> None:
+        self.casts[values[0]] = (*self.casts.get(values[0], ()), values[1])
+
+    def _type(self, values: list[Any]) -> None:
+        oid, kind, category, element, relation, label = values
+        if kind == "e":
+            self.types[oid] = UserType("enum", label=label or "")
+        elif kind == "c":
+            self.types[oid] = UserType("row", relation=relation)
+        elif kind == "d":
+            self.types[oid] = UserType("domain", element=element)
+        else:
+            self.types[oid] = UserType("array", element=element) if category == "A" else UserType("text")
+
+    def relations(self) -> dict[int, Relation]:
+        found: dict[int, Relation] = {}
+        names = self._type_names
+        for oid, schema, name, kind, persistence, columns, key in self._relations:
+            made = tuple(
+                ColumnInfo(attnum, column, type_oid, generated, names.get((type_oid, modifier), ""))
+                for attnum, column, type_oid, generated, modifier in columns or ()
+            )
+            keys = tuple(int(number) for number in (key or "").split())
+            found[oid] = Relation(oid, schema, name, kind, persistence, made, keys)
+        return found
+
+    def snapshot(
+        self,
+        serial: int,
+        fingerprint: str,
+        reads: Mapping[int, Reads],
+        bodies: Mapping[int, Reads | Mentions],
+        builtins: Mapping[str, tuple[Function, ...]],
+    ) -> Snapshot:
+        """Join the state with what its rules and functions read (by their oids; a missing one is opaque)."""
+        views: dict[int, Reads] = {}
+        rules: dict[int, tuple[Reads, ...]] = {}
+        unread = Mentions(problem="its text could not be read")
+        for oid, (_, relation, command) in self.rules.items():
+            read = reads.get(oid, Reads(opaque=True))
+            if command == "1":  # CMD_SELECT: the query of a view
+                views[relation] = read
+            else:
+                rules[relation] = (*rules.get(relation, ()), read)
+        return Snapshot(
+            serial=serial,
+            fingerprint=fingerprint,
+            relations=self.relations(),
+            inherits=tuple(self.inherits),
+            generated=tuple(self.generated),
+            views=views,
+            rules=rules,
+            functions=self.functions,
+            bodies={**self.aggregates, **{oid: bodies.get(oid, unread) for oid in self.sources}},
+            triggers=self.triggers,
+            builtins=builtins,
+            operators=self.operators,
+            casts=self.casts,
+            types=self.types,
+        )
+
+
+def builtins_of(rows: Iterable[Row]) -> dict[str, tuple[Function, ...]]:
+    """The server's functions by name, from the rows of :data:`hoopgate.catalogue.queries.BUILTINS`."""
+    found: dict[str, list[Function]] = {}
+    for _, values in rows:
+        function = function_of(json.loads(values or "null"))
+        found.setdefault(function.name, []).append(function)
+    return {name: tuple(functions) for name, functions in found.items()}
+
+
+def function_of(values: list[Any]) -> Function:
+    """A function of one row's values."""
+    (oid, schema, name, language, extension, kind, volatility, returns_set, returns) = values[:9]
+    definer, names, modes, types, settings = values[9:14]
+    given = names or [""] * len(types)
+    marks = modes or ["i"] * len(types)
+    columns = [(each, type_oid) for each, mark, type_oid in zip(given, marks, types, strict=True) if mark in "obt"]
+    return Function(
+        oid=oid,
+        schema=schema,
+        name=name,
+        language=language,
+        extension=extension or "",
+        kind=kind,
+        volatility=volatility,
+        returns_set=returns_set,
+        returns=returns,
+        definer=definer,
+        parameters=tuple(each for each, mark in zip(given, marks, strict=True) if mark in "ibv"),
+        columns=tuple(ColumnInfo(number, *column) for number, column in enumerate(columns, 1)),
+        path=_path(settings or ()),
+        lexical=any(setting.startswith(_LEXICAL) for setting in settings or ()),
+    )
+
+
+def _path(settings: Iterable[str]) -> tuple[str, ...] | None:
+    """The schemas of a ``search_path`` among a function's settings (source, ``varlena.c``: SplitIdentifierString)."""
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name == "search_path":
+            schemas = split_identifiers(value)
+            return None if "$user" in schemas else schemas
+    return None
+
+
+def split_identifiers(value: str) -> tuple[str, ...]:
+    """A list of identifiers, as settings hold them: ``a, "B c"``. Unquoted ones are folded."""
+    found: list[str] = []
+    rest = value.strip()
+    while rest:
+        if rest[0] == '"':
+            end = 1
+            while (end := rest.find('"', end)) > 0 and rest[end : end + 2] == '""':
+                end += 2
+            end = len(rest) if end < 0 else end
+            found.append(rest[1:end].replace('""', '"'))
+            rest = rest[end + 1 :].lstrip()
+        else:
+            word = rest.partition(",")[0]
+            found.append(word.strip().lower())
+            rest = rest[len(word) :]
+        rest = rest.removeprefix(",").lstrip()
+    return tuple(found)
