@@ -65,11 +65,17 @@ class SourceRead:
 @frozen
 class Assigned:
     """A statement writes into a masked column. ``value``: the constant's text, or the number of the parameter that it
-    stands for; None for anything computed."""
+    stands for; None for anything computed.
+
+    ``type_oid`` is the column's, 0 where it is not known. ``new_row``: of a row that the statement makes, so that
+    nothing is overwritten.
+    """
 
     mask: Mask
     column: str
     value: str | int | None
+    type_oid: int = 0
+    new_row: bool = False
 
 
 @frozen
