@@ -1,0 +1,451 @@
+"""Expressions: of which masked columns a value is made, and what else tells of them.
+
+Iterative within an expression, so that a long one costs no stack; only nested queries recurse.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NoReturn
+
+from attrs import define, evolve, field
+
+from hoopgate.policy.lineage.calls import CODE, QUIET, QUIET_OPERATORS, QUIET_TYPES, Calls, strings
+from hoopgate.policy.lineage.calls import HINT as CODE_HINT
+from hoopgate.policy.lineage.refusals import refuse
+from hoopgate.policy.lineage.relations import HINT, UNSEEN, Relations
+from hoopgate.policy.lineage.results import Assigned, Probe
+from hoopgate.policy.lineage.scope import At, Rows, names_in
+from hoopgate.policy.lineage.values import CLEAR, Node, Taint, Value, computed, taints_of
+
+PROBES: Final = 1000
+"""Narrow probes of one statement that are told one by one; with more, each further one counts as a wide one."""
+NARROW_LIST: Final = 10
+"""Constants after IN that still make a narrow probe."""
+
+_QUIET_NODES: Final = frozenset(
+    {
+        "A_Const", "A_ArrayExpr", "BooleanTest", "Boolean", "CoalesceExpr", "CollateClause", "ColumnRef", "Float",
+        "GroupingFunc", "Integer", "List", "MinMaxExpr", "NullTest", "ParamRef", "RowExpr", "SQLValueFunction",
+        "SetToDefault", "SortBy", "String", "TypeName", "WindowDef", "A_Star", "MergeSupportFunc",
+    }
+)  # fmt: skip
+
+_AGGREGATED: Final = frozenset({"over", "agg_filter", "agg_order", "agg_distinct", "agg_star", "agg_within_group"})
+
+
+@define(eq=False)
+class Sum:
+    """What is met in one expression. ``loud``: something in it may fail, or give NULL, for one value and not for
+    another."""
+
+    taints: dict[Taint, None] = field(factory=dict)
+    loud: bool = False
+
+    def add(self, value: Value) -> None:
+        self.taints.update(dict.fromkeys(value.taints))
+
+    def value(self) -> Value:
+        return Value(tuple(self.taints)) if self.taints else CLEAR
+
+
+@define(eq=False)
+class Expressions(ABC):
+    """State of one message's walk. ``scrub``: it does something whose errors may quote stored values.
+
+    ``literal``: the value of a literal was looked at (of a call's arguments, see :class:`Calls`).
+    """
+
+    relations: Relations
+    calls: Calls
+    scrub: bool = False
+    literal: bool = False
+    probes: list[Probe] = field(factory=list)
+    assigned: list[Assigned] = field(factory=list)
+    _wide: set[tuple[str, str]] = field(factory=set)
+
+    # --- what is told
+
+    def probe(self, taints: Iterable[Taint], *, narrow: bool = False) -> None:
+        """Masked values decide about something that no mask hides. Raises Refusal where they must not."""
+        for taint in taints:
+            mask = taint.mask
+            if mask is UNSEEN:
+                raise refuse(
+                    f"relation {taint.label} does not exist, or the gateway cannot see it: "
+                    "its columns cannot be used in a condition",
+                    mask.name,
+                    "Check its name, its schema and the search_path.",
+                    "42P01",
+                )
+            if mask.reading == "source":
+                raise refuse(f'column {taint.label} is only read masked (mask "{mask.name}")', mask.name, HINT)
+            key = (mask.name, taint.label)
+            if narrow and len(self.probes) < PROBES:
+                self.probes.append(Probe(mask, taint.label, narrow=True))
+            elif key not in self._wide:
+                self._wide.add(key)
+                self.probes.append(Probe(mask, taint.label))
+
+    # --- expressions
+
+    def value(self, root: Any, at: At) -> Value:
+        """What an expression gives. Raises Refusal."""
+        if isinstance(root, dict) and len(root) == 1:
+            ((kind, body),) = root.items()
+            whole = _WHOLE.get(kind)
+            if whole is not None and (found := whole(self, body, at)) is not None:
+                return found
+        sum_ = Sum()
+        effects = self.calls.effects
+        self._gather(root, at, sum_)
+        if sum_.taints:
+            if self.calls.effects > effects:
+                _refuse_effect(next(iter(sum_.taints)))
+            if sum_.loud:
+                self.probe(sum_.taints)
+        return sum_.value()
+
+    def _gather(self, root: Any, at: At, sum_: Sum) -> None:
+        pending: list[Any] = [root]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, list):
+                pending += node
+            elif isinstance(node, dict):
+                if "relname" in node:
+                    self._stray_relation(node, sum_)
+                for kind, value in node.items():
+                    if isinstance(value, dict | list):
+                        pending += self._node(kind, value, at, sum_)
+
+    def _node(self, kind: str, value: Any, at: At, sum_: Sum) -> Iterable[Any]:
+        """Add one node to the sum; what is returned is still to be walked."""
+        special = _SPECIAL.get(kind)
+        if special is not None and isinstance(value, dict):
+            return special(self, value, at, sum_)
+        if kind.endswith("Stmt"):
+            raise refuse(f"the gateway does not know {kind} here", "unknown")
+        if kind[0].isupper() and kind not in _QUIET_NODES:
+            sum_.loud = True
+        return (value,)
+
+    @abstractmethod
+    def query(self, node: Node, at: At) -> Rows:
+        """What a query gives that stands here, and sees what is in scope here."""
+
+    # --- conditions
+
+    def condition(self, root: Any, at: At) -> None:
+        """An expression that only decides. Raises Refusal."""
+        pending: list[Any] = [root]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, list):
+                pending += node
+            elif isinstance(node, dict) and "BoolExpr" in node:
+                pending.append(node["BoolExpr"].get("args", []))
+            elif node:
+                found = self.value(node, at)
+                self.probe(found.taints, narrow=_is_narrow(node))
+
+    def order(self, root: Any, at: At) -> None:
+        """Expressions by which rows are sorted, grouped, compared or counted off."""
+        self.probe(self.value(root, at).taints)
+
+    # --- references
+
+    def reference(self, node: Node, at: At) -> Value:
+        """What a ColumnRef means."""
+        names, star = names_in(node)
+        if star:
+            items = [at.level.table(names[-1])] if names else at.level.items
+            return computed(item.row() for item in items if item is not None)
+        if len(names) == 1:
+            return self._bare(names[0], at)
+        item = at.level.table(names[-2], names[-3] if len(names) > 2 else None)
+        if item is None:
+            return self._nowhere(names[-1])
+        found = item.find(names[-1])
+        return self.called(names[-1], item.row()) if found is None else found
+
+    def _bare(self, name: str, at: At) -> Value:
+        found = at.level.bare(name)
+        if found is None or (not found.origin and any(item.rest is not None for item in at.level.items)):
+            item = at.level.table(name)
+            if item is not None:
+                return item.row() if found is None else computed([item.row(), found])
+        return self._nowhere(name) if found is None else found
+
+    def called(self, name: str, row: Value) -> Value:
+        """``row.name`` and ``name(row)``, which are the same where the row has no such column: a call of a function."""
+        effects = self.calls.effects
+        self.calls.row_function(name)
+        if not self.calls.known(name):
+            return self._nowhere(name)
+        if row.taints and self.calls.effects > effects:
+            _refuse_effect(row.taints[0])
+        if name not in QUIET:
+            self.probe(row.taints)
+        return Value(row.taints)
+
+    def _nowhere(self, name: str) -> Value:
+        """A name that means nothing we know: a column that came in since, or PostgreSQL will say so."""
+        return Value((Taint(UNSEEN, f'"{name}"'),)) if self.relations.doubt() else CLEAR
+
+    # --- nodes that are a value as a whole
+
+    def _whole_reference(self, body: Node, at: At) -> Value | None:
+        return self.reference(body, at)
+
+    def _constant(self, body: Node, at: At) -> Value | None:
+        for kind, key in (("sval", "sval"), ("ival", "ival"), ("fval", "fval")):
+            if kind in body:
+                return Value(constants=(str(body[kind].get(key, 0 if kind == "ival" else "")),))
+        return None
+
+    def _parameter(self, body: Node, at: At) -> Value | None:
+        return Value(constants=(int(body.get("number", 0)),))
+
+    def _whole_cast(self, body: Node, at: At) -> Value | None:
+        """A cast that changes nothing is left out by PostgreSQL, so that the origin is still named."""
+        inner = body.get("arg", {})
+        if not isinstance(inner, dict) or not set(inner) & {"ColumnRef", "A_Const", "ParamRef", "TypeCast"}:
+            return None
+        self.calls.cast(body.get("typeName", {}), inner)
+        value = self.value(inner, at)
+        if value.taints and not _to_text(body):
+            self.probe(value.taints)
+        value = evolve(value.perhaps(), type_oid=0, fields=None)
+        return evolve(value, plain=False) if value.taints else value
+
+    def _whole_indirection(self, body: Node, at: At) -> Value | None:
+        """``(c).email`` of a table ``c`` is ``c.email``."""
+        steps, row = body.get("indirection", ()), body.get("arg", {}).get("ColumnRef")
+        names = strings(steps)
+        if row is None or len(steps) != 1 or len(names) != 1:
+            return None
+        return self._field(self.reference(row, at), names[0])
+
+    def _field(self, row: Value, name: str) -> Value:
+        for column in row.fields or ():
+            if column.name == name:
+                return column.value.perhaps()
+        if row.fields is not None:
+            return self.called(name, row)
+        self.calls.row_function(name)  # if it is no field
+        return Value(row.taints)
+
+    def _whole_call(self, body: Node, at: At) -> Value | None:
+        """``email(c)`` is ``c.email`` where there is no such function, or none for such rows."""
+        names, arguments = strings(body.get("funcname", ())), body.get("args", ())
+        if len(names) != 1 or len(arguments) != 1 or "ColumnRef" not in arguments[0] or _AGGREGATED & set(body):
+            return None
+        row = self.reference(arguments[0]["ColumnRef"], at)
+        for column in row.fields or ():
+            if column.name == names[0]:
+                if not self.calls.known(names[0]):
+                    return column.value.perhaps()
+                self.calls.function(body)
+                return evolve(self.called(names[0], row), others=column.value.perhaps().others)
+        return None
+
+    # --- nodes within expressions
+
+    def _column(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        sum_.add(self.reference(node, at))
+        return ()
+
+    def _sublink(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        self.calls.operator(strings(node.get("operName", ())))
+        rows = self.query(node.get("subselect", {}), at)
+        kind = node.get("subLinkType")
+        if kind != "EXISTS_SUBLINK":
+            for value in rows.every:
+                sum_.add(value)
+        if kind in ("ANY_SUBLINK", "ALL_SUBLINK", "ROWCOMPARE_SUBLINK"):
+            sum_.loud = True  # NULL tells from false
+        return (node.get("testexpr"),)
+
+    def _nested(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        for value in self.query({"SelectStmt": node}, at).every:
+            sum_.add(value)
+        return ()
+
+    def _call(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        self.calls.function(node)
+        names = strings(node.get("funcname", ()))
+        self.condition(node.get("agg_filter"), at)
+        window = self._window(node.get("over"), at)
+        self.probe(taints_of([window]))  # rows come in the window's order
+        sum_.add(window)
+        projected = self._whole_call(node, at)
+        if projected is not None:
+            sum_.add(projected)
+            return ()
+        arguments = [node.get("args"), node.get("agg_order")]
+        given = self.value(node.get("args"), at) if self._may_be_allowed(names[-1]) else None
+        if given is not None:
+            if node.get("agg_distinct"):
+                self.probe(given.taints)
+            sum_.taints.update({taint: None for taint in given.taints if names[-1] not in taint.mask.aggregates})
+            return ()
+        sum_.loud |= names[-1] not in QUIET
+        return arguments
+
+    def _may_be_allowed(self, name: str) -> bool:
+        """Whether a mask lets results of this aggregate pass."""
+        return any(name in mask.aggregates for mask in self.relations.index.masks)
+
+    def _window(self, over: Node | None, at: At) -> Value:
+        """By what a window is parted and ordered."""
+        if over is None:
+            return CLEAR
+        parts = [over]
+        seen: set[str] = set()
+        name = over.get("name") or over.get("refname")
+        while name and name not in seen and name in at.windows:
+            seen.add(name)
+            parts.append(at.windows[name])
+            name = at.windows[name].get("refname")
+        keys = ("partitionClause", "orderClause", "startOffset", "endOffset")
+        return self.value([part.get(key) for part in parts for key in keys if part.get(key)], at)
+
+    def _operator(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        names = strings(node.get("name", ()))
+        self.calls.operator(names)
+        kind = node.get("kind")
+        quiet = names[-1:] and names[-1] in QUIET_OPERATORS and kind in ("AEXPR_OP", "AEXPR_LIKE", "AEXPR_ILIKE")
+        quiet = quiet or kind in ("AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN")
+        if not quiet and not (kind == "AEXPR_IN" and _constants(node.get("rexpr", {})) is not None):
+            sum_.loud = True
+        return (node.get("lexpr"), node.get("rexpr"))
+
+    def _boolean(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        sum_.loud |= node.get("boolop") != "NOT_EXPR"  # NULL AND false is false
+        return (node.get("args"),)
+
+    def _case(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        results = [branch["CaseWhen"].get("result") for branch in node.get("args", ())]
+        sum_.loud |= not all(_is_constant(result) for result in [*results, node.get("defresult")])
+        conditions = [branch["CaseWhen"].get("expr") for branch in node.get("args", ())]
+        return (node.get("arg"), conditions, results, node.get("defresult"))
+
+    def _null_test(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        """NULL stays NULL under most masks, so whether a column is NULL is told anyway."""
+        inner = node.get("arg", {})
+        if "ColumnRef" not in inner:
+            return (inner,)
+        value = self.reference(inner["ColumnRef"], at)
+        if value.plain and all(taint.mask.kind != "null" and taint.mask is not UNSEEN for taint in value.taints):
+            self.probe(value.taints, narrow=True)
+        else:
+            sum_.add(value)
+        return ()
+
+    def _sort_by(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        self.calls.operator(strings(node.get("useOp", ())))
+        return (node.get("node"),)
+
+    def _cast(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        self.calls.cast(node.get("typeName", {}), node.get("arg", {}))
+        sum_.loud |= not _to_text(node) and "A_Const" not in node.get("arg", {})
+        return (node.get("arg"),)
+
+    def _indirection(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        found = self._whole_indirection(node, at)
+        if found is not None:
+            sum_.add(found)
+            return ()
+        for name in strings(node.get("indirection", ())):
+            self.calls.row_function(name)
+        sum_.loud |= any("A_Indices" in step for step in node.get("indirection", ()))
+        return (node.get("arg"), node.get("indirection"))
+
+    def _named(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        """A column that is named by a bare string: in an index, in statistics."""
+        if "name" in node:
+            sum_.add(self._bare(node["name"], at))
+        return (node.get("expr"),)
+
+    def _relation(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        self._stray_relation(node, sum_)
+        return ()
+
+    def _stray_relation(self, node: Node, sum_: Sum) -> None:
+        """A relation where we expected none."""
+        for source in self.relations.find(node):
+            if source.taint is not None:
+                sum_.taints[source.taint] = None
+
+
+def _refuse_effect(taint: Taint) -> NoReturn:
+    raise refuse(
+        f'column {taint.label} is masked (mask "{taint.mask.name}"): it cannot be given to a function that has effects, '
+        "nor decide whether one is called",
+        taint.mask.name if taint.mask is not UNSEEN else CODE,
+        CODE_HINT,
+    )
+
+
+def _is_constant(node: Any) -> bool:
+    """A constant that is not NULL."""
+    while isinstance(node, dict) and "TypeCast" in node:
+        node = node["TypeCast"].get("arg", {})
+    return isinstance(node, dict) and "A_Const" in node and not node["A_Const"].get("isnull")
+
+
+def _constants(node: Any) -> int | None:
+    """How many constants a list holds; None if there is anything else."""
+    items = node.get("List", {}).get("items") if isinstance(node, dict) else None
+    return len(items) if items is not None and all(_is_constant(each) for each in items) else None
+
+
+def _is_named_already(node: Any) -> bool:
+    while isinstance(node, dict) and "TypeCast" in node:
+        node = node["TypeCast"].get("arg", {})
+    return isinstance(node, dict) and bool(set(node) & {"A_Const", "ParamRef", "SQLValueFunction"})
+
+
+def _is_narrow(node: Node) -> bool:
+    """``column = constant`` and the like."""
+    body = node.get("A_Expr", {})
+    kind, sides = body.get("kind"), (body.get("lexpr", {}), body.get("rexpr", {}))
+    if kind == "AEXPR_IN":
+        items = sides[1].get("List", {}).get("items", ())
+        return "ColumnRef" in sides[0] and len(items) <= NARROW_LIST and all(_is_named_already(each) for each in items)
+    equal = kind == "AEXPR_OP" and strings(body.get("name", ()))[-1:] in (["="], ["<>"])
+    if not equal and kind not in ("AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT"):
+        return False
+    return any("ColumnRef" in one and _is_named_already(other) for one, other in (sides, sides[::-1]))
+
+
+def _to_text(cast: Node) -> bool:
+    return strings(cast.get("typeName", {}).get("names", ()))[-1:] in [[name] for name in QUIET_TYPES]
+
+
+_WHOLE: dict[str, Callable[[Expressions, Node, At], Value | None]] = {
+    "ColumnRef": Expressions._whole_reference,
+    "A_Const": Expressions._constant,
+    "ParamRef": Expressions._parameter,
+    "TypeCast": Expressions._whole_cast,
+    "A_Indirection": Expressions._whole_indirection,
+    "FuncCall": Expressions._whole_call,
+}
+_SPECIAL: dict[str, Callable[[Expressions, Node, At, Sum], Iterable[Any]]] = {
+    "ColumnRef": Expressions._column,
+    "SubLink": Expressions._sublink,
+    "SelectStmt": Expressions._nested,
+    "FuncCall": Expressions._call,
+    "A_Expr": Expressions._operator,
+    "BoolExpr": Expressions._boolean,
+    "CaseExpr": Expressions._case,
+    "NullTest": Expressions._null_test,
+    "SortBy": Expressions._sort_by,
+    "TypeCast": Expressions._cast,
+    "A_Indirection": Expressions._indirection,
+    "IndexElem": Expressions._named,
+    "StatsElem": Expressions._named,
+    "RangeVar": Expressions._relation,
+}

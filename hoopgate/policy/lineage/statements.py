@@ -1,0 +1,249 @@
+"""Statements of every kind: which are queries, which only change definitions, and which nobody can judge.
+
+A kind that is in no list is refused. What runs code that we cannot read (functions, triggers, extensions, foreign
+servers, DO, CALL) is refused too, while masks are in force: it could carry masked values to where none is looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from attrs import define, field
+
+from hoopgate.policy.lineage.calls import CODE, HINT, check_setting
+from hoopgate.policy.lineage.copying import copy_shape, table_rows
+from hoopgate.policy.lineage.creations import Creations
+from hoopgate.policy.lineage.refusals import refuse
+from hoopgate.policy.lineage.results import CopyShape, Output
+from hoopgate.policy.lineage.scope import At, Level, Rows
+from hoopgate.policy.lineage.values import Node, computed, output_columns
+
+Bodies = Mapping[str, Sequence[Node]]
+Outputs = tuple[Output, ...] | None
+
+HARMLESS: Final = frozenset(
+    {"CheckPointStmt", "ClosePortalStmt", "DeallocateStmt", "DiscardStmt", "LockStmt", "NotifyStmt", "UnlistenStmt"}
+)
+"""Read nothing, and their errors quote nothing."""
+
+SCRUBBED: Final = frozenset(
+    {
+        "AlterCollationStmt", "AlterDatabaseRefreshCollStmt", "AlterDatabaseStmt", "AlterDefaultPrivilegesStmt",
+        "AlterEnumStmt", "AlterObjectDependsStmt", "AlterOwnerStmt", "AlterPublicationStmt", "AlterRoleStmt",
+        "AlterSeqStmt", "AlterStatsStmt", "AlterTableMoveAllStmt", "AlterTableSpaceOptionsStmt",
+        "AlterTSConfigurationStmt", "AlterTSDictionaryStmt", "CommentStmt", "CompositeTypeStmt", "ConstraintsSetStmt",
+        "CreateEnumStmt", "CreatePublicationStmt", "CreateRoleStmt", "CreateSeqStmt", "CreateTableSpaceStmt",
+        "CreatedbStmt", "DropOwnedStmt", "DropRoleStmt", "DropStmt", "DropTableSpaceStmt", "DropUserMappingStmt",
+        "DropdbStmt", "GrantRoleStmt", "GrantStmt", "ReassignOwnedStmt", "RefreshMatViewStmt", "ReindexStmt",
+        "SecLabelStmt", "TruncateStmt", "VacuumStmt",
+    }
+)  # fmt: skip
+"""Read nothing that comes out, but errors and notices may quote rows."""
+
+CODE_STATEMENTS: Final = {
+    "DoStmt": "DO", "CallStmt": "CALL", "LoadStmt": "LOAD",
+    "CreateFunctionStmt": "CREATE FUNCTION", "AlterFunctionStmt": "ALTER FUNCTION", "CreateTrigStmt": "CREATE TRIGGER",
+    "CreateEventTrigStmt": "CREATE EVENT TRIGGER", "AlterEventTrigStmt": "ALTER EVENT TRIGGER",
+    "RuleStmt": "CREATE RULE", "CreatePolicyStmt": "CREATE POLICY", "AlterPolicyStmt": "ALTER POLICY",
+    "CreateCastStmt": "CREATE CAST", "CreateOpClassStmt": "CREATE OPERATOR CLASS",
+    "CreateOpFamilyStmt": "CREATE OPERATOR FAMILY", "AlterOpFamilyStmt": "ALTER OPERATOR FAMILY",
+    "AlterOperatorStmt": "ALTER OPERATOR", "DefineStmt": "CREATE AGGREGATE, OPERATOR or TYPE",
+    "AlterTypeStmt": "ALTER TYPE", "CreateRangeStmt": "CREATE TYPE AS RANGE",
+    "CreateTransformStmt": "CREATE TRANSFORM", "CreatePLangStmt": "CREATE LANGUAGE",
+    "CreateConversionStmt": "CREATE CONVERSION", "CreateAmStmt": "CREATE ACCESS METHOD",
+    "CreateExtensionStmt": "CREATE EXTENSION", "AlterExtensionStmt": "ALTER EXTENSION",
+    "AlterExtensionContentsStmt": "ALTER EXTENSION", "CreateFdwStmt": "CREATE FOREIGN DATA WRAPPER",
+    "AlterFdwStmt": "ALTER FOREIGN DATA WRAPPER", "CreateForeignServerStmt": "CREATE SERVER",
+    "AlterForeignServerStmt": "ALTER SERVER", "CreateUserMappingStmt": "CREATE USER MAPPING",
+    "AlterUserMappingStmt": "ALTER USER MAPPING", "CreateForeignTableStmt": "CREATE FOREIGN TABLE",
+    "ImportForeignSchemaStmt": "IMPORT FOREIGN SCHEMA", "CreateSubscriptionStmt": "CREATE SUBSCRIPTION",
+    "AlterSubscriptionStmt": "ALTER SUBSCRIPTION", "DropSubscriptionStmt": "DROP SUBSCRIPTION",
+}  # fmt: skip
+
+_QUERIES: Final = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_STEADY: Final = frozenset({"VariableShowStmt", "LockStmt", "NotifyStmt", "DeclareCursorStmt", "FetchStmt"})
+"""After these, as after queries, names mean what they meant before."""
+
+
+@define(eq=False)
+class Statements(Creations):
+    """Judges whole statements. ``prepared`` and ``cursors`` hold what the session has run under these names.
+
+    ``results``: of each statement judged, what it answers.
+    """
+
+    prepared: Bodies = field(factory=dict)
+    cursors: Bodies = field(factory=dict)
+    alone: bool = True
+    copy: CopyShape | None = None
+    results: list[Outputs] = field(factory=list)
+    _answer: Outputs = ()
+
+    def message(self, statements: Sequence[Node]) -> None:
+        """Judge all statements of a message. Raises Refusal."""
+        for node in statements:
+            self._answer = ()
+            self.statement(node)
+            self.results.append(self._answer)
+            (kind,) = node
+            steady = kind in _QUERIES or kind in _STEADY
+            if not steady or "intoClause" in node[kind] or self.calls.literal:
+                self.relations.unsettle()
+
+    def statement(self, node: Node) -> None:
+        """Judge one statement. Raises Refusal."""
+        (kind, value), *more = node.items()
+        if more:
+            raise refuse("the gateway does not know this statement", "unknown")
+        if "intoClause" in value:
+            self.select_into(value)
+        elif kind in _QUERIES:
+            self._answers(self.query(node, At()))
+        elif kind in CODE_STATEMENTS and value.get("kind") != "OBJECT_COLLATION":
+            raise refuse(
+                f"{CODE_STATEMENTS[kind]} is code whose reads the gateway cannot see, and masks are in force",
+                CODE,
+                HINT,
+            )
+        elif kind in SCRUBBED or kind in CODE_STATEMENTS:
+            self.scrub = True
+        elif kind not in HARMLESS:
+            judge = _STATEMENTS.get(kind)
+            if judge is None:
+                raise refuse(f"the gateway does not know the statement {kind}, and masks are in force", "unknown")
+            judge(self, value)
+
+    def _answers(self, rows: Rows) -> None:
+        self._answer = None if rows.rest is not None else output_columns(rows.columns)
+
+    def _listen(self, node: Node) -> None:
+        raise refuse("LISTEN would bring what triggers tell of rows, and masks are in force", CODE)
+
+    def _transaction(self, node: Node) -> None:
+        # Deferred constraints and triggers report at the end.
+        self.scrub |= node.get("kind") in ("TRANS_STMT_COMMIT", "TRANS_STMT_PREPARE", "TRANS_STMT_COMMIT_PREPARED")
+
+    def _set(self, node: Node) -> None:
+        name = node.get("name", "")
+        value = node.get("args", [{}])[0].get("A_Const", {}).get("sval", {}).get("sval", "").lower()
+        kind = node.get("kind")
+        if kind == "VAR_SET_CURRENT" or (kind == "VAR_SET_VALUE" and value not in ("on", "true", "yes")):
+            check_setting(name)
+
+    def _show(self, node: Node) -> None:
+        self._answer = (Output(),) * (3 if node.get("name") == "all" else 1)
+
+    def _set_elsewhere(self, node: Node) -> None:
+        self.scrub = True
+        self._set(node.get("setstmt", {}))
+
+    def _explain(self, node: Node) -> None:
+        self.scrub = True
+        self.statement(node["query"])
+        self._answer = (Output(),)
+
+    def _unanswered(self, node: Node) -> None:
+        """PREPARE and DECLARE CURSOR: the answer comes later."""
+        self.statement(node["query"])
+        self._answer = ()
+
+    def _execute(self, node: Node) -> None:
+        self.value(node.get("params"), At())
+        self._bodies(self.prepared, node.get("name", ""), "prepared statement", "26000")
+
+    def _fetch(self, node: Node) -> None:
+        # A cursor sees what its names meant when it was opened.
+        relations, settled = self.relations, self.relations.settled
+        relations.unsettle()
+        self._bodies(self.cursors, node.get("portalname", ""), "cursor", "34000")
+        relations.settled = settled
+        if node.get("ismove"):
+            self._answer = ()
+
+    def _bodies(self, known: Bodies, name: str, what: str, sqlstate: str) -> None:
+        """Judge again what runs under a name: masks may have changed since it was defined."""
+        bodies = known.get(name)
+        if bodies is None:
+            raise refuse(
+                f'{what} "{name}" does not exist, or is older than the masks in force',
+                CODE,
+                "Define it again.",
+                sqlstate,
+            )
+        self.scrub = True
+        answers: list[Outputs] = []
+        here, self.read_here = self.read_here, False
+        for body in bodies:
+            (kind,) = body
+            if kind in ("ExecuteStmt", "FetchStmt", "CopyStmt"):
+                raise refuse(f'{what} "{name}" cannot be judged by its name', CODE, "Send its text.")
+            if kind in ("PrepareStmt", "DeclareCursorStmt"):
+                body = body[kind]["query"]
+            self._answer = ()
+            self.statement(body)
+            answers.append(self._answer)
+        self.read_here = here
+        self._answer = _one_of(answers)
+
+    def _copy(self, node: Node) -> None:
+        if "filename" in node or node.get("is_program"):
+            raise refuse("COPY with a file or a program of the server cannot be judged while masks are in force", CODE)
+        if node.get("is_from"):
+            self.scrub = True
+            item, _ = self.target(node["relation"])
+            self.condition(node.get("whereClause"), At(Level(None, [item])))
+            return
+        rows = self._copied_table(node) if "relation" in node else self.query(node["query"], At())
+        self.copy = copy_shape(rows, node)
+        if self.copy.masked:
+            # The order of the columns decides, so only the session's own word on them will do.
+            self.relations.doubt()
+            if not self.alone:
+                raise refuse(
+                    "COPY of masked columns must be sent alone, not with other statements in one message",
+                    CODE,
+                    "Send it alone.",
+                )
+
+    def _copied_table(self, node: Node) -> Rows:
+        sources = self.relations.find(node["relation"])
+        if len(sources) == 1:
+            return table_rows(sources[0], node)
+        rows = [table_rows(source, node) for source in sources]
+        return Rows(rest=computed(value for each in rows for value in each.every))
+
+
+def _one_of(answers: Sequence[Outputs]) -> Outputs:
+    """What a name answers that may stand for several statements."""
+    first = answers[0] if answers else ()
+    return first if all(answer == first for answer in answers) else None
+
+
+_STATEMENTS: dict[str, Callable[[Any, Node], None]] = {
+    "TransactionStmt": Statements._transaction,
+    "ListenStmt": Statements._listen,
+    "VariableSetStmt": Statements._set,
+    "VariableShowStmt": Statements._show,
+    "AlterRoleSetStmt": Statements._set_elsewhere,
+    "AlterDatabaseSetStmt": Statements._set_elsewhere,
+    "AlterSystemStmt": Statements._set_elsewhere,
+    "ExplainStmt": Statements._explain,
+    "PrepareStmt": Statements._unanswered,
+    "DeclareCursorStmt": Statements._unanswered,
+    "ExecuteStmt": Statements._execute,
+    "FetchStmt": Statements._fetch,
+    "CreateTableAsStmt": Statements.create_as,
+    "ViewStmt": Statements.view,
+    "CopyStmt": Statements._copy,
+    "CreateStmt": Statements.create_table,
+    "CreateSchemaStmt": Statements.create_schema,
+    "CreateDomainStmt": Statements.domain,
+    "AlterDomainStmt": Statements.domain,
+    "IndexStmt": Statements.index,
+    "CreateStatsStmt": Statements.statistics,
+    "AlterTableStmt": Statements.alter_table,
+    "RenameStmt": Statements.rename,
+    "AlterObjectSchemaStmt": Statements.change_schema,
+    "ClusterStmt": Statements.cluster,
+}
