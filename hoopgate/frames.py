@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from hoopgate.respelling import Respelling
     from hoopgate.verdicts import Block
 
 
@@ -72,10 +73,14 @@ class Statement(Frame):
     is only its beginning. ``released``: the policy version under which an approval lets exactly
     this frame run, or empty. ``number`` counts the session's statements from 1 on (0: not counted); what a Bind and
     its Executes share. ``judged`` is a guard's note on what was forwarded: a Bind comes with what stood on its Parse,
-    an Execute with what stood on its Bind.
+    an Execute with what stood on its Bind. ``respelled``: that ``raw`` (of a Bind or Execute: what its Parse sent) has
+    other words than the client's, which ``text`` always has.
     """
 
-    __slots__ = ("fault", "judged", "name", "number", "parameters", "partial", "phase", "portal", "released", "text")
+    __slots__ = (
+        "fault", "judged", "name", "number", "parameters", "partial", "phase", "portal", "released", "respelled",
+        "text",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -98,6 +103,12 @@ class Statement(Frame):
         self.number = 0
         self.fault: Block | None = None
         self.judged: Any = None
+        self.respelled: Respelling | None = None
+
+    @property
+    def ran(self) -> str:
+        """The text as the target has it."""
+        return self.text if self.respelled is None else self.respelled.text
 
 
 class Input(Frame):

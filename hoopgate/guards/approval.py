@@ -132,7 +132,7 @@ class Holding:
         session = self._session
         [(path, user)] = await self._live.ask(CONTEXT)
         locks = await self._live.ask(LOCKS) if in_transaction else []
-        text = frame.text.encode()
+        text = frame.ran.encode()
         version = session.config.version
         limits = session.config.limits
         timeout = min(hold.timeout, limits.hold_in_transaction) if in_transaction else hold.timeout
@@ -143,7 +143,7 @@ class Holding:
             requester=session.identity,
             target=session.target.name,
             role=role,
-            statement=redact_statement(frame.text),  # the digest is of the text itself
+            statement=_written(frame),  # the digest is of the text itself
             parameters=tuple(shown(parameter) for parameter in frame.parameters or ()),
             digest=binding(text, frame.parameters, session.target.name, role, path or "", version),
             search_path=path or "",
@@ -184,6 +184,14 @@ def shown(parameter: Parameter) -> str:
         return "NULL"
     text = "\\x" + value.hex() if parameter.format else value.decode("utf-8", "replace")
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(value)} bytes)"
+
+
+def _written(frame: Statement) -> str:
+    """What was asked for, and, where it runs in other words, these."""
+    text = redact_statement(frame.text)
+    if frame.respelled is None:
+        return text
+    return f"{text}\n-- Runs on masks, as:\n{redact_statement(frame.respelled.text)}"
 
 
 def _aborted(hold: Hold) -> Block:

@@ -246,18 +246,25 @@ class Answers(Wire):
         fatal = fields.get("V", fields.get("S", b"ERROR")) in (b"FATAL", b"PANIC")
         if head is not None and head.refusal is not None and not fatal:
             return Opaque(head.refusal)
-        return Notice(raw, self._decoded(fields), head.statement if head is not None else None, True)
+        return self._said(raw, fields, head, True)
 
     def _unasked(self, kind: int) -> Frame | None:
         if kind == _NOTICE:
             raw = self._raw()
-            head = self.conversation.replies.head
-            fields = self._decoded(messages.parse_fields(raw))
-            return Notice(raw, fields, head.statement if head is not None else None, False)
+            return self._said(raw, messages.parse_fields(raw), self.conversation.replies.head, False)
         if kind == _STATUS:
             return self._reported()
         # asked for before a mask came into force; nobody can tell what it carries
         return None if self.conversation.watching else _UNCHANGED
+
+    def _said(self, raw: bytes, fields: dict[str, bytes], head: Owed | None, error: bool) -> Notice:
+        """An error or notice, whose position is one in the client's own text."""
+        statement = None if head is None else head.statement
+        position = fields.get("P", b"")
+        if position and statement is not None and statement.respelled is not None and position.isdigit():
+            fields["P"] = str(statement.respelled.position(int(position))).encode()
+            raw = messages.fields_response(b"E" if error else b"N", fields)
+        return Notice(raw, self._decoded(fields), statement, error)
 
     def _decoded(self, fields: dict[str, bytes]) -> dict[str, str]:
         encoding = self.conversation.encoding

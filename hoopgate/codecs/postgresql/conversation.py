@@ -13,29 +13,31 @@ from hoopgate.codecs.postgresql.encodings import codec
 from hoopgate.codecs.postgresql.names import Names
 from hoopgate.codecs.postgresql.owed import BIND, CALL, COPY_END, EXECUTE, QUERY, SYNC, Owed, Replies
 from hoopgate.frames import Parameter
+from hoopgate.respelling import Respelling
 
 TEXT_SETTINGS: Final = ("client_encoding", "standard_conforming_strings")  # they say how a statement's text is read
 
 
 class Prepared:
-    """A statement that was parsed. ``judged``: see ``Statement``."""
+    """A statement that was parsed. ``judged`` and ``respelled``: see ``Statement``."""
 
-    __slots__ = ("judged", "size", "text", "type_oids")
+    __slots__ = ("judged", "respelled", "size", "text", "type_oids")
 
-    def __init__(self, text: str, type_oids: tuple[int, ...]) -> None:
+    def __init__(self, text: str, type_oids: tuple[int, ...], respelled: Respelling | None = None) -> None:
         self.text = text
         self.type_oids = type_oids
-        self.size = len(text)
+        self.respelled = respelled
+        self.size = len(text) if respelled is None else len(text) + len(respelled.text)
         self.judged: Any = None
 
 
 class Portal:
     """A statement's text bound to its parameters, which take ``size`` bytes. ``name``: the statement's.
 
-    ``released``, ``number`` and ``judged``: see ``Statement``.
+    ``released``, ``number``, ``judged`` and ``respelled``: see ``Statement``.
     """
 
-    __slots__ = ("judged", "name", "number", "parameters", "released", "size", "text")
+    __slots__ = ("judged", "name", "number", "parameters", "released", "respelled", "size", "text")
 
     def __init__(self, name: str, text: str, parameters: tuple[Parameter, ...] | None, size: int, number: int) -> None:
         self.name = name
@@ -45,6 +47,7 @@ class Portal:
         self.number = number
         self.released = ""
         self.judged: Any = None
+        self.respelled: Respelling | None = None
 
 
 class Conversation:

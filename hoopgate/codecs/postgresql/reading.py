@@ -135,6 +135,7 @@ class Reading:
             frame.fault = Block(f"{which} does not exist", rule="protocol.names", sqlstate="26000")
             return frame
         frame.judged = prepared.judged
+        frame.respelled = prepared.respelled
         if len(self._conversation.portals) >= self._most:
             frame.fault = Block(
                 "too many portals", rule="limits.prepared_statements", hint="Close some.", sqlstate="54000"
@@ -154,6 +155,7 @@ class Reading:
         frame.released = portal.released
         frame.number = portal.number
         frame.judged = portal.judged
+        frame.respelled = portal.respelled
         return frame
 
 

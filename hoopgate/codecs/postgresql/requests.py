@@ -273,7 +273,7 @@ class Requests(Wire):
         conversation, names = self.conversation, self.conversation.prepared
         parsed = self._reading.parsed(frame.raw)
         entry = Owed(owed.PARSE, frame)
-        prepared = Prepared(frame.text, parsed.type_oids)
+        prepared = Prepared(frame.text, parsed.type_oids, frame.respelled)
         prepared.judged = frame.judged
         entry.changes(names, names.put(parsed.name, prepared, conversation.batch))
         conversation.expect(entry)
@@ -287,6 +287,7 @@ class Requests(Wire):
         portal = Portal(frame.name, frame.text, parameters, size, frame.number)
         portal.released = frame.released
         portal.judged = frame.judged
+        portal.respelled = frame.respelled
         prepared = conversation.prepared.get(wire_name(frame.name))
         if prepared is not None:
             prepared.judged = frame.judged  # the server may have looked its names up anew
