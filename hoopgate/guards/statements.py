@@ -47,7 +47,7 @@ class StatementsGuard:
         self._session = session
         self._gateway: Any = session.gateway
         self._counts: Any = session.gateway.metrics.statements
-        self._places = Places(session)
+        self._places = session.places = Places(session)
         self._bodies = Bodies()
         self._engine: Any = None  # the one under which the standing was worked out
         self._standing: Standing | None = None
@@ -153,8 +153,22 @@ class StatementsGuard:
     def _decide(self, frame: Statement, standing: Standing) -> Verdict | Deferred[Verdict]:
         ruling: Ruling | Deferred[Ruling] = self._engine.rule(standing, frame.text)
         if isinstance(ruling, Deferred):
-            return ruling.addCallback(lambda answer: self._decided(frame, answer))
-        return self._decided(frame, ruling)
+            return ruling.addCallback(lambda answer: self._with_values(frame, standing, answer))
+        return self._with_values(frame, standing, ruling)
+
+    def _with_values(self, frame: Statement, standing: Standing, ruling: Ruling) -> Verdict | Deferred[Verdict]:
+        """What depends on parameters is judged with their values, as they are bound and each time it runs.
+
+        A Parse runs nothing, so it passes where some values would. A simple query has no parameters, and values too
+        large to keep are not looked at: for these the worst counts.
+        """
+        values = frame.parameters
+        if not ruling.by_parameter or frame.phase is SIMPLE or (values is None and frame.phase is not PREPARE):
+            return self._decided(frame, ruling)
+        bound: Ruling | Deferred[Ruling] = self._engine.rule_bound(standing, frame.text, values)
+        if isinstance(bound, Deferred):
+            return bound.addCallback(lambda answer: self._decided(frame, answer))
+        return self._decided(frame, bound)
 
     def _decided(self, frame: Statement, ruling: Ruling) -> Verdict | Deferred[Verdict]:
         """SQL's EXECUTE runs what the protocol prepared too, which as it was parsed was not held yet."""

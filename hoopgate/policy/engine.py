@@ -8,6 +8,7 @@ configuration, so a reload forgets everything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import evolve
@@ -16,6 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from hoopgate.config.model import Canary, Config, Detector, Mask, Rule, Target
 from hoopgate.errors import LimitError
+from hoopgate.frames import Parameter
 from hoopgate.interfaces import Identity
 from hoopgate.policy.globs import any_matches
 from hoopgate.policy.memory import Memory
@@ -31,6 +33,7 @@ from hoopgate.policy.rules import (
     who_mismatch,
 )
 from hoopgate.policy.ruling import Ruling, names_without_schema
+from hoopgate.policy.sql.bound import hoped, with_values
 from hoopgate.policy.sql.effects import Effects, effects, unparsable
 from hoopgate.policy.sql.moving import moved_names
 from hoopgate.policy.sql.parser import Parser
@@ -119,6 +122,30 @@ class Engine:
                 lambda failure: self._judged(standing, text, around, _unparsable(failure)),
             )
         return self._judged(standing, text, around, parsed)
+
+    def rule_bound(
+        self, standing: Standing, text: str, parameters: Sequence[Parameter] | None
+    ) -> Ruling | Deferred[Ruling]:
+        """Judge a text whose ruling is ``by_parameter`` with its parameters' values; None: they are still to come.
+
+        Costs a walk over the tree each time: nothing of it is remembered.
+        """
+        try:
+            parsed = self._parser.parse(text)
+        except Unparsable as error:
+            return self._judged(standing, text, self._around(standing, text), error)
+        if isinstance(parsed, Deferred):
+            return parsed.addCallbacks(
+                lambda found: self._bound(standing, text, found, parameters),
+                lambda failure: self._judged(standing, text, self._around(standing, text), _unparsable(failure)),
+            )
+        return self._bound(standing, text, parsed, parameters)
+
+    def _bound(self, standing: Standing, text: str, parsed: Parsed, parameters: Sequence[Parameter] | None) -> Ruling:
+        bound = hoped(parsed) if parameters is None else with_values(parsed, parameters)
+        found = effects(bound)
+        decision = self.judge(self._around(standing, text), found, parsed)
+        return Ruling(decision, names_without_schema(found.operations), moved_names(parsed))
 
     def decide(self, subject: Subject, text: str) -> Decision | Deferred[Decision]:
         """The decision of :meth:`rule`."""
@@ -268,7 +295,7 @@ class Engine:
         found = effects(parsed)
         form = None if found.by_literal else shape(text)
         decision = self.judge(around, found, None if form is not None else parsed)
-        ruling = Ruling(decision, names_without_schema(found.operations), moved_names(parsed))
+        ruling = Ruling(decision, names_without_schema(found.operations), moved_names(parsed), found.by_parameter)
         if form == text:
             self._exact.put((text, around), ruling, len(text))
         elif form is not None:

@@ -25,13 +25,21 @@ class Ruling:
     schemas it makes itself (:func:`hoopgate.policy.sql.moving.moved_names`); else None. ``executes``: names of
     prepared statements that SQL's EXECUTE runs. ``moves``: afterwards the session may look for names elsewhere;
     ``ends``: that may be undone. ``renames``: prepared statements or cursors may mean something else. ``plain``:
-    allowed, and nothing but names and a transaction's end has to be seen to.
+    allowed, and nothing but names and a transaction's end has to be seen to. ``by_parameter``: this is the worst that
+    the text does, and with its parameters' values it may be judged otherwise.
 
     ``event`` and ``counted`` belong to whoever tells of statements: made with the first that is told of.
     """
 
-    def __init__(self, decision: Decision, asks: bool = False, made: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        decision: Decision,
+        asks: bool = False,
+        made: frozenset[str] | None = None,
+        by_parameter: bool = False,
+    ) -> None:
         self.decision = decision
+        self.by_parameter = by_parameter
         self.asks = asks
         self.made = made
         operations = decision.operations
@@ -42,7 +50,8 @@ class Ruling:
         self.moves = not _MOVING.isdisjoint(commands) or not _MOVES.isdisjoint([one.effect for one in operations])
         self.ends = not _ENDING.isdisjoint(commands)
         self.renames = not _RENAMES.isdisjoint(commands)
-        self.plain = decision.then == "allow" and not (self.executes or self.moves or self.renames or made is not None)
+        special = self.executes or self.moves or self.renames or made is not None or by_parameter
+        self.plain = decision.then == "allow" and not special
         self.event = b""
         self.counted: tuple[int, ...] = ()
 

@@ -358,3 +358,73 @@ def test_what_is_remembered_is_what_would_be_judged_anew(steps: list[tuple[str, 
         assert remembering.asked == forgetful.asked
         assert remembering.events == forgetful.events
         assert remembering.forgotten == forgetful.forgotten
+
+
+# --- what depends on parameters
+
+
+BOUNDED = (
+    rule("no", "deny", what=What(effect=("delete",), bounded=False)),
+    rule("yes", "allow", what=What(effect=("read", "delete", "session"))),
+)
+
+
+def run(session: Session, text: str, *values: bytes | None, format: int = 0) -> list[Any]:
+    """The verdicts on a Parse, a Bind with these values, and two Executes of it."""
+    answers = []
+    for phase in (Phase.PREPARE, Phase.BIND, Phase.EXECUTE, Phase.EXECUTE):
+        frame = Statement(b"", text, phase)
+        if phase is not Phase.PREPARE:
+            frame.parameters = tuple(Parameter(value, format) for value in values)
+        answers.append(session.verdict(frame))
+    return answers
+
+
+@pytest.mark.parametrize("format", [0, 1])
+def test_a_parameter_is_looked_at_as_it_is_bound_and_each_time_it_runs(format: int) -> None:
+    session = Session(config(*BOUNDED))
+    text = "DELETE FROM public.a WHERE name LIKE $1"
+    for value in (b"x%", b"%", b"y%", b"%%", b"x%"):
+        parse, *rest = run(session, text, value, format=format)
+        assert parse is ALLOW
+        if value.strip(b"%"):
+            assert rest == [ALLOW] * 3
+        else:
+            assert all(isinstance(one, Block) for one in rest)
+
+
+def test_a_setting_named_by_a_parameter_is_looked_at() -> None:
+    session = Session(config(rule("yes", "allow", what=What(effect=("read", "session")))))
+    text = "SELECT set_config($1, $2, true)"
+    for name, value, fine in (
+        (b"app.tenant", b"7", True),
+        (b"role", b"postgres", False),
+        (b"ROLE", b"postgres", False),
+        (b"search_path", b"public", True),
+        (b"search_path", b"secret", False),
+        (b"app.tenant", b"8", True),
+        (None, b"8", False),
+    ):
+        parse, *rest = run(session, text, name, value)
+        assert parse is ALLOW
+        assert [one is ALLOW for one in rest] == [fine] * 3, (name, value)
+
+
+def test_values_that_are_too_large_to_keep_and_simple_queries_are_the_worst() -> None:
+    session = Session(config(*BOUNDED))
+    text = "DELETE FROM public.a WHERE name LIKE $1"
+    assert isinstance(session.judge(text), Block)
+    assert session.judge(text, Phase.PREPARE) is ALLOW
+    assert isinstance(session.judge(text, Phase.BIND), Block)
+    assert isinstance(session.judge(text, Phase.EXECUTE), Block)
+
+
+def test_what_is_denied_whatever_the_values_are_is_denied_as_it_is_parsed() -> None:
+    session = Session(config(rule("yes", "allow", what=What(effect=("read", "session")))))
+    assert isinstance(session.judge("DELETE FROM public.a WHERE name LIKE $1", Phase.PREPARE), Block)
+
+
+def test_sql_prepare_takes_the_worst_of_a_parameter() -> None:
+    session = Session(config(*BOUNDED))
+    assert isinstance(session.judge("PREPARE p AS DELETE FROM public.a WHERE name LIKE $1"), Block)
+    assert session.judge("PREPARE q AS DELETE FROM public.a WHERE id = $1") is ALLOW

@@ -14,7 +14,7 @@ from hoopgate.policy.sql.condense import LONG
 from hoopgate.policy.sql.expressions import literal
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
 from hoopgate.policy.sql.names import named, strings
-from hoopgate.policy.sql.tree import Node, Unparsable, inline_limit, parse
+from hoopgate.policy.sql.tree import Node, Unparsable, inline_limit, parse, replaced
 
 TRUSTED: Final = frozenset({"sql", "plpgsql", "plperl", "pltcl", "plv8"})
 _NESTED: Final = 3  # functions made by functions: deeper ones are not read
@@ -118,28 +118,12 @@ def _as_parameters(tree: Any, names: frozenset[str]) -> Any:
     """
     if not names:
         return tree
-    copies: list[Any] = [None]
-    pending: list[tuple[Any, Any, Any]] = [(tree, copies, 0)]
-    while pending:
-        value, holder, place = pending.pop()
-        if type(value) is list:
-            made: Any = [None] * len(value)
-            pending.extend((item, made, index) for index, item in enumerate(value))
-        elif type(value) is dict:
-            if "ColumnRef" in value and strings(value["ColumnRef"].get("fields"))[-1:] and _is_argument(value, names):
-                made = {"ParamRef": {}}
-            else:
-                made = {}
-                pending.extend((item, made, key) for key, item in value.items())
-        else:
-            made = value
-        holder[place] = made
-    return copies[0]
+    return replaced(tree, lambda node: {"ParamRef": {}} if _is_argument(node, names) else None)
 
 
-def _is_argument(value: Node, names: frozenset[str]) -> bool:
-    fields = strings(value["ColumnRef"].get("fields"))
-    return len(fields) == 1 and len(value["ColumnRef"]["fields"]) == 1 and fields[0] in names
+def _is_argument(node: Node, names: frozenset[str]) -> bool:
+    fields = node.get("ColumnRef", {}).get("fields", ()) if "ColumnRef" in node else ()
+    return len(fields) == 1 and strings(fields)[:1] != [] and strings(fields)[0] in names
 
 
 VISITORS: Final[dict[str, Visitor]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -43,10 +43,10 @@ class Side:
     doubtful: bool = False
 
 
-def side(expression: Any) -> Side:
-    """Take an expression apart; sub-selects are kept whole."""
+def side(expression: Any, flattens: Callable[[str, Node], bool] | None = None) -> Side:
+    """Take an expression apart; sub-selects are kept whole. What ``flattens`` says is one value is left out."""
     found = Side()
-    for kind, body in nodes(expression, stop="SubLink"):
+    for kind, body in nodes(expression, stop="SubLink", without=flattens):
         if kind == "ColumnRef":
             found.columns.append(column(body))
         elif kind == "SubLink":
@@ -70,8 +70,11 @@ def column(body: Node) -> Column:
     return Column(parts[-2] if len(parts) > 1 else "", parts[-1] if parts else "*")
 
 
-def nodes(tree: Any, stop: str = "") -> Iterator[tuple[str, Node]]:
-    """Every wrapped node of a tree, ``(kind, fields)``; what lies below kind ``stop`` is left out."""
+def nodes(tree: Any, stop: str = "", without: Callable[[str, Node], bool] | None = None) -> Iterator[tuple[str, Node]]:
+    """Every wrapped node of a tree, ``(kind, fields)``.
+
+    What lies below kind ``stop`` is left out, and a node for which ``without`` is true together with all below it.
+    """
     pending = [tree]
     while pending:
         value = pending.pop()
@@ -80,6 +83,8 @@ def nodes(tree: Any, stop: str = "") -> Iterator[tuple[str, Node]]:
         elif type(value) is dict:
             for key, child in value.items():
                 if key[:1].isupper():
+                    if without is not None and without(key, child):
+                        continue
                     yield key, child
                     if key == stop:
                         continue
@@ -100,6 +105,22 @@ def tables(items: Iterable[Node]) -> Iterator[tuple[str, str, Any]]:
             else:
                 alias = body.get("alias", {}).get("aliasname", "")
                 yield alias or body.get("relname", ""), kind, body
+
+
+def others(items: Iterable[Node], member: Any) -> list[Node]:
+    """The members of a FROM list beside one of them, which is told by being the same object."""
+    return [{kind: body} for _, kind, body in tables(items) if body is not member]
+
+
+def ties(items: Iterable[Node]) -> list[Node]:
+    """The conditions of the inner joins in a FROM list, which count like those of WHERE."""
+    pending, found = list(items), []
+    while pending:
+        join = pending.pop().get("JoinExpr")
+        if join is not None and join.get("jointype", "JOIN_INNER") == "JOIN_INNER":
+            found += [join["quals"]] if "quals" in join else []
+            pending += [join[arm] for arm in ("larg", "rarg") if arm in join]
+    return found
 
 
 def operator(body: Node) -> str:

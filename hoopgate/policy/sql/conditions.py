@@ -13,13 +13,13 @@ from typing import Any, Final, Protocol
 
 from attrs import evolve, frozen
 
-from hoopgate.policy.sql.columns import Column, Side, Table, nodes, operator, side, tables
+from hoopgate.policy.sql.columns import Column, Side, Table, nodes, others, side, tables, ties
 from hoopgate.policy.sql.columns import column as column_of
-from hoopgate.policy.sql.condense import LONG
+from hoopgate.policy.sql.comparisons import compared
+from hoopgate.policy.sql.constants import HOPE, constant, limits, text_of, truth, unknown_parameter
 from hoopgate.policy.sql.names import strings
 from hoopgate.policy.sql.tree import Node
 
-_PATTERNS: Final = {"~~": "%", "~~*": "%", "~": ".*^$", "~*": ".*^$", "@>": "{}[] "}
 _PREDICATES: Final = frozenset({"starts_with", "regexp_like"})
 
 
@@ -33,20 +33,21 @@ class Queries(Protocol):
 
 @frozen
 class Restriction:
-    """``effective``: the condition restricts. ``literal``: a literal's value was looked at to say so."""
+    """``effective``: the condition restricts. ``literal``, ``parameter``: the value of one was looked at to say so."""
 
     effective: bool
     literal: bool = False
+    parameter: bool = False
 
 
 def restriction(
     where: Node | None,
     target: Node,
-    others: Iterable[Node] = (),
+    neighbours: Iterable[Node] = (),
     queries: Queries | None = None,
     trail: Trail | None = None,
 ) -> Restriction:
-    """Judge ``where`` for the RangeVar ``target`` beside the FROM items ``others``; ``queries`` are the CTEs."""
+    """Judge ``where`` for the RangeVar ``target`` beside the FROM items ``neighbours``; ``queries`` are the CTEs."""
     if where is None:
         return Restriction(False)
     table = (target.get("schemaname", ""), target.get("relname", ""))
@@ -54,12 +55,12 @@ def restriction(
     trail = trail or Trail()
     judge = Judge(trail, alias, table, {}, queries if queries is not None else {}, sole=True)
     try:
-        others = list(others)
-        if others:
-            judge = judge.beside(others)
-        return Restriction(judge.restricts(where, False), trail.literal)
+        items = list(neighbours)
+        if items:
+            judge = judge.beside(items)
+        return Restriction(judge.restricts(where, False), trail.literal, trail.parameter)
     except (TooComplexError, RecursionError):
-        return Restriction(False, trail.literal)
+        return Restriction(False, trail.literal, trail.parameter)
 
 
 class TooComplexError(Exception):
@@ -72,6 +73,12 @@ class Trail:
     def __init__(self, steps: int = 5_000) -> None:
         self.steps = steps
         self.literal = False
+        self.parameter = False
+
+    def looked(self, node: Any) -> None:
+        """The value of a constant was looked at, or would have been."""
+        self.parameter = self.parameter or unknown_parameter(node)
+        self.literal = True
 
     def spend(self, steps: int = 1) -> None:
         """Nested sub-selects over several tables would otherwise multiply."""
@@ -192,8 +199,10 @@ class Judge:
         if "larg" in body:
             arms = ({"SelectStmt": body[arm]} for arm in ("larg", "rarg"))
             return any(self.reads_whole(arm, seen) for arm in arms)
-        if _limits(body):
-            return False
+        if "limitCount" in body and body.get("limitOption") != "LIMIT_OPTION_WITH_TIES":
+            self.trail.looked(body["limitCount"])
+            if limits(body["limitCount"]):
+                return False
         items = body.get("fromClause", [])
         for _, kind, member in tables(items):
             name = member.get("relname", "")
@@ -209,8 +218,8 @@ class Judge:
 
     def _inner(self, body: Node, member: Node, items: list[Node]) -> bool:
         """Does the sub-select's own WHERE restrict ``member`` of its FROM?"""
-        others = [item for item in items if member not in item.values()]
-        return restriction(body.get("whereClause"), member, others, trail=self.trail).effective
+        conditions = [one for one in (body.get("whereClause"), *ties(items)) if one]
+        return any(restriction(one, member, others(items, member), trail=self.trail).effective for one in conditions)
 
 
 _OPEN: Final = frozenset({"RangeSubselect", "RangeFunction", "JoinExpr"})
@@ -232,11 +241,6 @@ def _is_plain(item: Node) -> bool:
     return names[:1] in ([["unnest"]], [["generate_series"]])
 
 
-def _limits(body: Node) -> bool:
-    limit = body.get("limitCount", {})
-    return bool(limit) and "isnull" not in limit.get("A_Const", {})
-
-
 # -- one function a kind of node
 
 
@@ -256,9 +260,15 @@ def _column(judge: Judge, body: Node, negated: bool) -> bool:
 
 def _null_test(judge: Judge, body: Node, negated: bool) -> bool:
     """``x IS NULL`` restricts. ``x IS NOT NULL`` holds for every row where x is a key: in doubt it does not."""
-    is_null = (body.get("nulltesttype") == "IS_NULL") is not negated
+    is_null_test = (body.get("nulltesttype") == "IS_NULL") is not negated
     argument = body.get("arg", {})
-    return is_null and "ColumnRef" in argument and _column(judge, argument["ColumnRef"], False)
+    fields = constant(argument)
+    if fields is not None:
+        return text_of(fields) == HOPE or ("isnull" in fields) is not is_null_test
+    if "ColumnRef" not in argument:
+        judge.trail.parameter = judge.trail.parameter or unknown_parameter(argument)
+        return False
+    return is_null_test and _column(judge, argument["ColumnRef"], False)
 
 
 def _boolean_test(judge: Judge, body: Node, negated: bool) -> bool:
@@ -271,43 +281,20 @@ def _boolean_test(judge: Judge, body: Node, negated: bool) -> bool:
     return plain and (unknown or not test.endswith("UNKNOWN"))
 
 
-def _expression(judge: Judge, body: Node, negated: bool) -> bool:
-    kind, name = body.get("kind", ""), operator(body)
-    if kind not in _COMPARING or "lexpr" not in body or (kind == "AEXPR_OP" and name in _VALUES):
+def _constant(judge: Judge, body: Node, negated: bool) -> bool:
+    """``OR false`` lets nothing through, and ``AND false`` neither."""
+    said = truth({"A_Const": body})
+    if "sval" in body or "ival" in body:
+        judge.trail.literal = True
+    if said is None:
         return False
-    left, right = body.get("lexpr", {}), body.get("rexpr", {})
-    if "DISTINCT" in kind and _is_null(left, right):
-        return (kind == "AEXPR_NOT_DISTINCT") is not negated
-    positive = negated is name.startswith("!")
-    if positive and _all_wildcards(judge.trail, name.removeprefix("!"), kind, right):
-        return False
-    return judge.independent(side(left), side(right))
+    return "isnull" in body or text_of(body) == HOPE or said is negated
 
 
-_COMPARING: Final = frozenset({
-    "AEXPR_OP", "AEXPR_OP_ANY", "AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_IN", "AEXPR_LIKE", "AEXPR_ILIKE",
-    "AEXPR_SIMILAR", "AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN", "AEXPR_BETWEEN_SYM", "AEXPR_NOT_BETWEEN_SYM",
-})  # fmt: skip
-_VALUES: Final = frozenset({"+", "-", "*", "/", "%", "^", "||", "->", "->>", "#>", "#>>"})
-
-
-def _is_null(*sides: Node) -> bool:
-    return any("isnull" in part.get("A_Const", {}) for part in sides)
-
-
-def _all_wildcards(trail: Trail, name: str, kind: str, pattern: Node) -> bool:
-    """True for a pattern that everything matches: here alone a literal's value counts."""
-    if kind == "AEXPR_SIMILAR":
-        name = "~~"
-    if name not in _PATTERNS:
-        return False
-    texts = [
-        fields["sval"].get("sval", "") for found, fields in nodes(pattern) if found == "A_Const" and "sval" in fields
-    ]
-    if not texts:
-        return False
-    trail.literal = True
-    return LONG in texts or not "".join(texts).strip(_PATTERNS[name])
+def _parameter(judge: Judge, body: Node, negated: bool) -> bool:
+    judge.trail.parameter = True
+    raw = body.get("raw")
+    return raw is not None and len(raw) == 1 and (raw != b"\0") is negated
 
 
 def _sublink(judge: Judge, body: Node, negated: bool) -> bool:
@@ -350,7 +337,8 @@ def _current_of(judge: Judge, body: Node, negated: bool) -> bool:
 
 
 _TESTS: Final[dict[str, Callable[[Judge, Node, bool], bool]]] = {
-    "A_Expr": _expression,
+    "A_Const": _constant,
+    "A_Expr": compared,
     "BoolExpr": _bool_expr,
     "BooleanTest": _boolean_test,
     "CollateClause": _wrapped,
@@ -358,6 +346,7 @@ _TESTS: Final[dict[str, Callable[[Judge, Node, bool], bool]]] = {
     "CurrentOfExpr": _current_of,
     "FuncCall": _call,
     "NullTest": _null_test,
+    "ParamRef": _parameter,
     "SubLink": _sublink,
     "TypeCast": _wrapped,
 }

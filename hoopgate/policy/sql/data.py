@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from hoopgate.policy.operations import Object
-from hoopgate.policy.sql.columns import tables
+from hoopgate.policy.sql.columns import others, tables, ties
 from hoopgate.policy.sql.conditions import restriction
+from hoopgate.policy.sql.constants import limits, unknown_parameter
 from hoopgate.policy.sql.extraction import Draft, Extraction, Scope, Visitor
 from hoopgate.policy.sql.names import in_catalogue, relation
 from hoopgate.policy.sql.tree import Node
@@ -69,13 +70,21 @@ def _locks(x: Extraction, body: Node, scope: Scope) -> None:
             if kind == "RangeVar" and (member.get("schemaname") or member.get("relname") not in scope)
         ]
         tests = [
-            restriction(body.get("whereClause"), member, [one for one in items if member not in one.values()])
+            restriction(condition, member, others(items, member))
             for member in locked
+            for condition in (body.get("whereClause"), *ties(items))
         ]
-        x.literal |= any(test.literal for test in tests)
-        limited = "isnull" not in body.get("limitCount", {"A_Const": {"isnull": True}}).get("A_Const", {})
-        bounded = limited or any(test.effective for test in tests)
+        bounded = _is_limited(x, body) or any(x.judged(test) for test in tests)
         x.add("write.lock", command, map(relation, locked), bounded, "locks rows")
+
+
+def _is_limited(x: Extraction, body: Node) -> bool:
+    count = body.get("limitCount")
+    if count is None or body.get("limitOption") == "LIMIT_OPTION_WITH_TIES":
+        return False
+    x.literal = True
+    x.parameter = x.parameter or unknown_parameter(count)
+    return limits(count)
 
 
 def insert(x: Extraction, body: Node, scope: Scope) -> None:
@@ -103,14 +112,14 @@ def delete(x: Extraction, body: Node, scope: Scope) -> None:
     _restricted(x, body, scope, "delete", "DELETE", "usingClause")
 
 
-def _restricted(x: Extraction, body: Node, scope: Scope, effect: str, command: str, others: str) -> None:
+def _restricted(x: Extraction, body: Node, scope: Scope, effect: str, command: str, beside: str) -> None:
     inner = with_clause(x, body, scope)
     target = relation(body.get("relation", {}))
     where = body.get("whereClause")
-    test = restriction(where, body.get("relation", {}), body.get(others, ()), inner)
-    x.literal |= test.literal
-    why = "" if test.effective else ("its WHERE restricts nothing" if where else "no WHERE")
-    change(x, effect, command, target, test.effective, why)
+    test = restriction(where, body.get("relation", {}), body.get(beside, ()), inner)
+    effective = x.judged(test)
+    why = "" if effective else ("its WHERE restricts nothing" if where else "no WHERE")
+    change(x, effect, command, target, effective, why)
     if "returningClause" in body:
         x.read(target)
     x.rest(body, inner, ("withClause", "relation"))
@@ -122,7 +131,7 @@ def merge(x: Extraction, body: Node, scope: Scope) -> None:
     target = relation(body.get("relation", {}))
     source = [body["sourceRelation"]] if "sourceRelation" in body else []
     join = restriction(body.get("joinCondition"), body.get("relation", {}), source, inner)
-    x.literal |= join.literal
+    joined = x.judged(join)
     for item in body.get("mergeWhenClauses", ()):
         clause = item["MergeWhenClause"]
         command = clause.get("commandType", "")
@@ -130,9 +139,9 @@ def merge(x: Extraction, body: Node, scope: Scope) -> None:
             change(x, "write", "MERGE INSERT", target)
         elif command != "CMD_NOTHING":
             test = restriction(clause.get("condition"), body.get("relation", {}), source, inner)
-            x.literal |= test.literal
+            tested = x.judged(test)
             beyond = clause.get("matchKind") == "MERGE_WHEN_NOT_MATCHED_BY_SOURCE"
-            bounded = test.effective or (join.effective and not beyond)
+            bounded = tested or (joined and not beyond)
             why = "" if bounded else "no condition restricts it"
             name = "MERGE DELETE" if command == "CMD_DELETE" else "MERGE UPDATE"
             change(x, "delete" if command == "CMD_DELETE" else "write", name, target, bounded, why)

@@ -13,11 +13,9 @@ from attrs import frozen
 
 from hoopgate.policy.operations import Object
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
-from hoopgate.policy.sql.functions import deferred_effect
 from hoopgate.policy.sql.names import (
-    ADMINISTRATIVE,
-    CODE,
     SCHEMALESS,
+    effect_on,
     folded,
     named,
     qualified,
@@ -41,15 +39,8 @@ class Plain:
     bounded: bool | None = None
 
 
-def _effect(object_type: str) -> str:
-    part = ADMINISTRATIVE.get(object_type)
-    if part is not None:
-        return f"admin.{part}"
-    return "schema.code" if object_type in CODE else "schema"
-
-
 def _dropping(object_type: str) -> str:
-    effect = _effect(object_type)
+    effect = effect_on(object_type)
     return effect if effect.startswith("admin") else "schema.drop"
 
 
@@ -199,7 +190,7 @@ def by_object_type(verb: str, field: str, effect: str | None = None, column_last
     def visit(x: Extraction, body: Node, scope: Scope) -> None:
         object_type = words(body.get(field, ""))
         command = f"{verb} {object_type}" if verb == "ALTER" else verb
-        chosen = effect or _effect(object_type)
+        chosen = effect or effect_on(object_type)
         name: Any = body.get("relation") or body.get("object") or body.get("subname")
         if column_last and body.get(field) in (
             "OBJECT_COLUMN",
@@ -223,7 +214,7 @@ def rename(x: Extraction, body: Node, scope: Scope) -> None:
     if things and body.get("renameType") not in _PARTS:
         new = body.get("newname", "")
         things.append(Object("" if kind in SCHEMALESS else things[0].schema, new, things[0].kind))
-    x.add(_effect(object_type), f"ALTER {object_type}", things)
+    x.add(effect_on(object_type), f"ALTER {object_type}", things)
 
 
 _PARTS: Final = frozenset({
@@ -238,47 +229,7 @@ def set_schema(x: Extraction, body: Node, scope: Scope) -> None:
     kind = "table" if object_type.lower() in _RELATIONS else object_type.lower()
     thing = named(body.get("relation") or body.get("object") or "", kind)
     moved = Object(body.get("newschema", ""), thing.name, kind)
-    x.add(_effect(object_type), f"ALTER {object_type}", (thing, moved))
-
-
-def define(x: Extraction, body: Node, scope: Scope) -> None:
-    """Aggregates, operators and the like make functions run under names of their own: those functions count."""
-    object_type = words(body.get("kind", ""))
-    command = f"CREATE {object_type}"
-    x.add(_effect(object_type), command, (named(body.get("defnames", []), object_type.lower()),))
-    for item in body.get("definition", ()):
-        calls(x, command, item.get("DefElem", {}).get("arg"))
-
-
-def calls(x: Extraction, command: str, name: Any) -> None:
-    """Note what a function does that will be called by another name: an operator's, a cast's, a trigger's."""
-    if not isinstance(name, dict | list):
-        return
-    thing = named(name, "function")
-    effect, why = deferred_effect(thing.schema, thing.name)
-    if effect is not None:
-        x.add(effect, command, (thing,), why=why)
-
-
-def create_cast(x: Extraction, body: Node, scope: Scope) -> None:
-    binary = "func" not in body and not body.get("inout")
-    target = named({"TypeName": body.get("targettype", {})}, "type")
-    x.add("admin.language" if binary else "schema.code", "CREATE CAST", (target,))
-    calls(x, "CREATE CAST", {"ObjectWithArgs": body.get("func", {})})
-
-
-def create_trigger(x: Extraction, body: Node, scope: Scope) -> None:
-    """Whoever changes the table calls the function: it is an object of what is made."""
-    thing = named(body.get("funcname", []), "function")
-    x.add("schema.code", "CREATE TRIGGER", (relation(body.get("relation", {})), thing))
-    calls(x, "CREATE TRIGGER", body.get("funcname"))
-    x.rest(body, scope, ("relation", "funcname", "args", "constrrel"))
-
-
-def create_rule(x: Extraction, body: Node, scope: Scope) -> None:
-    """Its actions run for others: each is judged by its own effects. OLD and NEW are no tables."""
-    x.add("schema.code", "CREATE RULE", (relation(body.get("relation", {})),))
-    x.rest(body, scope.inside({"old": (0, {}), "new": (0, {})}, 1), ("relation",))
+    x.add(effect_on(object_type), f"ALTER {object_type}", (thing, moved))
 
 
 def create_view(x: Extraction, body: Node, scope: Scope) -> None:
@@ -302,23 +253,6 @@ def create_schema(x: Extraction, body: Node, scope: Scope) -> None:
     if owner is not None and "rolename" in body["authrole"]:
         x.add("admin.privilege", "CREATE SCHEMA", things, why=f"belongs to {owner.name}")
     x.push(body.get("schemaElts"), scope)
-
-
-def named_code(command: str, field: str, kind: str, function: str, effect: str = "schema.code") -> Visitor:
-    def visit(x: Extraction, body: Node, scope: Scope) -> None:
-        x.add(effect, command, (named(body.get(field, ""), kind),))
-        calls(x, command, body.get(function))
-
-    return visit
-
-
-def operator_class(x: Extraction, body: Node, scope: Scope) -> None:
-    kind = "operator class"
-    x.add("schema.code", "CREATE OPERATOR CLASS", (named(body.get("opclassname", []), kind),))
-    for item in body.get("items", ()):
-        fields = item.get("CreateOpClassItem", {})
-        if "OPERATOR" not in str(fields.get("itemtype", "")):
-            calls(x, "CREATE OPERATOR CLASS", {"ObjectWithArgs": fields.get("name", {})})
 
 
 def is_temporary(range_var: Node | None) -> bool:
@@ -381,8 +315,6 @@ def setting_of(command: str, kind: str, field: str) -> Visitor:
 
 VISITORS: Final[dict[str, Visitor]] = {
     **{kind: _plain(entry) for kind, entry in _PLAIN.items()},
-    "CreateConversionStmt": named_code("CREATE CONVERSION", "conversion_name", "conversion", "func_name"),
-    "CreateEventTrigStmt": named_code("CREATE EVENT TRIGGER", "trigname", "event trigger", "funcname", "admin.code"),
     "AlterDatabaseSetStmt": setting_of("ALTER DATABASE", "database", "dbname"),
     "AlterObjectDependsStmt": by_object_type("ALTER", "objectType"),
     "AlterObjectSchemaStmt": set_schema,
@@ -392,15 +324,11 @@ VISITORS: Final[dict[str, Visitor]] = {
     "AlterSystemStmt": setting_of("ALTER SYSTEM", "", ""),
     "AlterTableStmt": alter_table,
     "CommentStmt": by_object_type("COMMENT", "objtype", "schema", column_last=True),
-    "CreateCastStmt": create_cast,
-    "CreateOpClassStmt": operator_class,
     "CreateRoleStmt": roles("CREATE ROLE", "role"),
     "CreateSchemaStmt": create_schema,
     "CreateSeqStmt": create_sequence,
     "CreateStmt": create_table,
     "CreateTableAsStmt": create_table_as,
-    "CreateTrigStmt": create_trigger,
-    "DefineStmt": define,
     "DropOwnedStmt": roles("DROP OWNED", "roles", False),
     "DropRoleStmt": roles("DROP ROLE", "roles", False),
     "DropStmt": drop,
@@ -408,7 +336,6 @@ VISITORS: Final[dict[str, Visitor]] = {
     "GrantStmt": grant,
     "ReassignOwnedStmt": roles("REASSIGN OWNED", "roles", False),
     "RenameStmt": rename,
-    "RuleStmt": create_rule,
     "SecLabelStmt": by_object_type("SECURITY LABEL", "objtype", "admin.privilege", column_last=True),
     "VacuumStmt": vacuum,
     "ViewStmt": create_view,

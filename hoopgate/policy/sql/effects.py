@@ -12,12 +12,13 @@ from typing import Final
 from attrs import frozen
 
 from hoopgate.policy.operations import Operation
-from hoopgate.policy.sql import bodies, data, definitions, expressions, session
+from hoopgate.policy.sql import bodies, calling, data, definitions, expressions, session
 from hoopgate.policy.sql.extraction import Extraction, Visitor
 from hoopgate.policy.sql.tree import Parsed
 
 VISITORS: Final[Mapping[str, Visitor]] = {
     **bodies.VISITORS,
+    **calling.VISITORS,
     **data.VISITORS,
     **definitions.VISITORS,
     **expressions.VISITORS,
@@ -34,10 +35,15 @@ EMPTY: Final = Operation("session", "EMPTY", why="there is no statement in the t
 
 @frozen
 class Effects:
-    """``by_literal``: another text that differs in literals alone may have other operations."""
+    """``by_literal``: another text that differs in literals alone may have other operations.
+
+    ``by_parameter``: the operations are the worst that the statement does, and with other values for its parameters
+    it may do less.
+    """
 
     operations: tuple[Operation, ...]
     by_literal: bool
+    by_parameter: bool = False
 
 
 def operations(parsed: Parsed) -> tuple[Operation, ...]:
@@ -48,12 +54,13 @@ def operations(parsed: Parsed) -> tuple[Operation, ...]:
 def effects(parsed: Parsed) -> Effects:
     """The operations, and whether they depend on literals."""
     found: dict[Operation, None] = {}
-    by_literal = False
+    by_literal, by_parameter = False, False
     for statement in parsed.statements:
         extraction = Extraction(VISITORS)
         found.update(dict.fromkeys(extraction.run(statement)))
         by_literal |= extraction.literal or not _SHAPELY.issuperset(statement)
-    return Effects(tuple(found) or (EMPTY,), by_literal)
+        by_parameter |= extraction.parameter
+    return Effects(tuple(found) or (EMPTY,), by_literal, by_parameter)
 
 
 def unparsable(reason: str) -> Operation:

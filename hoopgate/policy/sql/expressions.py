@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hoopgate.policy.operations import Object
+from hoopgate.policy.sql.constants import HOPE, unknown_parameter
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
 from hoopgate.policy.sql.functions import call_effect
 from hoopgate.policy.sql.names import folded, strings
@@ -34,6 +35,10 @@ def _set_config(x: Extraction, body: Node) -> None:
     x.literal = True
     arguments = [literal(argument) for argument in body.get("args", ())]
     name = arguments[0] if arguments else None
+    x.parameter = x.parameter or any(map(unknown_parameter, body.get("args", ())))
+    if name == HOPE:
+        x.add("session", "SET", (Object("", "*", "setting"),))
+        return
     if name is None:
         x.add("admin.become", "SET", (Object("", "*", "setting"),), why="sets a setting that only shows at run time")
         return

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 from attrs import define, evolve, field, frozen
 
 from hoopgate.policy.operations import Effect, Object, Operation
+from hoopgate.policy.sql.conditions import Restriction
 from hoopgate.policy.sql.names import CATALOGUES, SCHEMALESS, in_catalogue, relation
 from hoopgate.policy.sql.tree import Node
 
@@ -102,10 +103,11 @@ _Pending: TypeAlias = "tuple[Any, Scope, Draft | None]"
 
 
 class Extraction:
-    """Gathers the operations of one statement. ``literal``: the value of a literal was looked at."""
+    """Gathers the operations of one statement. ``literal``, ``parameter``: the value of one was looked at."""
 
     def __init__(self, visitors: Mapping[str, Visitor]) -> None:
         self.literal = False
+        self.parameter = False
         self.visitors = visitors
         self._drafts: list[Draft] = []
         self._reads: dict[tuple[str, tuple[str, ...]], Draft] = {}
@@ -145,6 +147,12 @@ class Extraction:
         draft = Draft(effect, command, dict.fromkeys(objects), bounded, why, self._path)
         self._drafts.append(draft)
         return draft
+
+    def judged(self, test: Restriction) -> bool:
+        """Whether a condition restricts, having noted what it was found out by."""
+        self.literal = self.literal or test.literal
+        self.parameter = self.parameter or test.parameter
+        return test.effective
 
     def read(self, *objects: Object) -> None:
         """Note that the statement reads these; all reads of a statement are one operation."""

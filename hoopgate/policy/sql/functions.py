@@ -47,7 +47,8 @@ _BY_EFFECT: Final[tuple[tuple[str, str, str], ...]] = (
         pg_rotate_logfile_old pg_start_backup pg_stat_reset pg_stat_reset_backend_stats pg_stat_reset_replication_slot
         pg_stat_reset_shared pg_stat_reset_single_function_counters pg_stat_reset_single_table_counters
         pg_stat_reset_slru pg_stat_reset_subscription_stats pg_stat_statements_reset pg_stop_backup
-        pg_stop_making_pinned_objects pg_switch_wal pg_switch_xlog pg_truncate_visibility_map pg_wal_summary_contents"""),
+        pg_stop_making_pinned_objects pg_switch_wal pg_switch_xlog pg_truncate_visibility_map
+        pg_wal_summary_contents"""),
     ("admin.replication", _REPLICATION, """
         bdr_replicate_ddl_command binary_upgrade_replorigin_advance pg_copy_logical_replication_slot
         pg_copy_physical_replication_slot pg_create_logical_replication_slot pg_create_physical_replication_slot

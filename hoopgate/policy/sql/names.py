@@ -62,6 +62,14 @@ def words(object_type: str) -> str:
     return _WORDS.get(constant, constant.replace("_", " "))
 
 
+def effect_on(object_type: str) -> str:
+    """The effect of changing something of this kind, in the command's words."""
+    part = ADMINISTRATIVE.get(object_type)
+    if part is not None:
+        return f"admin.{part}"
+    return "schema.code" if object_type in CODE else "schema"
+
+
 def relation(range_var: Node, kind: str = "table") -> Object:
     """The object of a RangeVar's fields. Another database's name is dropped: PostgreSQL refuses it."""
     return Object(range_var.get("schemaname", ""), range_var.get("relname", ""), kind)

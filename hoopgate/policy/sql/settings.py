@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hoopgate.policy.sql.constants import HOPE
 from hoopgate.policy.sql.names import folded
 
 _PRIVILEGES: Final = {
@@ -46,6 +47,7 @@ transaction_timeout vacuum_buffer_usage_limit vacuum_cost_delay vacuum_cost_limi
 xmlbinary xmloption xml
 """
 
+_BY_VALUE: Final = frozenset({"client_encoding", "names", "search_path", "standard_conforming_strings"})
 _SESSION: Final = frozenset(_NAMES.split())
 
 
@@ -55,6 +57,8 @@ def setting_effect(name: str, values: list[str] | None) -> tuple[str, str]:
     Going back to the default is not asked here: it restores what the session began with.
     """
     key = folded(name)
+    if values == [HOPE] and key in _BY_VALUE:
+        return "session", ""
     if key in _PRIVILEGES:
         return "admin.become", _PRIVILEGES[key]
     if key == "standard_conforming_strings":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import resource
+from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -58,6 +59,25 @@ class Parsed:
         """The text of one statement, without its semicolon."""
         start, end = self.spans[index]
         return self.text.encode()[start:end].decode().strip()
+
+
+def replaced(tree: Any, replace: Callable[[Node], Node | None]) -> Any:
+    """A copy of a tree in which nodes for which ``replace`` gives another are that one. Without recursion."""
+    copies: list[Any] = [None]
+    pending: list[tuple[Any, Any, Any]] = [(tree, copies, 0)]
+    while pending:
+        value, holder, place = pending.pop()
+        made: Any = value
+        if type(value) is list:
+            made = [None] * len(value)
+            pending.extend((item, made, index) for index, item in enumerate(value))
+        elif type(value) is dict:
+            other = replace(value)
+            made = {} if other is None else other
+            if other is None:
+                pending.extend((item, made, key) for key, item in value.items())
+        holder[place] = made
+    return copies[0]
 
 
 def inline_limit() -> int:
