@@ -6,12 +6,13 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from hoopgate.catalogue.snapshot import UserType
 from hoopgate.config.model import Mask
 from hoopgate.detectors.finder import Finder
+from hoopgate.fixed_values import ARRAYS
 from hoopgate.masks import TEXT_TYPES, transform
 from hoopgate.transforms import Transform
 
@@ -19,7 +20,7 @@ SHORTEST: Final = 8
 """Bytes of a value that any kind has, at least."""
 
 _WHOLE: Final = Mask(name="detector", columns=("*",), kind="fixed")
-_JSON, _JSONB, _XML, _BYTEA, _INT8, _NUMERIC = 114, 3802, 142, 17, 20, 1700
+_JSON, _JSONB, _XML, _BYTEA, _INT8, _NUMERIC, _RECORD = 114, 3802, 142, 17, 20, 1700, 2249
 _TEXT_ARRAYS: Final = frozenset({1002, 1003, 1009, 1014, 1015, 1263})
 _NEVER: Final = frozenset(
     {16, 18, 21, 23, 26, 700, 701, 600, 601, 602, 603, 604, 628, 650, 718, 774, 829, 869, 790, 1082, 1083, 1114, 1184}
@@ -50,7 +51,10 @@ class Cells:
         if type_oid in _TEXT_ARRAYS and not format and _PLAIN.fullmatch(self.finder.shown):
             return TextCell(self)
         fixed = transform(_WHOLE, type_oid, format, types=types, encoding=encoding)(b"")
-        return WholeCell(self, fixed, _READERS.get((type_oid, format), bytes))
+        read = (
+            _fields if format and known is not None and known.kind == "row" else _READERS.get((type_oid, format), bytes)
+        )
+        return WholeCell(self, fixed, read)
 
     def unknown(self, encoding: str) -> Transform:
         """What looks at the fields of a COPY, whose types nobody says."""
@@ -169,6 +173,31 @@ def _unescaped(text: bytes) -> bytes:
     return html.unescape(text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
+def _elements(value: bytes) -> bytes:
+    """array_send's form: dimensions, has-null, element type, (size, lower bound) each; then values with lengths."""
+    dimensions, element = int.from_bytes(value[:4], "big"), int.from_bytes(value[8:12], "big")
+    return b"\n".join(_values(value, 12 + 8 * dimensions, element))
+
+
+def _fields(value: bytes) -> bytes:
+    """record_send's form: a count; then type, length and value of each field."""
+    return b"\n".join(_values(value, 4, 0))
+
+
+def _values(value: bytes, position: int, element: int) -> Iterator[bytes]:
+    """Each value behind ``position``, read by its type; ``element`` 0: the type stands before it."""
+    while position + 4 <= len(value):
+        type_oid = element
+        if not element:
+            type_oid = int.from_bytes(value[position : position + 4], "big")
+            position += 4
+        size = int.from_bytes(value[position : position + 4], "big", signed=True)
+        position += 4
+        if size > 0:
+            yield _READERS.get((type_oid, 1), bytes)(value[position : position + size])
+            position += size
+
+
 _READERS: Final[Mapping[tuple[int, int], Callable[[bytes], bytes]]] = {
     (_BYTEA, 0): _hex,
     (_INT8, 1): _integer,
@@ -176,6 +205,8 @@ _READERS: Final[Mapping[tuple[int, int], Callable[[bytes], bytes]]] = {
     (_NUMERIC, 1): _numeric,
     (_XML, 0): _unescaped,
     (_XML, 1): _unescaped,
+    (_RECORD, 1): _fields,
+    **{(array, 1): _elements for array in ARRAYS},
 }
 
 
