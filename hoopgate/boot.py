@@ -42,6 +42,7 @@ from hoopgate.guards.statements import Statements
 from hoopgate.identity.authenticator import Authenticator
 from hoopgate.identity.fetch import Fetcher
 from hoopgate.identity.tokens import GatewayTokens
+from hoopgate.inference import Inference
 from hoopgate.interfaces import Identity
 from hoopgate.kept_keys import kept_key, private_directory
 from hoopgate.metrics import Metrics
@@ -128,7 +129,7 @@ class Boot:
             feed=feed,
             upstream=Upstream(network, secrets, derived),
             metrics=metrics,
-            guards=_guards(config, secrets),
+            guards=_guards(config, secrets, Inference(reactor)),
             node=node,
             worker=self._number,
             forward_cancel=self._forward_cancel(),
@@ -366,12 +367,12 @@ class ClientFactory(Factory):
         return ClientConnection(self._gateway, self._listener, tls)
 
 
-def _guards(config: Config, secrets: Secrets) -> tuple[Any, ...]:
+def _guards(config: Config, secrets: Secrets, inference: Inference) -> tuple[Any, ...]:
     """In order: the policy, masks, third parties' in the configuration's order, and the witness last."""
     third = []
     for name, factory in plugins.load_plugins("hoopgate.guards", config.guards).items():
         third.append(plugins.make("hoopgate.guards", name, factory, config.guard_options.get(name, {})))
-    return (Statements(), Masks(secrets.get), Detect(secrets.get), *third, Record())
+    return (Statements(), Masks(secrets.get, inference), Detect(secrets.get), *third, Record())
 
 
 async def _token_key(config: Config, secrets: Secrets) -> bytes:

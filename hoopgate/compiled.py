@@ -40,6 +40,7 @@ MODULES: Final = (
     "hoopgate.codecs.seek",
     "hoopgate.frames",
     "hoopgate.guards.mask",
+    "hoopgate.guards.mask_judged",
     "hoopgate.guards.mask_known",
     "hoopgate.guards.mask_memory",
     "hoopgate.guards.mask_plans",

@@ -114,10 +114,15 @@ class Metrics:
         self.appends = Appends()
         self.statements = Statements()
         self.masked_columns = Count("hoopgate_masked_columns", "Result columns masked")
+        self.doubted_columns = Count(
+            "hoopgate_doubted_columns", "Of these, columns whose lineage and origin on the wire did not agree"
+        )
+        self.probes = Count("hoopgate_mask_probes", "Statements with conditions over masked values that ran")
+        self.probes_refused = Count("hoopgate_mask_probes_refused", "The same that mask.inference did not allow")
         self.detected = Count("hoopgate_detected_values", "Values hidden by what they look like")
         self.canaries = Count("hoopgate_canaries", "Planted values that an answer held")
-        counts = (self.masked_columns, self.detected, self.canaries)
-        for collector in (self.bytes, self.appends, self.statements, *counts):
+        counts = (self.masked_columns, self.doubted_columns, self.probes, self.probes_refused)
+        for collector in (self.bytes, self.appends, self.statements, *counts, self.detected, self.canaries):
             registry.register(collector)
         self.sessions_open = Gauge(
             "hoopgate_sessions_open", "Sessions open now, by target", ["target"], registry=registry

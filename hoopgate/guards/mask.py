@@ -1,8 +1,8 @@
-"""Masks: statements that would walk round them are refused, result columns are masked by their origin.
+"""Masks: what a statement may do with masked values, and what becomes of the columns of its results.
 
-A statement is judged against the catalogue (:mod:`hoopgate.policy.touch`); what the catalogue does not have is looked
-up anew, and then asked of the client's own session. A result's columns are masked by table oid and attribute number; a
-column of a relation that nobody knows is masked whatever it holds.
+A statement is judged by its lineage (:mod:`hoopgate.policy.lineage`) against the catalogue; what the catalogue does not
+have is looked up anew, and then asked of the client's own session. A result's columns are masked by that lineage and by
+the origin that the wire names, whichever is severer (:mod:`hoopgate.guards.witness`).
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from hoopgate.codecs.postgresql import messages
 from hoopgate.config.model import Config, Mask
 from hoopgate.frames import BIND, CALL, EXECUTE, PREPARE, SIMPLE, Columns, Frame, Notice, Statement
 from hoopgate.guards.mask_judge import RULE, Fetch, Judge, keys
-from hoopgate.guards.mask_known import Indexes, Known
+from hoopgate.guards.mask_judged import UNTOLD, Judged, Shape
+from hoopgate.guards.mask_known import UNSETTLED, Compiled, Indexes, Known
 from hoopgate.guards.mask_memory import SessionMemory
-from hoopgate.guards.mask_notices import said_by_code, scrub
-from hoopgate.guards.mask_plans import Keys, Planned, copy_plan, copy_problem, origins, planned, row_plan
+from hoopgate.guards.mask_notices import own_part, said_by_code, scrub
+from hoopgate.guards.mask_plans import Keys, Planned, copy_cells, copy_plan, copy_problem, planned, row_plan
+from hoopgate.guards.mask_refusals import exhausted, full, refused
+from hoopgate.guards.witness import NOTHING_OWN, Cell, Own, witnessed
+from hoopgate.inference import Inference
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.sql.parser import Parsed
-from hoopgate.policy.touch import CopyShape, Direct, Refused, Touched, Untouched
-from hoopgate.policy.touch_sources import UNSEEN
 from hoopgate.verdicts import ALLOW, Block, Rewrite, Verdict
 from hoopgate.verdicts import Mask as MaskVerdict
 
@@ -37,11 +39,13 @@ if TYPE_CHECKING:
 class Masks:
     """Opens a guard for every session, since a reload may bring masks.
 
-    ``fetch`` resolves the secrets of hash masks, and caches them.
+    ``fetch`` resolves the secrets of hash masks, and caches them. ``inference`` counts what identities spend on
+    conditions over masked values.
     """
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, inference: Inference) -> None:
         self.fetch = fetch
+        self.inference = inference
         self.indexes = Indexes()
 
     def open(self, session: Any) -> MaskGuard:
@@ -56,6 +60,7 @@ class MaskGuard:
     def __init__(self, session: Any, factory: Masks) -> None:
         self._session = session
         self._fetch: Any = factory.fetch
+        self._inference: Any = factory.inference
         self._memory = SessionMemory()
         self._known = Known(session, factory.indexes, self._memory)
         self._judge: Any = Judge(session, self._known, self._memory)
@@ -88,140 +93,192 @@ class MaskGuard:
     # --- statements
 
     def _statement(self, frame: Statement) -> Verdict | Deferred[Verdict]:
-        if frame.phase is CALL:
+        phase = frame.phase
+        if phase is CALL:
             return Block(
                 "function calls by number cannot be judged while masks are in force",
                 rule=RULE,
                 hint="Call the function in a SELECT.",
             )
-        known = self._known.said(frame.text, self._masks)
-        return self._judged(frame) if known is None else self._verdict(frame, known)
-
-    def _judged(self, frame: Statement) -> Deferred[Verdict]:
-        answer: Deferred[Any] = self._judge.answer(frame.text, self._masks)
+        places = self._session.places
+        path: tuple[str, ...] | None = None if places is None else places.schemas
+        # The target may go by what names meant as the statement was parsed or bound, which was not judged then.
+        settled = frame.judged is not None or phase is SIMPLE or phase is PREPARE
+        judged = self._known.said(frame.text, self._masks, self._known.where(path) if settled else UNSETTLED)
+        if judged is not None:
+            return self._verdict(frame, judged)
+        answer: Deferred[Any] = self._judge.answer(frame.text, self._masks, path, settled=settled)
         return answer.addCallback(self._said, frame)
 
-    def _said(self, found: Block | tuple[Parsed, Touched], frame: Statement) -> Verdict:
+    def _said(self, found: Block | tuple[Parsed, Judged], frame: Statement) -> Verdict:
         if isinstance(found, Block):
             return found
-        parsed, touched = found
-        verdict = self._verdict(frame, touched)
-        if verdict is ALLOW and (frame.phase is SIMPLE or frame.phase is EXECUTE):
+        parsed, judged = found
+        runs = frame.phase is SIMPLE or frame.phase is EXECUTE
+        if runs and not self._memory.moved.room_for(judged.moved):
+            return full(judged)
+        verdict = self._verdict(frame, judged)
+        if runs and not isinstance(verdict, Block):
             self._memory.note(parsed)
+            for name, outputs in (judged.declares or {}).items():
+                self._memory.open(name, outputs)
         return verdict
 
-    def _verdict(self, frame: Statement, touched: Touched) -> Verdict:
-        memory = self._memory
-        untouched = isinstance(touched, Untouched)
-        memory.set_clear(frame.text, untouched)
-        if untouched:
-            return self._named(frame)
-        if isinstance(touched, Refused):
-            if touched.mask == UNSEEN.name and self._session.transaction == "E":
-                # Nobody can be asked which relation is meant; PostgreSQL would not say more either.
-                reason = "current transaction is aborted, commands ignored until end of transaction block"
-                return Block(reason, rule=RULE, sqlstate="25P02")
-            return Block(touched.reason, rule=touched.mask, hint=touched.hint, sqlstate=touched.sqlstate)
-        if isinstance(touched, Direct) and touched.copy is not None:
-            problem = copy_problem(touched.copy, self._session.client_encoding)
+    def _verdict(self, frame: Statement, judged: Judged) -> Verdict:
+        before = frame.judged
+        if before is not None and before is not judged:
+            snapshot = self._session.catalogue.snapshot
+            judged = self._known.compiled(snapshot, self._masks).both(before, judged)
+        frame.judged = judged
+        if not judged.plain:
+            block = self._problem(frame, judged)
+            if block is not None:
+                return block
+        phase = frame.phase
+        if phase is PREPARE and frame.name:
+            self._memory.prepared.add(frame.name, frame.text)  # SQL's EXECUTE knows it too
+        elif phase is BIND and frame.portal:
+            self._memory.cursors.add(frame.portal, frame.text)  # and FETCH the portal
+            self._memory.open(frame.portal, judged.shape(0).outputs)
+        return ALLOW
+
+    def _problem(self, frame: Statement, judged: Judged) -> Block | None:
+        """Why a statement must not run that does more than read what it shows; what it does is accounted for."""
+        if judged.refused is not None:
+            return refused(judged.refused, self._session.transaction)
+        if judged.copy is not None:
+            problem = copy_problem(judged.copy, self._session.client_encoding)
             if problem:
                 return Block(problem, rule=RULE, hint="Use other options for COPY.")
-            if frame.phase is SIMPLE or frame.phase is EXECUTE:
-                memory.expect_copy(frame, touched.copy)
-        return self._named(frame)
+        phase = frame.phase
+        if judged.costs and (phase is SIMPLE or phase is BIND):
+            short = self._probed(judged)
+            if short is not None:
+                return short
+        if judged.moved and (phase is SIMPLE or phase is EXECUTE):
+            self._memory.moved.move(judged.moved)
+        return None
 
-    def _named(self, frame: Statement) -> Verdict:
-        if frame.phase is PREPARE and frame.name:
-            self._memory.prepared.add(frame.name, frame.text)  # SQL's EXECUTE knows it too
-        elif frame.phase is BIND and frame.portal:
-            self._memory.cursors.add(frame.portal, frame.text)  # and FETCH the portal
-        return ALLOW
+    def _probed(self, judged: Judged) -> Block | None:
+        """Conditions over masked values cost something, and are told of."""
+        session = self._session
+        limits, metrics = session.config.limits, session.gateway.metrics
+        window = limits.inference_window
+        short = self._inference.spend(session.identity.key, judged.costs, window=window, most=limits.inference_counts)
+        if short is not None:
+            metrics.probes_refused.value += 1
+            return exhausted(short, window)
+        metrics.probes.value += 1
+        session.later(judged.event)
+        return None
 
     # --- answers
 
     def _columns(self, frame: Columns) -> Verdict | Deferred[Verdict]:
+        statement = frame.statement
+        judged: Judged | None = None if statement is None else statement.judged
         if frame.copy is not None:
-            shape = self._memory.shape_of(frame.statement)
-            if shape is None:
-                return Block("COPY was answered, but no COPY was judged", rule=RULE, sqlstate="XX000")
-            return self._copy(frame, shape) if shape.masked else ALLOW
+            return self._copied(frame, judged)
         snapshot = self._session.catalogue.snapshot
         if snapshot is None:
-            return self._looked_up(frame)
+            return self._looked_up(frame, judged)
         compiled = self._known.compiled(snapshot, self._masks)
+        shape = UNTOLD if judged is None else judged.shape(frame.place)
         description = frame.description
-        key = (description, self._session.client_encoding)
+        key = (shape, description, self._session.client_encoding)
         known = compiled.plans.get(key) if description else None
-        if known is not None:
+        if known is not None and not self._memory.moved:
             return self._told(known)
-        index = compiled.index
-        masks, unknown = origins(frame.columns, index, {})
-        lasting = bool(description) and not unknown and all(mask is None or mask.kind != "hash" for mask in masks)
-        if unknown:
-            masks, unknown = origins(frame.columns, index, self._memory.learnt)
-        if unknown:
-            return self._looked_up(frame)
-        if not lasting:
-            return self._rows(frame, masks, index)
-        # What the session alone knows had no part in it, nor a key that may change.
-        made = self._planned(frame, masks, index, {})
-        compiled.plans.put(key, made, len(description))
-        return self._told(made)
+        return self._new(frame, judged, compiled, shape)
 
-    def _compiled(self, snapshot: Snapshot) -> MaskIndex:
-        return self._known.compiled(snapshot, self.masks()).index
+    def _new(
+        self, frame: Columns, judged: Judged | None, compiled: Compiled, shape: Shape
+    ) -> Verdict | Deferred[Verdict]:
+        """A result of a sort that was not seen yet."""
+        index, memory = compiled.index, self._memory
+        cells, unknown = witnessed(shape.outputs, frame.columns, index, NOTHING_OWN, clear=shape.clear)
+        hashes = any(cell is not None and cell.mask.kind == "hash" and not cell.derived for cell in cells)
+        if frame.description and not unknown and not hashes and not memory.moved:
+            # What the session alone knows had no part in it, nor a key that may change.
+            made = self._planned(frame, cells, index, {})
+            compiled.plans.put((shape, frame.description, self._session.client_encoding), made, len(frame.description))
+            return self._told(made)
+        if unknown or memory.moved:
+            own = Own(memory.learnt, memory.moved)
+            cells, unknown = witnessed(shape.outputs, frame.columns, index, own, clear=shape.clear)
+        if unknown:
+            return self._looked_up(frame, judged)
+        return self._rows(frame, cells, index)
 
-    def _looked_up(self, frame: Columns) -> Deferred[Verdict]:
+    def _looked_up(self, frame: Columns, judged: Judged | None) -> Deferred[Verdict]:
         """A column's relation is not known: look anew, and mask what then is still unknown."""
 
         def looked(snapshot: Snapshot) -> Verdict | Deferred[Verdict]:
-            index = self._compiled(snapshot)
-            masks, _ = origins(frame.columns, index, self._memory.learnt)
-            return self._rows(frame, masks, index)
+            index = self._known.compiled(snapshot, self._masks).index
+            shape = UNTOLD if judged is None else judged.shape(frame.place)
+            own = Own(self._memory.learnt, self._memory.moved)
+            cells, _ = witnessed(shape.outputs, frame.columns, index, own, clear=shape.clear)
+            return self._rows(frame, cells, index)
 
         answer: Deferred[Any] = self._judge.refreshed()
         return answer.addCallback(looked)
 
-    def _rows(self, frame: Columns, masks: Sequence[Mask | None], index: MaskIndex) -> Verdict | Deferred[Verdict]:
-        return self._with_keys(masks, lambda keys: self._told(self._planned(frame, masks, index, keys)))
+    def _rows(self, frame: Columns, cells: Sequence[Cell | None], index: MaskIndex) -> Verdict | Deferred[Verdict]:
+        return self._with_keys(cells, lambda keys: self._told(self._planned(frame, cells, index, keys)))
 
-    def _planned(self, frame: Columns, masks: Sequence[Mask | None], index: MaskIndex, keys: Keys) -> Planned:
-        if not any(masks):
-            return Planned(ALLOW, b"", 0)
-        plan = row_plan(frame.columns, masks, index, keys, self._session.client_encoding)
-        return planned(MaskVerdict(plan), masks, [column.name for column in frame.columns])
+    def _planned(self, frame: Columns, cells: Sequence[Cell | None], index: MaskIndex, keys: Keys) -> Planned:
+        if not any(cells):
+            return Planned(ALLOW, b"", 0, 0)
+        plan = row_plan(frame.columns, cells, index, keys, self._session.client_encoding)
+        return planned(MaskVerdict(plan), cells, [column.name for column in frame.columns])
 
-    def _copy(self, frame: Columns, shape: CopyShape) -> Verdict | Deferred[Verdict]:
-        masks = [None if cell is None else cell[0] for cell in shape.columns]
-        names = [f"column {position}" for position in range(1, len(masks) + 1)]
-        index = self._compiled(self._session.catalogue.snapshot)
+    def _copied(self, frame: Columns, judged: Judged | None) -> Verdict | Deferred[Verdict]:
+        if judged is None or not (judged.clear or judged.copy is not None):
+            return Block("COPY was answered, but no COPY was judged", rule=RULE, sqlstate="XX000")
+        if judged.copy is None:
+            return ALLOW
+        shape = judged.copy
+        if not shape.outputs:
+            return ALLOW
+        _, formats = messages.parse_copy_out_response(frame.raw)
+        cells = copy_cells(shape, len(formats))
+        if not any(cells):
+            return ALLOW
+        names = [f"column {position}" for position in range(1, len(cells) + 1)]
+        index = self._known.compiled(self._session.catalogue.snapshot, self._masks).index
 
         def with_keys(keys: Keys) -> Verdict:
-            plan = copy_plan(frame, shape, index, keys, self._session.client_encoding)
-            return self._told(planned(MaskVerdict(plan), masks, names))
+            plan = copy_plan(frame, shape, cells, index, keys, self._session.client_encoding)
+            return self._told(planned(MaskVerdict(plan), cells, names))
 
-        return self._with_keys(masks, with_keys)
+        return self._with_keys(cells, with_keys)
 
     def _told(self, made: Planned) -> Verdict:
         """Record and count what is masked."""
         if made.masked:
             self._session.later(made.event)
-            self._session.gateway.metrics.masked_columns.value += made.masked
+            metrics = self._session.gateway.metrics
+            metrics.masked_columns.value += made.masked
+            if made.doubted:
+                metrics.doubted_columns.value += made.doubted
         return made.verdict
 
-    def _with_keys(self, masks: Iterable[Mask | None], then: Callable[[Keys], Verdict]) -> Verdict | Deferred[Verdict]:
-        wanted = {mask.name: mask.key for mask in masks if mask is not None and mask.kind == "hash"}
+    def _with_keys(self, cells: Iterable[Cell | None], then: Callable[[Keys], Verdict]) -> Verdict | Deferred[Verdict]:
+        found = [cell.mask for cell in cells if cell is not None and cell.mask.kind == "hash" and not cell.derived]
+        wanted = {mask.name: mask.key for mask in found}
         return keys(self._fetch, wanted).addCallback(then) if wanted else then({})
 
     def _notice(self, frame: Notice) -> Verdict:
-        quiet = frame.statement is not None and self._memory.is_clear(frame.statement.text)
-        if quiet and not said_by_code(frame.fields):
+        judged: Judged | None = None if frame.statement is None else frame.statement.judged
+        if judged is not None and judged.clear and not said_by_code(frame.fields):
             return ALLOW
         snapshot = self._session.catalogue.snapshot
-        clean = scrub(frame.fields, None if snapshot is None else self._compiled(snapshot))
+        index = None if snapshot is None else self._known.compiled(snapshot, self._masks).index
+        encoding = self._session.client_encoding
+        written = own_part(frame.statement, reads=judged is None or judged.reads, encoding=encoding)
+        clean = scrub(frame.fields, index, written)
         if clean is frame.fields:
             return ALLOW
-        encoding = self._session.client_encoding
         raw = messages.fields_response(
             b"E" if frame.error else b"N", {code: text.encode(encoding, "replace") for code, text in clean.items()}
         )

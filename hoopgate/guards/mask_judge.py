@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 
@@ -12,10 +13,14 @@ from hoopgate.catalogue.session_view import session_query, session_relations
 from hoopgate.catalogue.snapshot import Relation
 from hoopgate.config.model import Mask, SecretRef
 from hoopgate.errors import HoopgateError
-from hoopgate.guards.mask_known import Known
-from hoopgate.guards.mask_memory import Bodies, SessionMemory, names_run, relation_names
+from hoopgate.guards.mask_judged import UNTOLD_CLEAR, Judged
+from hoopgate.guards.mask_known import UNSETTLED, Compiled, Known
+from hoopgate.guards.mask_memory import Bodies, SessionMemory, declared, names_run, relation_names
+from hoopgate.policy.lineage.results import Answer, Ask, CopyShape, Output, Refused, RelationName, Traced, Untouched
 from hoopgate.policy.sql.parser import Node, Parsed, Unparsable
-from hoopgate.policy.touch import Ask, RelationName, touch
+from hoopgate.policy.touch import Direct, touch
+from hoopgate.policy.touch import Refused as TouchRefused
+from hoopgate.policy.touch import Untouched as TouchUntouched
 from hoopgate.verdicts import Block
 
 if TYPE_CHECKING:
@@ -30,6 +35,17 @@ RULE: Final = "masks"
 """What refusals name where no single mask is concerned."""
 
 _ROUNDS: Final = 4
+Path = tuple[str, ...] | None
+Texts = dict[str, list[Node]]
+
+
+@frozen
+class Names:
+    """How names are to be resolved; see :meth:`Judge.answer`. ``relations``: what the session itself answered."""
+
+    path: Path
+    relations: Mapping[RelationName, Relation | None]
+    settled: bool
 
 
 class Judge:
@@ -41,11 +57,15 @@ class Judge:
         self._memory = memory
 
     @inlineCallbacks
-    def answer(self, text: str, masks: tuple[Mask, ...]) -> Step:
-        """Fire with the parsed text and what is to be said of it, or with a Block where nothing can be said."""
+    def answer(self, text: str, masks: tuple[Mask, ...], path: Path, *, settled: bool) -> Step:
+        """Fire with the parsed text and what was judged of it, or with a Block where nothing can be said.
+
+        ``path``: where the session looks for names now, None where that is not known. Without ``settled`` a name may
+        mean a relation of any schema, as where the server has resolved it at a time that nobody saw.
+        """
         try:
             parsed = yield self.parsed(text)
-            return parsed, (yield self.judge(parsed, masks))
+            return parsed, (yield self.judge(parsed, masks, path, settled=settled))
         except Unparsable as error:
             # PostgreSQL's own error would tell more, but what it does not parse we cannot either.
             return Block(error.reason, rule=RULE, sqlstate="42601")
@@ -59,42 +79,79 @@ class Judge:
             )
 
     @inlineCallbacks
-    def judge(self, parsed: Parsed, masks: tuple[Mask, ...]) -> Step:
-        """Fire with what :func:`touch` says at last. Fails if the catalogue cannot be read."""
-        session, catalogue = self._session, self._session.catalogue
+    def judge(self, parsed: Parsed, masks: tuple[Mask, ...], path: Path, *, settled: bool) -> Step:
+        """Fire with the :class:`Judged` of the statements. Fails if the catalogue cannot be read."""
+        session, memory, catalogue = self._session, self._memory, self._session.catalogue
         run = names_run(parsed.statements)
-        prepared = yield self._bodies(self._memory.prepared, run[0])
-        cursors = yield self._bodies(self._memory.cursors, run[1])
+        prepared = yield self._bodies(memory.prepared, run[0])
+        cursors = yield self._bodies(memory.cursors, run[1])
         snapshot = yield catalogue.current()
         relations: dict[RelationName, Relation | None] = {}
-        if self._memory.own and session.transaction == "I" and not session.running:
+        if memory.own and session.transaction == "I" and not session.running:
             # Whatever this session defined is committed, or gone: nothing is under way any more.
             snapshot = yield catalogue.refresh()
-            self._memory.own.clear()
-        elif self._memory.own:
-            own = [name for name in relation_names(parsed.statements) if name[1] in self._memory.own]
-            relations = yield self._ask(own)
+            memory.own.clear()
+        elif memory.own:
+            relations = yield self._ask([name for name in relation_names(parsed.statements) if name[1] in memory.own])
         refreshed = False
         for _ in range(_ROUNDS):
             compiled = self._known.compiled(snapshot, masks)
-            touched = touch(
-                parsed,
-                compiled.index,
-                session_relations=relations,
-                prepared=prepared,
-                cursors=cursors,
-                refreshed=refreshed,
-            )
-            if not isinstance(touched, Ask):
-                if not relations:
-                    compiled.remember(parsed, touched)
-                return touched
+            names = Names(path, relations, settled and not any(run))
+            answer = self._said(parsed, compiled, names, prepared, cursors, refreshed=refreshed)
+            if not isinstance(answer, Ask):
+                return self._judged(parsed, answer, compiled, names)
             if not refreshed:
                 snapshot = yield catalogue.refresh()
                 refreshed = True
             else:
-                relations |= yield self._ask(touched.relations)
+                relations |= yield self._ask(answer.relations)
         raise HoopgateError("the relations of the statement cannot be told")
+
+    def _said(
+        self, parsed: Parsed, compiled: Compiled, names: Names, prepared: Texts, cursors: Texts, *, refreshed: bool
+    ) -> Answer:
+        touched = touch(
+            parsed,
+            compiled.index,
+            session_relations=names.relations,
+            prepared=prepared,
+            cursors=cursors,
+            refreshed=refreshed,
+        )
+        if isinstance(touched, TouchUntouched):
+            return Untouched(by_literal=touched.by_literal)
+        if isinstance(touched, TouchRefused):
+            return Refused(touched.reason, touched.hint, touched.mask, touched.sqlstate, by_literal=touched.by_literal)
+        if isinstance(touched, Direct):
+            shape = touched.copy
+            copy = None
+            if shape is not None:
+                outputs = [
+                    Output() if each is None else Output(None, each[0], False, each[1]) for each in shape.columns
+                ]
+                copy = CopyShape(tuple(outputs), shape.options, shape.encoding)
+            return Traced(masks=touched.masks, copy=copy, by_literal=touched.by_literal)
+        return Ask(touched.relations, touched.functions)
+
+    def _judged(self, parsed: Parsed, answer: Answer, compiled: Compiled, names: Names) -> Judged:
+        """The answer as it is kept; of what it opens, and of what was open, the lineage of that moment counts."""
+        memory = self._memory
+        if isinstance(answer, Untouched | Traced):
+            answer = evolve(answer, results=memory.as_opened(parsed.statements, answer.results))
+        judged = compiled.judged(parsed, answer)
+        if isinstance(answer, Traced):
+            judged.shapes = (UNTOLD_CLEAR,) * len(parsed.statements)  # of touch, whose only witness is the wire
+        opened = declared(parsed.statements)
+        if opened:
+            judged.declares = {}
+            for name, query in opened.items():
+                alone = evolve(parsed, statements=(query,))
+                inner = self._said(alone, compiled, names, {}, {}, refreshed=True)
+                results = inner.results if isinstance(inner, Untouched | Traced) else ()
+                judged.declares[name] = results[0] if results else None
+        if not names.relations and not memory.moved:
+            compiled.remember(self._known.where(names.path) if names.settled else UNSETTLED, parsed, judged)
+        return judged
 
     @inlineCallbacks
     def parsed(self, text: str) -> Step:
@@ -106,7 +163,7 @@ class Judge:
 
     @inlineCallbacks
     def _bodies(self, known: Bodies, names: Iterable[str]) -> Step:
-        found: dict[str, list[Node]] = {}
+        found: Texts = {}
         for name in names:
             for text in known.of(name):
                 parsed = yield maybeDeferred(self._session.parser.parse, text)

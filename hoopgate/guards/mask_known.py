@@ -1,4 +1,8 @@
-"""What was said under one set of masks and one catalogue: of statements, and of the columns of results."""
+"""What was said under one set of masks and one catalogue: of statements, and of the columns of results.
+
+What is known of a text hangs on where the session looks for names as well, a result's plan on the lineage of its
+statement.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from hoopgate.catalogue.index import MaskIndex, compile_masks
 from hoopgate.catalogue.snapshot import Snapshot
 from hoopgate.config.model import Config, Mask
+from hoopgate.guards.mask_judged import UNTOLD, UNTOLD_CLEAR, Judged, Outputs, Shape, combined, costs_of, shape_key
 from hoopgate.guards.mask_memory import SessionMemory
 from hoopgate.guards.mask_plans import Planned
+from hoopgate.policy.lineage.results import Answer, Traced, Untouched
 from hoopgate.policy.memory import Memory
 from hoopgate.policy.sql.parser import Parsed
 from hoopgate.policy.sql.shape import shape
-from hoopgate.policy.touch import Ask, Direct, Touched
 
 if TYPE_CHECKING:
     pass
@@ -22,6 +27,8 @@ INDEXES: Final = 16
 JUDGED: Final = 4096
 JUDGED_TEXT: Final = 8192  # longer texts are judged each time
 _JUDGED_TOTAL: Final = 8 * 1024 * 1024  # characters
+OUTPUTS: Final = 4096
+_OUTPUTS_TOTAL: Final = 256 * 1024  # columns
 PLANS: Final = 1024
 _PLANS_TOTAL: Final = 4 * 1024 * 1024  # bytes of RowDescription
 
@@ -31,34 +38,86 @@ SHAPELY: Final = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStm
 LASTING: Final = SHAPELY | {"VariableSetStmt", "VariableShowStmt"}
 """Statements that define nothing and run no other: what was said of them stays true under the same index."""
 
+UNCHARGED: Final = frozenset({"PrepareStmt", "FetchStmt", "ClosePortalStmt", "DeallocateStmt"})
+"""They run nothing yet, or what was paid for as it was declared."""
+
+ANYWHERE: Final = "*"
+"""Where a session looks for names, if that is not known."""
+
+UNSETTLED: Final = "?"
+"""Where it looked for those of a statement, if nobody saw it."""
+
 
 class Compiled:
     """An index, and what was said under it: of texts, by their shape where literals do not count, and of results.
 
-    ``plans``: verdicts on results by their RowDescription and the client's encoding.
+    ``plans``: verdicts on results by the lineage of their statement, their RowDescription and the client's encoding.
     """
 
     def __init__(self, index: MaskIndex) -> None:
         self.index = index
-        self._texts: Memory[str, Touched] = Memory(JUDGED, _JUDGED_TOTAL)
-        self._shapes: Memory[str, Touched] = Memory(JUDGED, _JUDGED_TOTAL)
-        self.plans: Memory[tuple[bytes, str], Planned] = Memory(PLANS, _PLANS_TOTAL)
+        self._texts: Memory[tuple[str, str], Judged] = Memory(JUDGED, _JUDGED_TOTAL)
+        self._shapes: Memory[tuple[str, str], Judged] = Memory(JUDGED, _JUDGED_TOTAL)
+        self._outputs: Memory[tuple[object, ...], Shape] = Memory(OUTPUTS, _OUTPUTS_TOTAL)
+        self.plans: Memory[tuple[Shape, bytes, str], Planned] = Memory(PLANS, _PLANS_TOTAL)
 
-    def known(self, text: str) -> Touched | None:
-        """What was said of this text, or of another of its shape."""
-        found = self._texts.get(text)
+    def known(self, where: str, text: str) -> Judged | None:
+        """What was said of this text, or of another of its shape, where names are looked for there."""
+        found = self._texts.get((where, text))
         if found is None:
             form = shape(text)
             if form is not None:
-                found = self._shapes.get(form)
+                found = self._shapes.get((where, form))
         return found
 
-    def remember(self, parsed: Parsed, touched: Touched) -> None:
+    def judged(self, parsed: Parsed, answer: Answer) -> Judged:
+        """The answer with what the guard needs of it."""
+        shapes: tuple[Shape, ...] = ()
+        costs: Any = ()
+        if isinstance(answer, Untouched):
+            shapes = tuple([self.shape(outputs, True) for outputs in answer.results])
+        elif isinstance(answer, Traced):
+            shapes = tuple([self.shape(outputs, False) for outputs in answer.results])
+            if any(next(iter(statement)) not in UNCHARGED for statement in parsed.statements):
+                costs = costs_of(answer.probes)
+        return Judged(answer, shapes, costs)
+
+    def shape(self, outputs: Outputs, clear: bool) -> Shape:
+        """The one object for these outputs."""
+        if outputs is None:
+            return UNTOLD_CLEAR if clear else UNTOLD
+        key = shape_key(outputs, clear)
+        found = self._outputs.get(key)
+        if found is None:
+            found = Shape(outputs, clear, key)
+            self._outputs.put(key, found, len(outputs) + 1)
+        return found
+
+    def both(self, before: Judged, now: Judged) -> Judged:
+        """What holds for a statement of which something else was said before: the target may still go by that."""
+        if now.refused is not None or before.source is now:
+            return now if now.refused is not None else before
+        count = max(len(before.shapes), len(now.shapes))
+        pairs = [(before.shape(place), now.shape(place)) for place in range(count)]
+        moved = now.moved + tuple([each for each in before.moved if each not in now.moved])
+        if len(moved) == len(now.moved) and all(one.key == other.key for one, other in pairs):
+            return now
+        clear = before.clear and now.clear
+        shapes = [self.shape(combined(one.outputs, other.outputs), clear) for one, other in pairs]
+        made = Judged(now.answer, tuple(shapes), now.costs)
+        made.clear = clear
+        made.reads = before.reads or now.reads
+        made.moved = moved
+        made.plain = now.plain and not moved
+        made.source = now
+        return made
+
+    def remember(self, where: str, parsed: Parsed, judged: Judged) -> None:
         """Keep what was said, if it would be said again."""
         text = parsed.text
-        if len(text) > JUDGED_TEXT or isinstance(touched, Ask) or (isinstance(touched, Direct) and touched.copy):
+        if len(text) > JUDGED_TEXT or judged.copy is not None:
             return
-        shapely = not touched.by_literal
+        shapely = not judged.answer.by_literal
         for statement in parsed.statements:
             (kind, value), *_ = statement.items()
             if kind not in LASTING or "intoClause" in value:
@@ -66,9 +125,9 @@ class Compiled:
             shapely = shapely and kind in SHAPELY
         form = shape(text) if shapely else None
         if form is None or form == text:  # a text without literals is its own shape
-            self._texts.put(text, touched, len(text))
+            self._texts.put((where, text), judged, len(text))
         else:
-            self._shapes.put(form, touched, len(form))
+            self._shapes.put((where, form), judged, len(form))
 
 
 class Indexes:
@@ -100,6 +159,8 @@ class Known:
         self._snapshot: Snapshot | None = None
         self._config: Config | None = None
         self._masks: tuple[Mask, ...] = ()
+        self._path: tuple[str, ...] | None = None  # and its name:
+        self._where = ANYWHERE
 
     def compiled(self, snapshot: Snapshot, masks: tuple[Mask, ...]) -> Compiled:
         config = self._session.config
@@ -109,9 +170,17 @@ class Known:
             self._snapshot, self._config, self._masks = snapshot, config, masks
         return last
 
-    def said(self, text: str, masks: tuple[Mask, ...]) -> Touched | None:
-        """What was said of the same text under today's catalogue."""
+    def where(self, path: tuple[str, ...] | None) -> str:
+        """The key of a search_path (None: not known)."""
+        if path is not self._path:
+            self._path = path
+            self._where = ANYWHERE if path is None else "\0".join(["", *path])
+        return self._where
+
+    def said(self, text: str, masks: tuple[Mask, ...], where: str) -> Judged | None:
+        """What was said of the same text under today's catalogue, where names are looked for as now."""
         snapshot = self._session.catalogue.fresh
-        if snapshot is None or self._memory.own:
+        memory = self._memory
+        if snapshot is None or memory.own or memory.moved:
             return None
-        return self.compiled(snapshot, masks).known(text)
+        return self.compiled(snapshot, masks).known(where, text)

@@ -1,22 +1,20 @@
-"""What a session's own statements have made: relations, prepared statements, cursors, COPYs under way."""
+"""What a session's own statements have made: relations and what they hold, prepared statements, cursors."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from hoopgate.catalogue.snapshot import Relation
-from hoopgate.frames import Statement
+from hoopgate.guards.mask_judged import Outputs, combined
+from hoopgate.guards.mask_moved import MovedValues
 from hoopgate.policy.sql.parser import Node, Parsed
-from hoopgate.policy.touch import CopyShape
 
 NAMES: Final = 1024
 """Names of each kind that are remembered; the oldest go first, and then count as unknown."""
 
 TEXT: Final = 16 * 1024  # a longer text is not kept, so its name counts as unknown
 _MEANINGS: Final = 8
-_COPIES: Final = 1024
-_CLEAR: Final = 64
 
 
 K = TypeVar("K")
@@ -61,8 +59,10 @@ class SessionMemory:
         """Relations that this session defined and the catalogue may not have seen yet."""
         self.learnt: dict[int, Relation] = {}
         """Relations by oid, as the session itself sees them."""
-        self._copies: deque[tuple[Statement, CopyShape]] | None = None  # most sessions have none
-        self._clear: dict[str, None] = {}
+        self.moved = MovedValues()
+        """Masked values that stand in relations of the session's own."""
+        self.opened: dict[str, Outputs] = {}
+        """The lineage of cursors as they were opened: what they show was decided then."""
 
     def note(self, parsed: Parsed) -> None:
         """Remember what statements that may run define."""
@@ -73,6 +73,7 @@ class SessionMemory:
             elif kind == "DeclareCursorStmt":
                 self.cursors.add(value.get("portalname", ""), parsed.statement_text(index))
             self._define(kind, value)
+            self.moved.note(kind, value)
 
     def _define(self, kind: str, value: Node) -> None:
         for element in value.get("schemaElts", ()) if kind == "CreateSchemaStmt" else ():
@@ -88,33 +89,25 @@ class SessionMemory:
         if len(self.learnt) > NAMES:
             drop_oldest(self.learnt)
 
-    def expect_copy(self, statement: Statement, shape: CopyShape) -> None:
-        if self._copies is None:
-            self._copies = deque(maxlen=_COPIES)
-        self._copies.append((statement, shape))
+    def open(self, name: str, outputs: Outputs) -> None:
+        """A cursor or portal is opened under this name; perhaps, so that what stood there may still do."""
+        if name in self.opened:
+            outputs = combined(self.opened.pop(name), outputs)
+        self.opened[name] = outputs
+        if len(self.opened) > NAMES:
+            drop_oldest(self.opened)
 
-    def shape_of(self, statement: Statement | None) -> CopyShape | None:
-        """The shape that was worked out for this very statement; older ones, which failed, are forgotten."""
-        copies = self._copies
-        if copies is None or not any(known is statement for known, _ in copies):
-            return None
-        while True:
-            known, shape = copies.popleft()
-            if known is statement:
-                return shape
-
-    def set_clear(self, text: str, clear: bool) -> None:
-        """Whether what is said of this statement can quote no masked value."""
-        known = self._clear
-        if not clear:
-            known.pop(text, None)
-        elif text not in known and len(text) <= TEXT:
-            known[text] = None
-            if len(known) > _CLEAR:
-                drop_oldest(known)
-
-    def is_clear(self, text: str) -> bool:
-        return text in self._clear
+    def as_opened(self, statements: Sequence[Node], results: tuple[Outputs, ...]) -> tuple[Outputs, ...]:
+        """``results`` where statements that fetch go by the lineage of what they fetch from as it was opened."""
+        if not self.opened or not any("FetchStmt" in statement for statement in statements):
+            return results
+        made = list(results)
+        for place in range(min(len(made), len(statements))):
+            fetched = statements[place].get("FetchStmt")
+            name = "" if fetched is None else fetched.get("portalname", "")
+            if fetched is not None and not fetched.get("ismove") and name in self.opened:
+                made[place] = combined(self.opened[name], made[place])
+        return tuple(made)
 
 
 def _defined(kind: str, value: Node) -> list[str]:
@@ -144,6 +137,16 @@ def relation_names(root: Any) -> set[tuple[str | None, str]]:
             if "relname" in node:
                 found.add((node.get("schemaname"), node["relname"]))
             pending += node.values()
+    return found
+
+
+def declared(statements: Sequence[Node]) -> dict[str, Node]:
+    """The queries of cursors that are declared, by name."""
+    found: dict[str, Node] = {}
+    for statement in statements:
+        cursor = statement.get("DeclareCursorStmt")
+        if cursor is not None:
+            found[cursor.get("portalname", "")] = cursor["query"]
     return found
 
 

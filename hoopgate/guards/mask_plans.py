@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from attrs import evolve
 
 from hoopgate.catalogue.index import MaskIndex
-from hoopgate.catalogue.snapshot import FIRST_USER_OID, WHOLE_ROW, Relation
+from hoopgate.catalogue.snapshot import WHOLE_ROW
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.copy import unmaskable
 from hoopgate.codecs.postgresql.rows import CopyPlan
 from hoopgate.codecs.postgresql.splice import Plan
-from hoopgate.config.model import Mask
 from hoopgate.errors import MaskingError
 from hoopgate.frames import Column, Columns
+from hoopgate.guards.witness import COLUMN, DERIVED, UNTOLD, Cell
 from hoopgate.masks import nothing, transform
-from hoopgate.policy.touch import CopyShape
-from hoopgate.policy.touch_sources import UNSEEN, own_masks
+from hoopgate.policy.lineage.results import CopyShape
 from hoopgate.recorders.fields import prepared
 from hoopgate.recorders.format import pack_event
 from hoopgate.transforms import Transform
@@ -29,85 +28,94 @@ MULTIBYTE_WITH_ASCII = frozenset({"cp932", "cp936", "cp949", "cp950", "gb18030",
 
 
 class Planned:
-    """What becomes of every result with the same columns, and the event that tells of it.
+    """What becomes of every result with the same lineage and columns, and the event that tells of it.
 
-    ``masked``: how many columns are masked; with none of them the event is empty.
+    ``masked``: how many columns are masked; with none of them the event is empty. ``doubted``: of how many of these
+    the two witnesses did not say the same.
     """
 
-    def __init__(self, verdict: Verdict, event: bytes, masked: int) -> None:
+    def __init__(self, verdict: Verdict, event: bytes, masked: int, doubted: int) -> None:
         self.verdict = verdict
         self.event = event
         self.masked = masked
+        self.doubted = doubted
 
 
-def planned(verdict: Verdict, masks: Sequence[Mask | None], names: Sequence[str]) -> Planned:
-    """The verdict with its ``masked`` event: the names of masks and columns, and never a value."""
-    met = sorted({mask.name for mask in masks if mask is not None})
-    columns = [name for name, mask in zip(names, masks, strict=True) if mask is not None]
-    event = pack_event("masked", prepared({"masks": met, "columns": columns})) if met else b""
-    return Planned(verdict, event, len(columns))
+def planned(verdict: Verdict, cells: Sequence[Cell | None], names: Sequence[str]) -> Planned:
+    """The verdict with its ``masked`` event: the names of masks and columns, and never a value.
 
-
-def origins(
-    columns: Sequence[Column], index: MaskIndex, learnt: Mapping[int, Relation]
-) -> tuple[list[Mask | None], bool]:
-    """The mask of each column by its origin, and whether some origin is unknown (then its mask is UNSEEN)."""
-    masks = [_origin(column, index, learnt) for column in columns]
-    return masks, any(mask is UNSEEN for mask in masks)
-
-
-def _origin(column: Column, index: MaskIndex, learnt: Mapping[int, Relation]) -> Mask | None:
-    table, attnum = column.table_oid, column.attnum
-    if table == 0:
-        return None
-    mask = index.mask_of(table, attnum)
-    if mask is not None or table < FIRST_USER_OID or index.knows(table, attnum):
-        return mask
-    own = learnt.get(table)
-    if own is None or own.kind in "vm":
-        return UNSEEN
-    masks = own_masks(index, own)
-    if attnum == WHOLE_ROW:
-        return next(iter(masks.values()), None)
-    known = attnum < WHOLE_ROW or any(each.attnum == attnum for each in own.columns)
-    return masks.get(attnum) if known else UNSEEN
+    ``derived`` and ``doubted`` name those of the columns that are hidden whole since they are computed with masked
+    ones, and since the witnesses disagree.
+    """
+    found = [(name, cell) for name, cell in zip(names, cells, strict=True) if cell is not None]
+    if not found:
+        return Planned(verdict, b"", 0, 0)
+    fields = {"masks": sorted({cell.mask.name for _, cell in found}), "columns": [name for name, _ in found]}
+    derived = [name for name, cell in found if cell.why == DERIVED]
+    doubted = [name for name, cell in found if cell.why not in (DERIVED, COLUMN)]
+    if derived:
+        fields["derived"] = derived
+    if doubted:
+        fields["doubted"] = doubted
+    return Planned(verdict, pack_event("masked", prepared(fields)), len(found), len(doubted))
 
 
 def row_plan(
-    columns: Sequence[Column], masks: Sequence[Mask | None], index: MaskIndex, keys: Keys, encoding: str
+    columns: Sequence[Column], cells: Sequence[Cell | None], index: MaskIndex, keys: Keys, encoding: str
 ) -> Plan:
     """The plan for rows of these columns."""
-    return Plan(
-        tuple(
-            None if mask is None else _transform(mask, column, index, keys, encoding)
-            for column, mask in zip(columns, masks, strict=True)
-        )
+    made = [
+        None if cell is None else _transform(cell, column, index, keys, encoding)
+        for cell, column in zip(cells, columns, strict=True)
+    ]
+    return Plan(tuple(made))
+
+
+def _transform(cell: Cell, column: Column, index: MaskIndex, keys: Keys, encoding: str) -> Transform:
+    if column.table_oid and column.attnum == WHOLE_ROW:
+        return nothing
+    mask, types = cell.mask, index.snapshot.types
+    key = keys.get(mask.name)
+    return transform(
+        mask, column.type_oid, column.format, key=key, types=types, encoding=encoding, derived=cell.derived
     )
 
 
-def _transform(mask: Mask, column: Column, index: MaskIndex, keys: Keys, encoding: str) -> Transform:
-    if column.attnum == WHOLE_ROW:
-        return nothing
-    types = index.snapshot.types
-    key = keys.get(mask.name)
-    return transform(mask, column.type_oid, column.format, key=key, types=types, encoding=encoding)
+def copy_cells(shape: CopyShape, width: int) -> list[Cell | None]:
+    """What becomes of each column of a COPY, which has one witness alone; of one with another width than was worked
+    out, all are masked."""
+    outputs = shape.outputs
+    if len(outputs) != width:
+        return [UNTOLD] * width
+    return [
+        None if each.mask is None else Cell(each.mask, each.derived, DERIVED if each.derived else COLUMN)
+        for each in outputs
+    ]
 
 
-def copy_plan(frame: Columns, shape: CopyShape, index: MaskIndex, keys: Keys, encoding: str) -> CopyPlan:
-    """The plan for a COPY OUT. Raises MaskingError if what comes is not what was worked out."""
-    overall, formats = messages.parse_copy_out_response(frame.raw)
-    binary = shape.options.format == "binary"
-    if bool(overall) != binary or len(formats) != len(shape.columns):
-        raise MaskingError("COPY's columns are not what they were when the statement was judged")
-    transforms = tuple(
+def copy_plan(
+    frame: Columns, shape: CopyShape, cells: Sequence[Cell | None], index: MaskIndex, keys: Keys, encoding: str
+) -> CopyPlan:
+    """The plan for a COPY OUT. Raises MaskingError if its format is not the one that was worked out."""
+    overall, _ = messages.parse_copy_out_response(frame.raw)
+    if bool(overall) != (shape.options.format == "binary"):
+        raise MaskingError("COPY's format is not what it was when the statement was judged")
+    told = len(cells) == len(shape.outputs)
+    made = [
         None
         if cell is None
         else transform(
-            cell[0], cell[1], int(binary), key=keys.get(cell[0].name), types=index.snapshot.types, encoding=encoding
+            cell.mask,
+            shape.outputs[place].type_oid if told else 0,
+            overall,
+            key=keys.get(cell.mask.name),
+            types=index.snapshot.types,
+            encoding=encoding,
+            derived=cell.derived,
         )
-        for cell in shape.columns
-    )
-    return CopyPlan(Plan(transforms), evolve(shape.options, encoding=shape.encoding or "UTF8"))
+        for place, cell in enumerate(cells)
+    ]
+    return CopyPlan(Plan(tuple(made)), evolve(shape.options, encoding=shape.encoding or "UTF8"))
 
 
 def copy_problem(shape: CopyShape, encoding: str) -> str:

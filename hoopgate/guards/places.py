@@ -27,6 +27,7 @@ class Places:
 
     def __init__(self, session: Any) -> None:
         self._session = session
+        session.places = self  # for other guards: the masks' asks no question of its own
         self.schemas: tuple[str, ...] | None = None
         self.unsettled = False
         self._tentative = False  # the schemas were asked for where a failure would undo what they are

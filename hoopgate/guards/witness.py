@@ -39,6 +39,10 @@ class Cell:
     why: str
 
 
+UNTOLD: Final = Cell(UNWITNESSED, True, UNKNOWN)
+"""Of a column of which nobody says anything."""
+
+
 @frozen
 class Own:
     """What only one session knows: relations by oid as it sees them, and masked values that it moved into tables of
@@ -92,7 +96,7 @@ def _alone(column: Column, seen: Cell | None, clear: bool) -> Cell | None:
     """The wire's word, where lineage has none."""
     if seen is not None or clear or column.table_oid:
         return seen
-    return Cell(UNWITNESSED, True, UNKNOWN)
+    return UNTOLD
 
 
 def _origin(column: Column) -> ColumnKey | None:

@@ -23,6 +23,9 @@ from hoopgate.config.model import Config, Mask
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import Column, Columns, Notice, Phase, Statement
 from hoopgate.guards.mask import Masks
+from hoopgate.guards.places import SCHEMAS
+from hoopgate.inference import Inference
+from hoopgate.interfaces import Identity
 from hoopgate.metrics import Metrics
 from hoopgate.policy.sql.parser import parse
 from hoopgate.verdicts import ALLOW, Block, Rewrite
@@ -112,6 +115,23 @@ class Output:
         return b"\n".join([*cells, self.copied, *texts])
 
 
+class Places:
+    """Where the session looks for names, as the statements' guard would have it: unknown where nobody can be asked."""
+
+    def __init__(self, connection: pq.PGconn) -> None:
+        self._connection = connection
+        self._last: tuple[str, ...] | None = None
+
+    @property
+    def schemas(self) -> tuple[str, ...] | None:
+        if self._connection.transaction_status not in (pq.TransactionStatus.IDLE, pq.TransactionStatus.INTRANS):
+            return None
+        found = tuple(name for (name,) in rows(self._connection, SCHEMAS) if name is not None)
+        if found != self._last:
+            self._last = found
+        return self._last
+
+
 class Session:
     """A session as the guard sees it."""
 
@@ -120,7 +140,9 @@ class Session:
         self.catalogue = catalogue
         self.id = "s1"
         self.gateway = SimpleNamespace(metrics=Metrics())
-        self.identity = self.target = None
+        self.identity = Identity("https://id.example.com", "ann")
+        self.target = None
+        self.places = Places(connection)
         self.config = config
         self.engine = FakeEngine(masks)
         self.parser = FakeParser()
@@ -157,7 +179,7 @@ class Gate:
     def __init__(self, dsn: str, catalogue: Catalogue, masks: Sequence[Mask], config: Config, **keys: bytes) -> None:
         self.connection = connect(dsn)
         self.session = Session(self.connection, catalogue, masks, config)
-        self.factory = Masks(lambda ref: succeed(keys[ref.rest]))
+        self.factory = Masks(lambda ref: succeed(keys[ref.rest]), Inference(Clock()))
         self.guard = self.factory.open(self.session)  # type: ignore[arg-type]
         self._output = Output()
         self._statement: Statement | None = None
