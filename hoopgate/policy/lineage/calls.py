@@ -3,12 +3,16 @@ effects, and what can tell of its arguments by failing or by giving nothing."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from attrs import frozen
+
 from hoopgate.catalogue.index import MaskIndex
+from hoopgate.catalogue.server_code import ACTS, SHOWS
+from hoopgate.catalogue.snapshot import Function
 from hoopgate.policy.lineage.refusals import refuse
-from hoopgate.policy.lineage.values import Node
+from hoopgate.policy.lineage.values import Node, Taint
 from hoopgate.policy.sql.expressions import literal
 
 CODE: Final = "functions"
@@ -18,35 +22,13 @@ HINT: Final = (
     "Functions known to read no masked column can be listed in functions_safe; people whom no mask covers may run it."
 )
 
-DANGEROUS: Final = re.compile(
-    r"""
-    (query|cursor|table|schema|database)_to_xml(schema|_and_xmlschema)?
-    | ts_stat | ts_rewrite                      # run a query given as text
-    | pg_read_(binary_)?file | pg_ls_\w+ | pg_stat_file | pg_current_logfile
-    | lo_\w+ | loread | lowrite                 # large objects and server files
-    | pg_(logical|copy_logical|copy_physical|create_logical|create_physical)_\w*
-    | pg_(replication_slot|sync_replication|get_replication)_\w+ | pg_logicalinspect\w*
-    | pg_stat_get_activity | pg_stat_get_backend_activity | pg_prepared_statement | pg_cursor
-    | pg_mcv_list_items | pg_walinspect\w* | pg_get_wal_record\w* | currtid2? | binary_upgrade_\w+
-    | pg_restore_\w+ | pg_import_\w+ | pg_show_all_file_settings | pg_hba_file_rules | pg_ident_file_mappings
-    | dblink\w* | crosstab\w* | connectby | xpath_table | get_raw_page | heap_page_\w+ | bt_page_\w+
-    | pg_stat_statements\w*
-    """,
-    re.VERBOSE,
-)
-"""Functions of the server, and of its usual extensions under any name's schema, that show stored values."""
-
-EFFECTS: Final = re.compile(
-    r"""
-    nextval | setval | set_config | setseed | pg_notify | pg_sleep\w* | pg_(try_)?advisory_\w+
-    | pg_(cancel|terminate|log)_backend\w* | pg_(backup|wal_replay|replication_origin)_\w+ | pg_drop_\w+
-    | pg_create_restore_point | pg_switch_wal | pg_promote | pg_reload_conf | pg_rotate_logfile | pg_export_snapshot
-    | pg_stat_reset\w* | pg_stat_(clear_snapshot|force_next_flush) | pg_clear_\w+ | pg_extension_config_dump
-    | (brin|gin)_(summarize|desummarize|clean)\w+ | pg_stop_making_pinned_objects | pg_nextoid
-    """,
-    re.VERBOSE,
-)
-"""Functions of the server that do something: given a masked value they would carry it to where nobody looks for it."""
+HARMLESS: Final = frozenset(
+    {
+        "random", "random_normal", "gen_random_uuid", "uuidv4", "uuidv7", "clock_timestamp", "timeofday", "currval",
+        "lastval", "array_sample", "array_shuffle", "current_query", "pg_is_in_recovery", "pg_blocking_pids",
+    }
+)  # fmt: skip
+"""Volatile functions of the server that do nothing but to give another value each time."""
 
 QUIET: Final = frozenset(
     {
@@ -71,43 +53,66 @@ UNKNOWN_FUNCTION: Final = "42883"
 _LEXICAL: Final = "standard_conforming_strings"
 
 
+@frozen
+class Shown:
+    """What a call gives besides what it is given: masked columns that its body reads, and what it tells of them."""
+
+    taints: tuple[Taint, ...] = ()
+    probes: tuple[tuple[Taint, bool], ...] = ()  # and whether they are narrow
+
+
 class Calls:
     """Judges names of code against the catalogue. ``unknown`` collects functions that it does not have.
 
     ``final``: the catalogue is as new as can be, so a function that it does not have is refused. ``literal``: the value
-    of an argument was looked at. ``effects`` counts the calls met that do something.
+    of an argument was looked at. ``effects`` counts the calls met that do something. ``meant`` are the schemas in which
+    an unqualified name is looked for now, None for any.
     """
 
-    def __init__(self, index: MaskIndex, *, final: bool) -> None:
+    def __init__(
+        self, index: MaskIndex, *, final: bool, meant: Callable[[], Sequence[str] | None], own: Mapping[str, Any]
+    ) -> None:
         self._index = index
         self._final = final
+        self._meant = meant
+        self._own = own
         self.literal = False
         self.effects = 0
         self.unknown: set[str] = set()
 
-    def function(self, node: Node) -> None:
+    def functions(self, names: Sequence[str]) -> tuple[Function, ...]:
+        """All functions that a name may mean."""
+        found = self._index.functions(names[-1], names[-2] if len(names) > 1 else None)
+        schemas = self._meant()
+        if len(names) > 1 or schemas is None:
+            return found
+        return tuple(each for each in found if each.schema == "pg_catalog" or each.schema in schemas)
+
+    def function(self, node: Node) -> Shown:
         """Judge a FuncCall. Raises Refusal."""
         names = strings(node.get("funcname", ()))
         if not names:
             raise refuse("the statement calls a function without a name", CODE)
         name = names[-1]
-        schema = names[-2] if len(names) > 1 else None
-        if DANGEROUS.fullmatch(name):
+        if SHOWS.fullmatch(name):
             raise refuse(f"{name}() can show stored values, and masks are in force", CODE, HINT)
         if name == "set_config":
             self.literal = True
             _check_set_config(node)
-        self._unsafe(name, schema)
+        shown = self._exposed(names)
         if not self.known(name):
             if self._final:
                 raise refuse(f"function {name}() does not exist", CODE, HINT, UNKNOWN_FUNCTION)
             self.unknown.add(name)
-        self.effects += self._has_effects(name)
+        return shown
 
-    def row_function(self, name: str) -> None:
+    def row_function(self, name: str) -> Shown:
         """Judge ``row.name``, which is a call of name(row) where no such column is. Raises Refusal."""
-        self._unsafe(name, None)
-        self.effects += self._has_effects(name)
+        return self._exposed([name])
+
+    def quiet(self, names: Sequence[str]) -> bool:
+        """Whether it cannot be told from outside which value the function was given."""
+        return names[-1] in QUIET and all(function.system for function in self.functions(names))
 
     def known(self, name: str) -> bool:
         return self._index.known_function(name)
@@ -125,14 +130,32 @@ class Calls:
         if names and self._index.unsafe_cast(names[-1]):
             raise refuse(f"a cast to {names[-1]} calls code whose reads the gateway cannot see", CODE, HINT)
 
-    def _unsafe(self, name: str, schema: str | None) -> None:
-        for function in self._index.unsafe_functions(name, schema):
-            raise refuse(f"{function}() is code whose reads the gateway cannot see, and masks are in force", CODE, HINT)
+    def _exposed(self, names: Sequence[str]) -> Shown:
+        taints: dict[Taint, None] = {}
+        probes: dict[tuple[Taint, bool], None] = {}
+        for function in self.functions(names):
+            self.effects += _has_effects(function)
+            if function.system:
+                continue
+            exposed = self._index.function(function.oid)
+            if exposed.refused is not None:
+                reason = f"{function}() cannot be called: {exposed.refused.reason}"
+                raise refuse(reason, exposed.refused.mask, HINT)
+            for name in exposed.names & self._own.keys():
+                raise refuse(f"{function}() reads {name}, to which masked values were written", CODE, HINT)
+            self.effects += exposed.writes
+            taints.update((Taint(each.mask, f"{function}()"), None) for each in exposed.columns.values())
+            probes.update(((Taint(each.mask, each.column), each.narrow), None) for each in exposed.probes)
+        return Shown(tuple(taints), tuple(probes))
 
-    def _has_effects(self, name: str) -> bool:
-        """Of the server's functions some; of users' all but those of extensions that look at their arguments alone."""
-        users = self._index.snapshot.function_names.get(name, ())
-        return EFFECTS.fullmatch(name) is not None or any(not function.extension for function in users)
+
+def _has_effects(function: Function) -> bool:
+    """Whether it may do something: of the server's own some; of users' those that are volatile, but for those of
+    extensions that look at their arguments alone."""
+    if function.system:
+        acts = function.volatility == "v" and function.name not in HARMLESS
+        return acts or ACTS.fullmatch(function.name) is not None
+    return function.volatility == "v" and not function.extension
 
 
 def check_setting(name: str) -> None:

@@ -1,4 +1,4 @@
-"""COPY TO STDOUT: rows without RowDescription, so the shape of the output is worked out beforehand.
+"""COPY: rows without RowDescription, so the shape of what comes, or is sent, is worked out beforehand.
 
 It needs the very relations that the session sees, since the order of their columns decides.
 """
@@ -13,12 +13,15 @@ from hoopgate.config.model import Mask
 from hoopgate.policy.lineage.calls import strings
 from hoopgate.policy.lineage.refusals import Refusal, refuse
 from hoopgate.policy.lineage.relations import HINT, Source
-from hoopgate.policy.lineage.results import CopyShape
+from hoopgate.policy.lineage.results import Assigned, CopyInput, CopyShape
 from hoopgate.policy.lineage.scope import Rows
 from hoopgate.policy.lineage.values import Column, Node, Value, output_columns, taints_of
 
 _FORMATS: Final[dict[str, CopyFormat]] = {"text": "text", "csv": "csv", "binary": "binary"}
 _KNOWN: Final = frozenset({"format", "delimiter", "null", "header", "quote", "escape", "force_quote", "encoding"})
+_INPUT: Final = _KNOWN | {
+    "default", "force_not_null", "force_null", "freeze", "log_verbosity", "on_error", "reject_limit"
+}  # fmt: skip
 _HEADER: Final = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 
 
@@ -44,6 +47,34 @@ def copy_shape(rows: Rows, node: Node) -> CopyShape:
     return shape(output_columns(rows.columns), node)
 
 
+def input_shape(sources: Sequence[Source], node: Node) -> CopyInput | None:
+    """What ``COPY table [(columns)] FROM STDIN`` writes where; None if no mask is there. Raises Refusal."""
+    places: list[tuple[Assigned, ...]] = []
+    for source in sources:
+        found = {column.name: column for column in source.columns}
+        names = strings(node.get("attlist", ())) or [name for name, column in found.items() if not column.generated]
+        places += [()] * (len(names) - len(places))
+        for place, name in enumerate(names):
+            mask = None if source.hidden else source.masked.get(name)
+            if mask is not None and name in found:
+                label = f'"{name}" of {source.label}'
+                places[place] += (Assigned(mask, label, None, found[name].type_oid, new_row=True),)
+    if not any(places):
+        return None
+    options = _options(node, _INPUT)
+    return CopyInput(
+        tuple(places),
+        CopyOptions(
+            format=_format(options),
+            delimiter=_marker(options, "delimiter"),
+            null=_marker(options, "null"),
+            quote=_marker(options, "quote"),
+            escape=_marker(options, "escape"),
+        ),
+        _text(options.get("encoding")),
+    )
+
+
 def _refuse_unknown(mask: Mask) -> Refusal:
     return refuse(
         "COPY cannot be masked, since the columns of its output are not known",
@@ -53,7 +84,7 @@ def _refuse_unknown(mask: Mask) -> Refusal:
 
 
 def shape(outputs: Sequence[Any], node: Node) -> CopyShape:
-    options = _options(node)
+    options = _options(node, _KNOWN)
     quoted = options.get("force_quote", {})
     return CopyShape(
         tuple(outputs),
@@ -71,12 +102,12 @@ def shape(outputs: Sequence[Any], node: Node) -> CopyShape:
     )
 
 
-def _options(node: Node) -> dict[str, Any]:
+def _options(node: Node, known: frozenset[str]) -> dict[str, Any]:
     """The options by name. A repeated one is an error of PostgreSQL's, so the last will do."""
     found: dict[str, Any] = {}
     for option in node.get("options", ()):
         element = option["DefElem"]
-        if element["defname"] not in _KNOWN:
+        if element["defname"] not in known:
             raise refuse(f"the gateway does not know COPY's option {element['defname']}", "copy")
         found[element["defname"]] = element.get("arg", {"Boolean": {"boolval": True}})
     return found

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 from attrs import define, evolve, field
 
-from hoopgate.policy.lineage.calls import CODE, QUIET, QUIET_OPERATORS, QUIET_TYPES, Calls, strings
+from hoopgate.policy.lineage.calls import CODE, QUIET_OPERATORS, QUIET_TYPES, Calls, Shown, strings
 from hoopgate.policy.lineage.calls import HINT as CODE_HINT
 from hoopgate.policy.lineage.refusals import refuse
 from hoopgate.policy.lineage.relations import HINT, UNSEEN, Relations
@@ -181,14 +181,20 @@ class Expressions(ABC):
     def called(self, name: str, row: Value) -> Value:
         """``row.name`` and ``name(row)``, which are the same where the row has no such column: a call of a function."""
         effects = self.calls.effects
-        self.calls.row_function(name)
+        shown = self._shown(self.calls.row_function(name))
         if not self.calls.known(name):
             return self._nowhere(name)
         if row.taints and self.calls.effects > effects:
             _refuse_effect(row.taints[0])
-        if name not in QUIET:
+        if not self.calls.quiet([name]):
             self.probe(row.taints)
-        return Value(row.taints)
+        return computed([row, shown])
+
+    def _shown(self, shown: Shown) -> Value:
+        """What a function gives besides what it is given."""
+        for taint, narrow in shown.probes:
+            self.probe([taint], narrow=narrow)
+        return Value(shown.taints) if shown.taints else CLEAR
 
     def _nowhere(self, name: str) -> Value:
         """A name that means nothing we know: a column that came in since, or PostgreSQL will say so."""
@@ -234,8 +240,8 @@ class Expressions(ABC):
                 return column.value.perhaps()
         if row.fields is not None:
             return self.called(name, row)
-        self.calls.row_function(name)  # if it is no field
-        return Value(row.taints)
+        shown = self._shown(self.calls.row_function(name))  # if it is no field
+        return computed([row, shown])
 
     def _whole_call(self, body: Node, at: At) -> Value | None:
         """``email(c)`` is ``c.email`` where there is no such function, or none for such rows."""
@@ -247,7 +253,6 @@ class Expressions(ABC):
             if column.name == names[0]:
                 if not self.calls.known(names[0]):
                     return column.value.perhaps()
-                self.calls.function(body)
                 return evolve(self.called(names[0], row), others=column.value.perhaps().others)
         return None
 
@@ -274,8 +279,8 @@ class Expressions(ABC):
         return ()
 
     def _call(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
-        self.calls.function(node)
         names = strings(node.get("funcname", ()))
+        sum_.add(self._shown(self.calls.function(node)))
         self.condition(node.get("agg_filter"), at)
         window = self._window(node.get("over"), at)
         self.probe(taints_of([window]))  # rows come in the window's order
@@ -291,7 +296,7 @@ class Expressions(ABC):
                 self.probe(given.taints)
             sum_.taints.update({taint: None for taint in given.taints if names[-1] not in taint.mask.aggregates})
             return ()
-        sum_.loud |= names[-1] not in QUIET
+        sum_.loud |= not self.calls.quiet(names)
         return arguments
 
     def _may_be_allowed(self, name: str) -> bool:
@@ -359,7 +364,7 @@ class Expressions(ABC):
             sum_.add(found)
             return ()
         for name in strings(node.get("indirection", ())):
-            self.calls.row_function(name)
+            sum_.add(self._shown(self.calls.row_function(name)))
         sum_.loud |= any("A_Indices" in step for step in node.get("indirection", ()))
         return (node.get("arg"), node.get("indirection"))
 
@@ -382,8 +387,8 @@ class Expressions(ABC):
 
 def _refuse_effect(taint: Taint) -> NoReturn:
     raise refuse(
-        f'column {taint.label} is masked (mask "{taint.mask.name}"): it cannot be given to a function that has effects, '
-        "nor decide whether one is called",
+        f'column {taint.label} is masked (mask "{taint.mask.name}"): it cannot be given to a function that '
+        "has effects, nor decide whether one is called",
         taint.mask.name if taint.mask is not UNSEEN else CODE,
         CODE_HINT,
     )

@@ -5,27 +5,21 @@ Source: PostgreSQL's ``parser/parse_clause.c`` (transformFromClauseItem, extract
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from attrs import define, evolve, field
 
+from hoopgate.catalogue.snapshot import Function
 from hoopgate.policy.lineage.calls import strings
 from hoopgate.policy.lineage.expressions import Expressions
 from hoopgate.policy.lineage.refusals import refuse
 from hoopgate.policy.lineage.relations import Source, item_of, name_of
 from hoopgate.policy.lineage.results import SourceRead
 from hoopgate.policy.lineage.scope import At, Item, Level
-from hoopgate.policy.lineage.values import CLEAR, Column, Node, Value, either, taints_of
+from hoopgate.policy.lineage.values import CLEAR, Column, Node, Taint, Value, computed, either, taints_of
 
-# The columns of the server's functions whose result is one column by the function's own name, or these:
-_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "generate_series": (), "generate_subscripts": (), "unnest": (), "regexp_split_to_table": (), "regexp_matches": (),
-    "string_to_table": (), "json_object_keys": (), "jsonb_object_keys": (), "jsonb_path_query": (), "now": (),
-    "json_array_elements": ("value",), "jsonb_array_elements": ("value",), "json_array_elements_text": ("value",),
-    "jsonb_array_elements_text": ("value",), "json_each": ("key", "value"), "jsonb_each": ("key", "value"),
-    "json_each_text": ("key", "value"), "jsonb_each_text": ("key", "value"),
-}  # fmt: skip
+_RECORD: Final = 2249  # needs a column definition list, or tells its columns by OUT parameters
 
 
 @define(eq=False)
@@ -62,6 +56,8 @@ class FromClause(Expressions):
             return [at.ctes[name].as_item(_alias(node) or name, _names(node))]
         sources = self.relations.find(node)
         for source in sources:
+            for probed in source.probes:
+                self.probe([Taint(probed.mask, probed.column)], narrow=probed.narrow)
             if source.read_masked:
                 self.reads.append(SourceRead(int(node.get("location", 0)) if self.read_here else -1, source.oid))
         return [item_of(node, sources, masked_form=True)]
@@ -78,32 +74,47 @@ class FromClause(Expressions):
         parts = [part["List"]["items"] for part in node.get("functions", ())]
         first = ""
         for function, *definitions in parts:
-            value = self.value(function, at)
+            value = computed([self.value(function, at)])
             self.probe(value.taints)  # how many rows it gives
-            value = Value(value.taints)
             names = strings(function.get("FuncCall", {}).get("funcname", ()))
             first = first or (names[-1] if names else next(iter(function), "").lower())
-            known: list[str] | None = _defined([*definitions, node.get("coldeflist", [])])
-            if not known:
-                known = self._columns_of(function, names, _alias(node) if len(parts) == 1 else "")
-            columns += [Column(name, value) for name in known or ()]
-            if known is None:
+            known = _defined([*definitions, node.get("coldeflist", [])])
+            made = [Column(name, value) for name in known] if known else None
+            if made is None:
+                made = self._columns_of(function, names, value, _alias(node) if len(parts) == 1 else "")
+            columns += made or []
+            if made is None or (value.taints and not known):
                 rest = either([value, *([rest] if rest is not None else [])])
         if node.get("ordinality"):
             columns.append(Column("ordinality", CLEAR))
         return [Item("", tuple(columns), rest).renamed(_alias(node) or first, _names(node))]
 
-    def _columns_of(self, function: Node, names: Sequence[str], alias: str) -> list[str] | None:
-        """The names of a function's columns; None if not known."""
+    def _columns_of(self, function: Node, names: Sequence[str], value: Value, alias: str) -> list[Column] | None:
+        """A function's columns; None if they are not known."""
         if "FuncCall" not in function:
-            return [alias or next(iter(function)).lower()]
-        name = names[-1]
-        if name not in _COLUMNS or name in self.relations.index.snapshot.function_names:
+            return [Column(alias or next(iter(function)).lower(), value)]
+        given = len(function["FuncCall"].get("args", ()))
+        if names[-1] == "unnest":
+            return [Column(alias or "unnest", value)] * given
+        found = self.calls.functions(names)
+        fitting = [each for each in found if len(each.parameters) == given] or found
+        shapes = [self._shape(each, alias or names[-1]) for each in fitting]
+        first = shapes[0] if shapes else None
+        if first is None or any(each is None or [*each] != [*first] for each in shapes):
             return None
-        arguments = function["FuncCall"].get("args", ())
-        if name == "unnest":
-            return [alias or name] * len(arguments)
-        return list(_COLUMNS[name]) or [alias or name]
+        return [Column(name, evolve(value, type_oid=kind if len(shapes) == 1 else 0)) for name, kind in first.items()]
+
+    def _shape(self, function: Function, name: str) -> dict[str, int] | None:
+        """Names and types of the columns that a function gives."""
+        snapshot = self.relations.index.snapshot
+        if function.columns:
+            return {column.name: column.type_oid for column in function.columns}
+        if function.returns == _RECORD:
+            return None
+        row = snapshot.relations.get(snapshot.row_of(function.returns))
+        if row is not None:
+            return {column.name: column.type_oid for column in row.columns}
+        return {name: function.returns}
 
     def _table_function(self, node: Node, at: At) -> list[Item]:
         """XMLTABLE and JSON_TABLE."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
+from hoopgate.catalogue.exposure import Probed
 from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.snapshot import ColumnInfo, Relation
 from hoopgate.config.model import Mask
@@ -25,7 +26,10 @@ _VIEWS: Final = "vm"
 
 @frozen(eq=False)
 class Source:
-    """One relation that a name may mean. ``hidden``: unseen, so that every column is masked."""
+    """One relation that a name may mean. ``hidden``: unseen, so that every column is masked.
+
+    ``derived``: columns of a view that are computed with masked ones; ``probes``: what its own conditions tell.
+    """
 
     label: str
     oid: int = 0
@@ -36,6 +40,8 @@ class Source:
     hidden: bool = False
     temporary: bool = False
     primary_key: tuple[int, ...] = ()
+    derived: frozenset[str] = frozenset()
+    probes: tuple[Probed, ...] = ()
 
     def mask_of(self, column: str) -> Mask | None:
         return UNSEEN if self.hidden else self.masked.get(column)
@@ -55,7 +61,8 @@ class Source:
         origin = (self.oid, column.attnum) if self.oid else None
         if mask is None or (masked_form and mask.reading == "source"):
             return Value(plain=True, origin=origin if mask is None else None, type_oid=column.type_oid)
-        return Value((Taint(mask, f'"{column.name}" of {self.label}'),), True, origin, (), column.type_oid)
+        taint = Taint(mask, f'"{column.name}" of {self.label}')
+        return Value((taint,), column.name not in self.derived, origin, (), column.type_oid)
 
     @property
     def read_masked(self) -> bool:
@@ -96,6 +103,15 @@ class Relations:
         """A statement of this message makes a relation."""
         self._defined[source.name] = source
 
+    @property
+    def own(self) -> Mapping[str, Mapping[str, Mask]]:
+        """Masked values in the session's temporary relations, as of now."""
+        return self._own
+
+    def meant(self) -> Sequence[str] | None:
+        """The schemas in which a name is looked for now; None if that is not known."""
+        return self.path if self.settled else None
+
     def move(self, relation: str, columns: Mapping[str, Mask]) -> None:
         """Masked values come to stand in a temporary relation."""
         self._own.setdefault(relation, {}).update(columns)
@@ -115,6 +131,7 @@ class Relations:
                 self.missing.add(key)
             found = (Source(dotted(key), name=key[1], hidden=True),)
         self.met.update(mask.name for source in found if (mask := source.any_mask) is not None)
+        self.met.update(probed.mask.name for source in found for probed in source.probes)
         return found
 
     def doubt(self) -> bool:
@@ -152,7 +169,7 @@ class Relations:
         return temporary, not temporary
 
     def _check(self, source: Source, *, write: bool) -> None:
-        taint = self.index.tainted.get(source.oid)
+        taint = self.index.refused.get(source.oid)
         if taint is None and write:
             taint = self.index.write_tainted.get(source.oid)
         if taint is not None:
@@ -180,6 +197,8 @@ class Relations:
             hidden,
             temporary,
             relation.primary_key,
+            frozenset(each.name for each in relation.columns if (relation.oid, each.attnum) in self.index.derived),
+            self.index.outputs_of(relation.oid).probes,
         )
 
     def _shows_own(self, view: int) -> bool:

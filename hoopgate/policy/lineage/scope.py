@@ -24,7 +24,8 @@ class Item:
 
     ``rest`` is the value of columns beside ``columns`` of which nobody knows; None: there are none. ``unordered``: in
     which order they come is not known. ``schema`` is that of a table without an alias. ``oid`` is 0 for what is no
-    relation, or not surely this one. ``by_table``: names that begin with the entry's reach it; ``by_column``: bare ones.
+    relation, or not surely this one. ``by_table``: names that begin with the entry's reach it; ``by_column``: bare
+    ones do.
     """
 
     name: str

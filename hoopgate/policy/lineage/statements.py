@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from hoopgate.policy.lineage.calls import CODE, HINT, check_setting
-from hoopgate.policy.lineage.copying import copy_shape, table_rows
+from hoopgate.policy.lineage.copying import copy_shape, input_shape, table_rows
 from hoopgate.policy.lineage.creations import Creations
 from hoopgate.policy.lineage.refusals import refuse
-from hoopgate.policy.lineage.results import CopyShape, Output
+from hoopgate.policy.lineage.results import Assigned, CopyInput, CopyShape, Output
 from hoopgate.policy.lineage.scope import At, Level, Rows
-from hoopgate.policy.lineage.values import Node, computed, output_columns
+from hoopgate.policy.lineage.values import Node, Value, computed, output_columns
 
 Bodies = Mapping[str, Sequence[Node]]
 Outputs = tuple[Output, ...] | None
@@ -77,6 +77,7 @@ class Statements(Creations):
     cursors: Bodies = field(factory=dict)
     alone: bool = True
     copy: CopyShape | None = None
+    copy_input: CopyInput | None = None
     results: list[Outputs] = field(factory=list)
     _answer: Outputs = ()
 
@@ -149,8 +150,12 @@ class Statements(Creations):
         self._answer = ()
 
     def _execute(self, node: Node) -> None:
-        self.value(node.get("params"), At())
+        given = [self.value(each, At()) for each in node.get("params", ())]
+        before = len(self.assigned)
         self._bodies(self.prepared, node.get("name", ""), "prepared statement", "26000")
+        bound = [each for assigned in self.assigned[before:] for each in _with_arguments(assigned, given)]
+        self.literal |= any(isinstance(each.value, str) for each in bound)
+        self.assigned[before:] = bound
 
     def _fetch(self, node: Node) -> None:
         # A cursor sees what its names meant when it was opened.
@@ -193,18 +198,27 @@ class Statements(Creations):
             self.scrub = True
             item, _ = self.target(node["relation"])
             self.condition(node.get("whereClause"), At(Level(None, [item])))
+            self._copy_input(node)
             return
         rows = self._copied_table(node) if "relation" in node else self.query(node["query"], At())
         self.copy = copy_shape(rows, node)
         if self.copy.masked:
             # The order of the columns decides, so only the session's own word on them will do.
-            self.relations.doubt()
-            if not self.alone:
-                raise refuse(
-                    "COPY of masked columns must be sent alone, not with other statements in one message",
-                    CODE,
-                    "Send it alone.",
-                )
+            self._copies_alone()
+
+    def _copy_input(self, node: Node) -> None:
+        self.copy_input = input_shape(self.relations.find(node["relation"], write=True), node)
+        if self.copy_input is not None:
+            self._copies_alone()
+
+    def _copies_alone(self) -> None:
+        self.relations.doubt()
+        if not self.alone:
+            raise refuse(
+                "COPY of masked columns must be sent alone, not with other statements in one message",
+                CODE,
+                "Send it alone.",
+            )
 
     def _copied_table(self, node: Node) -> Rows:
         sources = self.relations.find(node["relation"])
@@ -218,6 +232,16 @@ def _one_of(answers: Sequence[Outputs]) -> Outputs:
     """What a name answers that may stand for several statements."""
     first = answers[0] if answers else ()
     return first if all(answer == first for answer in answers) else None
+
+
+def _with_arguments(assigned: Assigned, given: Sequence[Value]) -> list[Assigned]:
+    """The same where a parameter of the body is what EXECUTE gives for it."""
+    number = assigned.value
+    if not isinstance(number, int):
+        return [assigned]
+    argument = given[number - 1] if 0 < number <= len(given) else None
+    constants = None if argument is None else argument.constants
+    return [evolve(assigned, value=constant) for constant in (constants if constants is not None else (None,))]
 
 
 _STATEMENTS: dict[str, Callable[[Any, Node], None]] = {

@@ -41,6 +41,7 @@ def trace(
     prepared: Bodies | None = None,
     cursors: Bodies | None = None,
     refreshed: bool = False,
+    settled: bool = True,
 ) -> Answer:
     """Judge all statements of one message.
 
@@ -49,12 +50,15 @@ def trace(
     :class:`Ask` (None for a name it does not see). ``own``: the masked values that stand in the session's temporary
     relations, by relation and column, as earlier answers told (``Traced.moved``). ``refreshed``: the catalogue was read
     anew for this statement, so a function that it does not have is refused. ``prepared`` and ``cursors`` are the
-    statements that the session ran under each name, for EXECUTE and FETCH. Never raises for any statement.
+    statements that the session ran under each name, for EXECUTE and FETCH. Without ``settled`` the server has resolved
+    names at a time that nobody saw, so every relation that has one counts. Never raises for any statement.
     """
     if not index.masks:
         return Untouched()
     relations = Relations(index, path, session_relations or {}, own or {})
-    calls = Calls(index, final=refreshed)
+    if not settled:
+        relations.unsettle()
+    calls = Calls(index, final=refreshed, meant=relations.meant, own=relations.own)
     walk = Statements(
         relations, calls, prepared=prepared or {}, cursors=cursors or {}, alone=len(parsed.statements) == 1
     )
@@ -89,5 +93,6 @@ def _told(walk: Statements) -> Untouched | Traced:
         moved=tuple(walk.moved),
         reads=tuple(dict.fromkeys(walk.reads)),
         assigned=tuple(dict.fromkeys(walk.assigned)),
+        copy_input=walk.copy_input,
         by_literal=by_literal,
     )

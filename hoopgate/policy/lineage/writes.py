@@ -49,13 +49,14 @@ class Writes(Queries):
 
     # --- what may be written where
 
-    def assign(self, target: Target, column: str, value: Value) -> None:
+    def assign(self, target: Target, column: str, value: Value, *, new_row: bool = False) -> None:
         """A value comes into a column. Raises Refusal where no mask would cover it there."""
         for source in target.sources:
             self.into(source, column, value)
             mask = source.masked.get(column)
             if mask is not None and not source.hidden and not value.taints:
-                self._note(mask, f'"{column}" of {source.label}', value)
+                type_oid = next((each.type_oid for each in source.columns if each.name == column), 0)
+                self._note(Assigned(mask, f'"{column}" of {source.label}', None, type_oid, new_row), value)
 
     def into(self, source: Source, column: str, value: Value) -> None:
         """A masked value comes into a column: of the same mask, or of a relation of the session's own."""
@@ -83,10 +84,10 @@ class Writes(Queries):
         self.moved.append(Moved(source.name, columns))
         self.relations.move(source.name, columns)
 
-    def _note(self, mask: Mask, column: str, value: Value) -> None:
+    def _note(self, assigned: Assigned, value: Value) -> None:
         for constant in value.constants if value.constants is not None else (None,):
             self.literal |= isinstance(constant, str)
-            self.assigned.append(Assigned(mask, column, constant))
+            self.assigned.append(evolve(assigned, value=constant))
 
     def _assignments(self, targets: Sequence[Node], target: Target, at: At) -> None:
         """SET lists. The columns that are written are no reads; what is written into them is, and so are subscripts."""
@@ -137,7 +138,7 @@ class Writes(Queries):
         self.probe(taints_of(rows.every))  # a constraint may refuse it
         if rows.rest is None and (names or not taints_of(rows.every)):
             for name, column in zip(names, rows.columns, strict=False):
-                self.assign(target, name, column.value)
+                self.assign(target, name, column.value, new_row=True)
             return
         whole = Value(taints_of(rows.every))
         for source in target.sources:
@@ -160,7 +161,7 @@ class Writes(Queries):
         proposed = {name: column.value for name, column in zip(names, rows.columns, strict=False)}
         whole = None if rows.rest is None else Value(taints_of(rows.every))
         columns = [
-            Column(name, Value(proposed[name].taints if whole is None else whole.taints) if name in proposed else CLEAR)
+            Column(name, (_proposed(proposed[name]) if whole is None else whole) if name in proposed else CLEAR)
             for name in dict.fromkeys([*target.names, *names])
         ]
         excluded = Item("excluded", tuple(columns), whole, by_column=False)
@@ -216,6 +217,11 @@ class Writes(Queries):
         found = self.outputs(exprs, At(level, at.ctes), at.level.items if starred is None else starred)
         ruled = any(self.relations.index.snapshot.rules.get(source.oid) for source in target.sources)
         return Rows(found.columns, Value(taints_of(found.every))) if ruled else found
+
+
+def _proposed(value: Value) -> Value:
+    """A value as EXCLUDED has it."""
+    return Value(value.taints, constants=value.constants)
 
 
 def covers(mask: Mask, of: Mask, value: Value) -> bool:
