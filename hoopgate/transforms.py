@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 from hoopgate.codecs.seek import is_ascii
 
@@ -15,6 +16,8 @@ Transform = Callable[[bytes], bytes | None]
 """What becomes of a value, in the column's own format; None makes it NULL. NULL itself is never passed in."""
 
 _BLOCK: Final = 64  # bytes of SHA-256's block
+_MARK: Final = 4  # bytes at the end of a hash by which it is known as one of ours
+_SEED: Final = crc32(b"hoopgate mask")
 
 
 class Constant:
@@ -69,6 +72,19 @@ class KeepLast:
         return text[-self._keep :].encode(self._encoding) if len(text) > self._keep else b""
 
 
+def marked(digest: bytes, size: int) -> bytes:
+    """``size`` bytes: the digest's beginning, and its checksum, so that a hash that is written back is recognised
+    whatever the key was (see :mod:`hoopgate.guards.write_back`)."""
+    kept = digest[: size - _MARK]
+    return kept + crc32(kept, _SEED).to_bytes(_MARK, "big")
+
+
+def is_marked(value: bytes) -> bool:
+    """Whether ``value`` is what :func:`marked` made; of other values one in 2^32 is taken for it."""
+    kept = value[:-_MARK]
+    return len(kept) > 0 and crc32(kept, _SEED).to_bytes(_MARK, "big") == value[-_MARK:]
+
+
 class Keyed:
     """HMAC-SHA-256 (RFC 2104) under one key, whose part of the work is done once."""
 
@@ -88,7 +104,7 @@ class Keyed:
 
 
 class Hashed:
-    """Text by its HMAC in hexadecimal; the same text hashes alike for clients of any encoding."""
+    """Text by its HMAC, marked, in hexadecimal; the same text hashes alike for clients of any encoding."""
 
     __slots__ = ("_encoding", "_keyed")
 
@@ -99,8 +115,7 @@ class Hashed:
     def __call__(self, old: bytes) -> bytes | None:
         if self._encoding and not old.isascii():
             old = self._canonical(old)
-        shown: str = self._keyed.of(old).hexdigest()
-        return shown.encode("ascii")
+        return marked(self._keyed.of(old).digest(), 32).hex().encode("ascii")
 
     def _canonical(self, old: bytes) -> bytes:
         try:
@@ -110,7 +125,7 @@ class Hashed:
 
 
 class HashedUuid:
-    """A uuid by another: the beginning of its HMAC."""
+    """A uuid by another: the beginning of its HMAC, marked."""
 
     __slots__ = ("_binary", "_keyed")
 
@@ -120,7 +135,7 @@ class HashedUuid:
 
     def __call__(self, old: bytes) -> bytes | None:
         plain = old if self._binary else bytes.fromhex(old.decode("ascii", "replace").replace("-", ""))
-        made: bytes = self._keyed.of(plain).digest()[:16]
+        made = marked(self._keyed.of(plain).digest(), 16)
         if self._binary:
             return made
         text = made.hex()
@@ -128,7 +143,7 @@ class HashedUuid:
 
 
 class HashedBytes:
-    """A bytea by its HMAC."""
+    """A bytea by its HMAC, marked."""
 
     __slots__ = ("_binary", "_keyed")
 
@@ -138,9 +153,7 @@ class HashedBytes:
 
     def __call__(self, old: bytes) -> bytes | None:
         if self._binary:
-            made: bytes = self._keyed.of(old).digest()
-            return made
+            return marked(self._keyed.of(old).digest(), 32)
         # bytea_output = escape gives other texts for the same bytes: those hash as they stand.
         plain = bytes.fromhex(old[2:].decode("ascii")) if old.startswith(b"\\x") else old
-        shown: str = self._keyed.of(plain).hexdigest()
-        return b"\\x" + shown.encode("ascii")
+        return b"\\x" + marked(self._keyed.of(plain).digest(), 32).hex().encode("ascii")

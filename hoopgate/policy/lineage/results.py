@@ -91,6 +91,16 @@ class CopyShape:
         return any(output.mask is not None for output in self.outputs)
 
 
+@frozen
+class CopyInput:
+    """A COPY FROM STDIN into masked columns. ``columns``: by place in a row what its field is written into; nothing
+    where no mask is, several where the name may mean several relations. ``encoding``: see CopyShape."""
+
+    columns: tuple[tuple[Assigned, ...], ...]
+    options: CopyOptions = field(factory=CopyOptions)
+    encoding: str = ""
+
+
 @frozen(kw_only=True)
 class Untouched:
     """Reaches no masked column, and runs nothing whose errors or notices could tell of one.
@@ -118,6 +128,7 @@ class Traced:
     moved: tuple[Moved, ...] = ()
     reads: tuple[SourceRead, ...] = ()
     assigned: tuple[Assigned, ...] = ()
+    copy_input: CopyInput | None = None
     by_literal: bool = field(default=False, eq=False, repr=False)
 
 
