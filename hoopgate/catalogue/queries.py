@@ -72,6 +72,14 @@ SELECT 'typename', pg_catalog.json_build_array(a.type::int8, a.modifier,
 FROM (SELECT DISTINCT atttypid AS type, atttypmod AS modifier FROM pg_catalog.pg_attribute
   WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped) a
 UNION ALL
+SELECT 'collation', pg_catalog.json_build_array(a.attrelid::int8, a.attnum,
+  pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(l.collname))::text
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND (t.typcollation <> a.attcollation OR t.typtype = 'd')
+JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
+WHERE a.attrelid >= 16384 AND a.attnum > 0 AND a.attcollation NOT IN (0, 100)
+UNION ALL
 SELECT 'inherits', pg_catalog.json_build_array(h.inhparent::int8, h.inhrelid::int8)::text
 FROM pg_catalog.pg_inherits h
 UNION ALL
@@ -118,7 +126,8 @@ WHERE p.oid >= 16384 AND p.prolang NOT IN (12, 13)
 UNION ALL
 SELECT 'type', pg_catalog.json_build_array(t.oid::int8, t.typtype, t.typcategory,
   CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END::int8, t.typrelid::int8,
-  (SELECT e.enumlabel FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder LIMIT 1))::text
+  CASE t.typtype WHEN 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE
+    (SELECT e.enumlabel FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder LIMIT 1) END)::text
 FROM pg_catalog.pg_type t
 WHERE t.oid >= 16384 AND (t.typtype IN ('c', 'd', 'e') OR t.typtype = 'b' AND t.typcategory IN ('A', 'S'))
 """.replace("{functions}", _FUNCTIONS.format(range=">= 16384").strip())

@@ -31,6 +31,7 @@ class State:
     def __init__(self, rows: Iterable[Row]) -> None:
         self._relations: list[list[Any]] = []
         self._type_names: dict[tuple[int, int], str] = {}
+        self._collations: dict[tuple[int, int], str] = {}  # by column, where it is not the type's
         self.inherits: list[tuple[int, int]] = []
         self.generated: list[tuple[int, int, int]] = []
         self.rules: dict[int, tuple[str, int, str]] = {}
@@ -50,6 +51,9 @@ class State:
 
     def _typename(self, values: list[Any]) -> None:
         self._type_names[values[0], values[1]] = values[2]
+
+    def _collation(self, values: list[Any]) -> None:
+        self._collations[values[0], values[1]] = values[2]
 
     def _inherits(self, values: list[Any]) -> None:
         self.inherits.append((values[0], values[1]))
@@ -92,17 +96,19 @@ class State:
         elif kind == "c":
             self.types[oid] = UserType("row", relation=relation)
         elif kind == "d":
-            self.types[oid] = UserType("domain", element=element)
+            self.types[oid] = UserType("domain", element=element, base_name=label or "")
         else:
             self.types[oid] = UserType("array", element=element) if category == "A" else UserType("text")
 
     def relations(self) -> dict[int, Relation]:
         found: dict[int, Relation] = {}
-        names = self._type_names
+        names, collations = self._type_names, self._collations
         for oid, schema, name, kind, persistence, columns, key in self._relations:
             made = tuple(
-                ColumnInfo(attnum, column, type_oid, generated, names.get((type_oid, modifier), ""))
-                for attnum, column, type_oid, generated, modifier in columns or ()
+                ColumnInfo(
+                    attnum, column, of, generated, names.get((of, modifier), ""), collations.get((oid, attnum), "")
+                )
+                for attnum, column, of, generated, modifier in columns or ()
             )
             keys = tuple(int(number) for number in (key or "").split())
             found[oid] = Relation(oid, schema, name, kind, persistence, made, keys)
