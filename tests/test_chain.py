@@ -100,5 +100,28 @@ def test_a_mask_is_passed_on() -> None:
     assert told(Chain([Says(Mask("plan"))]).inspect(statement())) == Mask("plan")
 
 
+class Plan:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def joined(self, other: Plan) -> Plan:
+        return Plan(f"{self.text} then {other.text}")
+
+
+@pytest.mark.parametrize("timing", LATE)
+def test_masks_of_several_guards_add_up_in_their_order(timing: Any) -> None:
+    verdict = told(
+        Chain([Says(timing(Mask(Plan("origin")))), Says(ALLOW), Says(Mask(Plan("looks")))]).inspect(statement())
+    )
+    assert verdict.plan.text == "origin then looks"
+
+
+@pytest.mark.parametrize("later", [Rewrite(statement()), HOLD])
+def test_what_is_masked_can_only_be_blocked(later: Any) -> None:
+    """Nothing that a later guard says may lose the mask."""
+    assert told(Chain([Says(Mask(Plan("origin"))), Says(BLOCK)]).inspect(statement())) == BLOCK
+    assert isinstance(told(Chain([Says(Mask(Plan("origin"))), Says(later)]).inspect(statement())), Block)
+
+
 def test_every_guard_hears_of_the_end_though_one_breaks() -> None:
     Chain([Says(ALLOW), Says(ALLOW)]).closed("over")

@@ -14,6 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from hoopgate.cli.main import main
 from hoopgate.config.reference import reference
+from hoopgate.detectors.kinds import KINDS
 from hoopgate.metrics import DIRECTIONS, ENDS, LOGIN_FAILURES, OTHER, VERDICTS, Metrics
 from hoopgate.policy.operations import EFFECTS
 
@@ -49,6 +50,22 @@ class MetricsReference(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         self.env.note_reread()
         return self.parse_text_to_nodes("\n".join(metric_lines(Metrics().registry)))
+
+
+class DetectorReference(SphinxDirective):
+    """The kinds that detectors know, by family."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_reread()
+        return self.parse_text_to_nodes("\n".join(detector_lines()))
+
+
+def detector_lines() -> Iterator[str]:
+    """reStructuredText of the kinds."""
+    for kind in KINDS.values():
+        yield f"``{kind.name}`` (``{kind.family}``)"
+        yield f"    {escape(kind.says)}."
+    yield ""
 
 
 def metric_lines(registry: CollectorRegistry) -> Iterator[str]:
@@ -114,5 +131,6 @@ def escape(text: str) -> str:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("hoopgate-configuration", ConfigurationReference)
     app.add_directive("hoopgate-commands", CommandReference)
+    app.add_directive("hoopgate-detectors", DetectorReference)
     app.add_directive("hoopgate-metrics", MetricsReference)
     return {"parallel_read_safe": True}

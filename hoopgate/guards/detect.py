@@ -6,9 +6,8 @@ applies the plan); canaries are sought in what is about to reach the client, who
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
@@ -20,44 +19,15 @@ from hoopgate.codecs.postgresql.rows import CopyPlan
 from hoopgate.codecs.postgresql.splice import Plan
 from hoopgate.config.model import Canary, Config, Detector
 from hoopgate.detectors.canaries import SHORTEST, Canaries
-from hoopgate.detectors.finder import Finder, own_kind
-from hoopgate.detectors.kinds import chosen
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import Columns, Frame, Notice, Rows
-from hoopgate.guards.detect_cells import Cells, both
 from hoopgate.guards.detect_copy import options_of
+from hoopgate.guards.detect_plans import Watch
 from hoopgate.guards.mask_judge import Fetch, Step
 from hoopgate.interfaces import IGuard, IGuardFactory
-from hoopgate.policy.memory import Memory
-from hoopgate.transforms import Transform
 from hoopgate.verdicts import ALLOW, Block, Mask, Rewrite, Verdict
 
 log = Logger()
-
-PLANS: Final = 256
-_PLANS_TOTAL: Final = 1024 * 1024  # bytes of RowDescription
-
-
-class Watch:
-    """What is looked for under one set of detectors; shared by the sessions that have the same."""
-
-    def __init__(self, detectors: Sequence[Detector]) -> None:
-        self.cells = tuple([Cells(finder_of(detector)) for detector in detectors])
-        self.plans: Memory[tuple[bytes, str], Plan] = Memory(PLANS, _PLANS_TOTAL)
-
-    def take(self) -> Counter[str]:
-        """What was hidden since this was asked last, by kind."""
-        taken: Counter[str] = Counter()
-        for cells in self.cells:
-            taken.update(cells.tally)
-            cells.tally.clear()
-        return taken
-
-
-def finder_of(detector: Detector) -> Finder:
-    """What finds and hides the values of a detector as configured."""
-    own = [own_kind(detector.name, pattern) for pattern in detector.patterns]
-    return Finder((*chosen(detector.find), *own), detector.value.encode())
 
 
 class Detect:
@@ -157,20 +127,8 @@ class DetectGuard:
         key = (frame.description, encoding)
         plan = self._watch.plans.get(key) if frame.description else None
         if plan is None:
-            snapshot = self._session.catalogue.snapshot if self._session.catalogue is not None else None
-            types = {} if snapshot is None else snapshot.types
-            plan = Plan(
-                tuple(
-                    both(
-                        [
-                            found
-                            for cells in self._watch.cells
-                            if (found := cells.transform(column.type_oid, column.format, types, encoding)) is not None
-                        ]
-                    )
-                    for column in frame.columns
-                )
-            )
+            snapshot = self._session.catalogue.snapshot
+            plan = self._watch.plan(frame.columns, {} if snapshot is None else snapshot.types, encoding)
             self._watch.plans.put(key, plan, len(frame.description))
         return Mask(plan)
 
@@ -181,8 +139,7 @@ class DetectGuard:
         if options is None:
             self._raw = self._watch
             return Mask(CopyPlan(Plan((None,) * len(formats)), CopyOptions()))
-        look: list[Transform] = [cells.unknown(encoding) for cells in self._watch.cells]
-        return Mask(CopyPlan(Plan((both(look),) * len(formats)), options))
+        return Mask(CopyPlan(self._watch.copy_plan(len(formats), encoding), options))
 
     # --- and pass
 

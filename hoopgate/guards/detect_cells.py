@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
@@ -32,6 +33,16 @@ _JSON_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*', re.DOT
 _PLAIN: Final = re.compile(rb"[\w*.:-]+")
 
 
+class Look(ABC):
+    """What looks at a cell. ``plain``: what it changes can be seen in the row's bytes, without reading the cell."""
+
+    __slots__ = ("plain",)
+
+    @abstractmethod
+    def __call__(self, old: bytes) -> bytes | None:
+        """The value without its secrets, ``old`` itself if it has none."""
+
+
 class Cells:
     """Makes the transforms of one detector. ``tally`` counts what was hidden, by kind, until somebody takes it."""
 
@@ -39,7 +50,7 @@ class Cells:
         self.finder = finder
         self.tally: Counter[str] = Counter()
 
-    def transform(self, type_oid: int, format: int, types: Mapping[int, UserType], encoding: str) -> Transform | None:  # noqa: A002
+    def transform(self, type_oid: int, format: int, types: Mapping[int, UserType], encoding: str) -> Look | None:  # noqa: A002
         """What looks at the cells of a column; None where its type can hold no secret."""
         if type_oid in _NEVER:
             return None
@@ -56,7 +67,7 @@ class Cells:
         )
         return WholeCell(self, fixed, read)
 
-    def unknown(self, encoding: str) -> Transform:
+    def unknown(self, encoding: str) -> Look:
         """What looks at the fields of a COPY, whose types nobody says."""
         return AnyCell(self, encoding)
 
@@ -67,12 +78,13 @@ class Cells:
         return self.finder.hide(data, spans) if spans else data
 
 
-class TextCell:
+class TextCell(Look):
     """The value's own text: only what was found in it is replaced."""
 
     __slots__ = ("_cells", "_finder")
 
     def __init__(self, cells: Cells) -> None:
+        self.plain = True
         self._cells = cells
         self._finder = cells.finder
 
@@ -82,12 +94,13 @@ class TextCell:
         return self._cells.hide(old)
 
 
-class JsonCell:
+class JsonCell(Look):
     """JSON stays JSON: strings and numbers that hold a secret become strings that do not. ``version`` is jsonb's."""
 
     __slots__ = ("_cells", "_encoding", "_version")
 
     def __init__(self, cells: Cells, version: bytes, encoding: str) -> None:
+        self.plain = True  # but for escapes
         self._cells = cells
         self._version = version
         self._encoding = encoding
@@ -112,7 +125,7 @@ class JsonCell:
         return token if clean is plain else json.dumps(clean.decode("utf-8", "replace")).encode()
 
 
-class WholeCell:
+class WholeCell(Look):
     """A value that cannot be changed in part: ``fixed`` takes its place. ``read`` gives the text to look in."""
 
     __slots__ = ("_cells", "_fixed", "_read")
@@ -121,6 +134,7 @@ class WholeCell:
         self._cells = cells
         self._fixed = fixed
         self._read = read
+        self.plain = read is bytes
 
     def __call__(self, old: bytes) -> bytes | None:
         if len(old) < SHORTEST:
@@ -129,12 +143,13 @@ class WholeCell:
         return old if self._cells.hide(text) is text else self._fixed
 
 
-class AnyCell:
+class AnyCell(Look):
     """A field of unknown type, which goes by its looks."""
 
     __slots__ = ("_json", "_text")
 
     def __init__(self, cells: Cells, encoding: str) -> None:
+        self.plain = False
         self._text = TextCell(cells)
         self._json = JsonCell(cells, b"", encoding)
 
@@ -210,7 +225,7 @@ _READERS: Final[Mapping[tuple[int, int], Callable[[bytes], bytes]]] = {
 }
 
 
-def both(transforms: Sequence[Transform]) -> Transform | None:
+def both(transforms: Sequence[Look]) -> Transform | None:
     """One after the other: several detectors look at the same cells."""
     if len(transforms) < 2:
         return transforms[0] if transforms else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
@@ -30,9 +31,18 @@ class RowEditor:
 
     def __init__(self, splicer: Splicer | CopySplicer) -> None:
         self._splicer = splicer
+        self._least: Splicer | None = None
+        self._seek: Callable[[bytes], bool] | None = None
+
+    def seek_first(self, seek: Callable[[bytes], bool], least: Splicer) -> None:
+        """From now on ``least`` does for a run in which ``seek`` finds nothing."""
+        self._seek = seek
+        self._least = least
 
     def splice_run(self, raw: bytes) -> bytes:
         """``raw``: contiguous whole messages."""
+        if self._least is not None and self._seek is not None and not self._seek(raw):
+            return self._least.splice(raw, 0, len(raw))
         return self._splicer.splice(raw, 0, len(raw))
 
     def finish(self) -> bytes:
@@ -43,7 +53,10 @@ class RowEditor:
 def splicer(plan: Any, frame: Columns, limit: int) -> RowEditor:
     """What applies ``plan`` to the rows that follow ``frame``; ``limit`` bounds one row, in bytes."""
     if frame.copy is None and isinstance(plan, Plan):
-        return RowEditor(Splicer(plan, limit))
+        editor = RowEditor(Splicer(plan, limit))
+        if plan.least is not None and plan.seek is not None:
+            editor.seek_first(plan.seek, Splicer(plan.least, limit))
+        return editor
     if frame.copy is not None and isinstance(plan, CopyPlan):
         return RowEditor(CopySplicer(plan.plan, plan.options, limit))
     raise LocalProtocolError("this plan does not fit this result")

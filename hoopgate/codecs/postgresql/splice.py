@@ -25,12 +25,23 @@ MOST_KEPT: Final = 1 << 20  # bytes of a writer that is used again
 
 
 class Plan:
-    """One transform a column of the result, None where the column stays as it is."""
+    """One transform a column of the result, None where the column stays as it is.
 
-    __slots__ = ("last", "masked", "transforms")
+    ``seek``, where there is one, says of a run of rows whether any but the transforms of ``least`` may change it: a
+    look at the whole of it costs less than one at each cell.
+    """
 
-    def __init__(self, transforms: tuple[Transform | None, ...]) -> None:
+    __slots__ = ("last", "least", "masked", "seek", "transforms")
+
+    def __init__(
+        self,
+        transforms: tuple[Transform | None, ...],
+        least: Plan | None = None,
+        seek: Callable[[bytes], bool] | None = None,
+    ) -> None:
         self.transforms = transforms
+        self.least = least
+        self.seek = seek
         masked = [(index, transform) for index, transform in enumerate(transforms) if transform is not None]
         self.masked: tuple[tuple[int, Transform], ...] = tuple(masked)
         self.last = masked[-1][0] if masked else -1
@@ -40,7 +51,10 @@ class Plan:
         if len(other.transforms) != len(self.transforms):
             raise LocalProtocolError("two plans for one result differ in their columns")
         pairs = zip(self.transforms, other.transforms, strict=True)
-        return Plan(tuple([other if own is None else own for own, other in pairs]))
+        transforms = tuple([theirs if own is None else own for own, theirs in pairs])
+        if other.least is None or self.least is not None:
+            return Plan(transforms)
+        return Plan(transforms, self.joined(other.least), other.seek)
 
     def __repr__(self) -> str:
         return f"<Plan: {len(self.masked)} of {len(self.transforms)} columns masked>"
