@@ -8,6 +8,7 @@ from typing import Any, Final
 from hoopgate.config.model import Mask
 from hoopgate.guards.witness import severer
 from hoopgate.inference import Cost
+from hoopgate.policy.lineage.remembered import Rewording
 from hoopgate.policy.lineage.results import Answer, CopyShape, Moved, Output, Probe, Refused, Traced, Untouched
 from hoopgate.recorders.fields import prepared
 from hoopgate.recorders.format import pack_event
@@ -52,12 +53,14 @@ class Judged:
     """``answer`` and what follows: a ``shape`` for each statement of the message, ``costs`` of its probes and the
     event that tells of them. ``plain``: nothing is left to do but to let it pass. ``reads``: it meets masked columns.
 
-    ``source``: of two that were combined, the newer, so that the same two are combined once.
+    ``source``: of two that were combined, the newer, so that the same two are combined once. ``rewording``: how it goes
+    to the target, where it reads masks in place of tables. ``runs``: the texts that it runs by name, and what would be
+    put into each of them now.
     """
 
     __slots__ = (
-        "answer", "clear", "copy", "costs", "declares", "event", "moved", "plain", "reads", "refused", "shapes",
-        "source",
+        "answer", "clear", "copy", "costs", "declares", "event", "moved", "plain", "reads", "refused", "rewording",
+        "runs", "shapes", "source",
     )  # fmt: skip
 
     def __init__(self, answer: Answer, shapes: tuple[Shape, ...], costs: tuple[Cost, ...]) -> None:
@@ -74,6 +77,13 @@ class Judged:
         self.declares: dict[str, Outputs] | None = None
         self.plain = self.clear or (traced is not None and not _demands(traced, costs))
         self.source: Judged | None = None
+        self.rewording: Rewording | None = None
+        self.runs: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def sourced(self) -> bool:
+        """It reads masks in place of tables, or runs what may."""
+        return self.rewording is not None or bool(self.runs)
 
     def shape(self, place: int) -> Shape:
         """Of the statement at this place of the message."""

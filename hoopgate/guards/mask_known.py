@@ -117,7 +117,7 @@ class Compiled:
         text = parsed.text
         if len(text) > JUDGED_TEXT or judged.copy is not None:
             return
-        shapely = not judged.answer.by_literal
+        shapely = not judged.answer.by_literal and (judged.rewording is None or not judged.rewording.by_literal)
         for statement in parsed.statements:
             (kind, value), *_ = statement.items()
             if kind not in LASTING or "intoClause" in value:

@@ -252,5 +252,12 @@ def test_a_lying_worker_is_killed() -> None:
 
 
 def test_the_worker_answers_bytes_with_bytes() -> None:
-    assert worker.answer(b"SELECT 1").startswith(b'+{"version"')
-    assert worker.answer(b"SELEC 1").startswith(b"-syntax error")
+    assert worker.answer(b"sSELECT 1").startswith(b'+{"version"')
+    assert worker.answer(b"sSELEC 1").startswith(b"-syntax error")
+
+
+def test_nothing_is_left_out_of_what_is_wanted_whole() -> None:
+    text = f"SELECT 1 WHERE 1 IN ({', '.join(map(str, range(1000)))})".encode()
+    short, whole = worker.answer(b"s" + text), worker.answer(b"w" + text)
+    assert (short[:1], whole[:1]) == (b"*", b"+")
+    assert len(whole) > len(short)

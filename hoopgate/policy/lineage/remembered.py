@@ -1,4 +1,4 @@
-"""Respellings that are kept: of a text, and of every text that differs from it in its literals alone."""
+"""What was respelled once serves for every text that differs in its literals alone."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from typing import Final
 
 from attrs import frozen
 
-from hoopgate.policy.memory import Memory
 from hoopgate.policy.sql.shape import TOKEN, shape
+from hoopgate.policy.sql.tree import Parsed
 from hoopgate.respelling import Edit, Respelling, respelled
 
-KEPT: Final = 1024
-_KEPT_TOTAL: Final = 8 * 1024 * 1024  # characters
 _LITERAL: Final = 2  # characters that stand for one in a shape
 
 
@@ -54,27 +52,40 @@ def template(text: str, respelling: Respelling) -> Template | None:
     return Template(tuple(made))
 
 
-class Respellings:
-    """What was respelled under one index of masks; bounded."""
+class Rewording:
+    """How a text runs, and every other text of its shape. ``words``: for each statement, what was put into it; where
+    they are the same, the same ran."""
 
-    def __init__(self) -> None:
-        self._texts: Memory[str, Respelling] = Memory(KEPT, _KEPT_TOTAL)
-        self._shapes: Memory[str, Template] = Memory(KEPT, _KEPT_TOTAL)
+    __slots__ = ("_form", "_respelling", "_template", "_text", "words")
 
-    def known(self, text: str) -> Respelling | None:
-        """What was made of this text, or of another of its shape."""
-        found = self._texts.get(text)
-        if found is None:
-            form = shape(text)
-            made = None if form is None else self._shapes.get(form)
-            if made is not None:
-                found = made.of(text)
-        return found
+    def __init__(self, parsed: Parsed, respelling: Respelling) -> None:
+        self._text = parsed.text
+        self._respelling = respelling
+        self._form = shape(parsed.text)
+        self._template = template(parsed.text, respelling)
+        self.words = tuple([words_in(parsed, place, respelling) for place in range(len(parsed.statements))])
 
-    def keep(self, text: str, respelling: Respelling) -> None:
-        form = shape(text)
-        made = None if form is None or form == text else template(text, respelling)
-        if made is None or form is None:
-            self._texts.put(text, respelling, len(text) + len(respelling.text))
-        else:
-            self._shapes.put(form, made, len(form) + sum(len(edit.new) for _, edit in made.edits))
+    @property
+    def by_literal(self) -> bool:
+        """It is of no other text."""
+        return self._template is None
+
+    def of(self, text: str) -> Respelling:
+        """How ``text`` runs, which is the one that this was made of or, unless ``by_literal``, another of its shape.
+
+        Raises ValueError for any other.
+        """
+        if text == self._text:
+            return self._respelling
+        if self._template is None or shape(text) != self._form:
+            raise ValueError("a text of another shape")
+        return self._template.of(text)
+
+
+def words_in(parsed: Parsed, place: int, respelling: Respelling) -> tuple[str, ...]:
+    """What was put into one statement of a message."""
+    start, end = parsed.spans[place]
+    if not parsed.text.isascii():
+        encoded = parsed.text.encode()
+        start, end = len(encoded[:start].decode()), len(encoded[:end].decode())
+    return tuple([edit.new for edit in respelling.edits if start <= edit.start < end])

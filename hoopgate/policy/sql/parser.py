@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from hoopgate.config.model import Limits
 from hoopgate.policy.memory import Memory
 from hoopgate.policy.sql.tree import Node, Parsed, Unparsable, from_json, inline_limit, parse
-from hoopgate.policy.sql.worker import ANSWER
+from hoopgate.policy.sql.worker import ANSWER, SHORT, WHOLE
 
 __all__ = ["Node", "Parsed", "Parser", "Unparsable", "parse"]
 
@@ -50,9 +50,12 @@ class Parser:
         self._worker = Worker(spawner, limits) if spawner is not None else None
         self._known: Memory[str, Parsed] = Memory(cache_size, _REMEMBERED)
 
-    def parse(self, text: str) -> Parsed | Deferred[Parsed]:
-        """The text's trees, or a Deferred of them. Raises :class:`Unparsable`, or fails with it."""
-        known = self._known.get(text)
+    def parse(self, text: str, *, whole: bool = False) -> Parsed | Deferred[Parsed]:
+        """The text's trees, or a Deferred of them. Raises :class:`Unparsable`, or fails with it.
+
+        ``whole``: nothing may be left out of them, and they are not remembered.
+        """
+        known = None if whole else self._known.get(text)
         if known is not None:
             return known
         size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
@@ -61,9 +64,10 @@ class Parser:
         if size > self._inline:
             if self._worker is None:
                 raise Unparsable("the statement is too long to be parsed here")
-            return self._worker.parse(text)
+            return self._worker.parse(text, whole=whole)
         parsed = parse(text)
-        self._known.put(text, parsed, len(text))
+        if not whole:
+            self._known.put(text, parsed, len(text))
         return parsed
 
     def close(self) -> None:
@@ -92,10 +96,10 @@ class Worker:
         self._process: _Process | None = None
         self._timer: IDelayedCall | None = None
 
-    def parse(self, text: str) -> Deferred[Parsed]:
+    def parse(self, text: str, *, whole: bool) -> Deferred[Parsed]:
         deferred: Deferred[Parsed] = Deferred()
         try:
-            encoded = text.encode()
+            encoded = (WHOLE if whole else SHORT) + text.encode()
         except UnicodeEncodeError:
             raise Unparsable("the statement is not valid text in its encoding") from None
         waiting = sum(len(request.encoded) for request in self._line)

@@ -1,7 +1,8 @@
 """The process that parses long statements: ``python -m hoopgate.policy.sql.worker MEMORY SECONDS``.
 
 Reads requests from standard input and writes an answer to each to standard output. Both are a length of four bytes,
-big-endian, then that many bytes: a request is the statement in UTF-8, an answer one byte for its kind and the rest,
+big-endian, then that many bytes: a request is one byte, ``w`` where nothing may be left out and else ``s``, and the
+statement in UTF-8; an answer is one byte for its kind and the rest,
 ``+`` and the JSON tree, ``*`` and the tree of a condensed text, or ``-`` and the reason. Whoever starts it kills it
 when it is late; the limits here are for when nobody does.
 """
@@ -19,6 +20,8 @@ from hoopgate.policy.sql.tree import Unparsable, parse_json
 ANSWER: Final = 2 * 1024 * 1024
 """Bytes of a tree that is worth sending: reading more would stall the gateway for a tenth of a second."""
 
+SHORT: Final = b"s"
+WHOLE: Final = b"w"
 _STACK: Final = 96 * 1024 * 1024  # libpg_query writes JSON recursively; Linux keeps 128 MiB free for a stack
 _LENGTH: Final = struct.Struct(">I")
 
@@ -26,8 +29,8 @@ _LENGTH: Final = struct.Struct(">I")
 def answer(request: bytes) -> bytes:
     """The answer to one request, without its length."""
     try:
-        text = request.decode()
-        short = condense(text)
+        text = request[1:].decode()
+        short = text if request[:1] == WHOLE else condense(text)
         tree = parse_json(short)
         if len(tree) > ANSWER:
             return b"-the statement is too complex to judge; send it in smaller parts"
