@@ -49,11 +49,20 @@ def side(expression: Any, flattens: Callable[[str, Node], bool] | None = None) -
     for kind, body in nodes(expression, stop="SubLink", without=flattens):
         if kind == "ColumnRef":
             found.columns.append(column(body))
+        elif kind == "A_Indirection":
+            found.columns += _field(body)
         elif kind == "SubLink":
             found.sublinks.append(body)
         elif _is_doubtful(kind, body):
             found.doubtful = True
     return found
+
+
+def _field(body: Node) -> list[Column]:
+    """``(t).x`` may be the column x of t."""
+    row = strings(body.get("arg", {}).get("ColumnRef", {}).get("fields"))
+    names = strings(body.get("indirection"))
+    return [Column(row[-1], names[0])] if row and names else []
 
 
 def _is_doubtful(kind: str, body: Node) -> bool:

@@ -36,6 +36,8 @@ def compared(judge: Judge, body: Node, negated: bool) -> bool:
         return False
     if _holds_for_all(judge, name, kind, left, right, negated):
         return False
+    if kind == "AEXPR_OP_ANY" and any(judge.draws_on_own(link, True) for link in side(right).sublinks):
+        return False
     return judge.independent(_side(judge, left), _side(judge, right))
 
 
@@ -95,10 +97,9 @@ def _own_extreme(judge: Judge, name: str, left: Any, right: Any) -> bool:
     """``id >= (SELECT min(id) FROM the_same)``. With ``<`` and ``>`` a plain aggregate leaves one row out."""
     for part in (left, right):
         link = part.get("SubLink", {}) if isinstance(part, dict) else {}
-        query = link.get("subselect", {})
-        if link.get("subLinkType") != "EXPR_SUBLINK" or not judge.reads_whole(query):
+        if link.get("subLinkType") != "EXPR_SUBLINK" or not judge.draws_on_own(link, name in ("<=", ">=")):
             continue
-        targets = query.get("SelectStmt", {}).get("targetList", [{}])
+        targets = link.get("subselect", {}).get("SelectStmt", {}).get("targetList", [{}])
         plain = "FuncCall" in targets[0].get("ResTarget", {}).get("val", {})
         if not plain or name in ("<=", ">="):
             return True

@@ -18,9 +18,10 @@ from hoopgate.policy.sql.columns import column as column_of
 from hoopgate.policy.sql.comparisons import compared
 from hoopgate.policy.sql.constants import HOPE, constant, limits, text_of, truth, unknown_parameter
 from hoopgate.policy.sql.names import strings
+from hoopgate.policy.sql.patterns import keeps_all
 from hoopgate.policy.sql.tree import Node
 
-_PREDICATES: Final = frozenset({"starts_with", "regexp_like"})
+_PREDICATES: Final = {"starts_with": "^@", "regexp_like": "~"}
 
 
 class Queries(Protocol):
@@ -61,6 +62,15 @@ def restriction(
         return Restriction(judge.restricts(where, False), trail.literal, trail.parameter)
     except (TooComplexError, RecursionError):
         return Restriction(False, trail.literal, trail.parameter)
+
+
+def reads_whole(query: Node, target: Node, queries: Queries) -> bool:
+    """May ``query`` give all rows of ``target``? In doubt it may."""
+    table = (target.get("schemaname", ""), target.get("relname", ""))
+    try:
+        return Judge(Trail(), table[1], table, {}, queries).reads_whole(query)
+    except (TooComplexError, RecursionError):
+        return True
 
 
 class TooComplexError(Exception):
@@ -167,6 +177,14 @@ class Judge:
     def _outer(self, part: Side) -> list[Column]:
         """Columns that the sub-selects of a side take from this scope."""
         return [column for link in part.sublinks for column in self.correlated(link.get("subselect", {}))]
+
+    def draws_on_own(self, link: Node, limited: bool) -> bool:
+        """Is the sub-select over all of the target; with ``limited``, whatever its LIMIT leaves of it?"""
+        query = link.get("subselect", {})
+        body = query.get("SelectStmt", {})
+        if limited and "limitCount" in body:
+            query = {"SelectStmt": {key: value for key, value in body.items() if key != "limitCount"}}
+        return self.reads_whole(query)
 
     def _reads_own(self, part: Side) -> bool:
         """True for ARRAY(SELECT ...) and the like over the whole target; a scalar sub-select is one value."""
@@ -324,8 +342,13 @@ def _exists(judge: Judge, select: Node) -> bool:
 
 def _call(judge: Judge, body: Node, negated: bool) -> bool:
     arguments = body.get("args", [])
-    known = strings(body.get("funcname"))[-1:] and strings(body.get("funcname"))[-1] in _PREDICATES
-    return bool(known) and len(arguments) > 1 and judge.independent(side(arguments[0]), side(arguments[1:]))
+    name = "".join(strings(body.get("funcname"))[-1:])
+    if name not in _PREDICATES or len(arguments) < 2:
+        return False
+    judge.trail.looked(arguments[1])
+    if not negated and keeps_all(_PREDICATES[name], "AEXPR_OP", arguments[1]):
+        return False
+    return judge.independent(side(arguments[0]), side(arguments[1:]))
 
 
 def _wrapped(judge: Judge, body: Node, negated: bool) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 from hoopgate.policy.operations import Object
 from hoopgate.policy.sql.columns import others, tables, ties
-from hoopgate.policy.sql.conditions import restriction
+from hoopgate.policy.sql.conditions import reads_whole, restriction
 from hoopgate.policy.sql.constants import limits, unknown_parameter
 from hoopgate.policy.sql.extraction import Draft, Extraction, Scope, Visitor
 from hoopgate.policy.sql.names import in_catalogue, relation
@@ -90,7 +90,8 @@ def _is_limited(x: Extraction, body: Node) -> bool:
 def insert(x: Extraction, body: Node, scope: Scope) -> None:
     inner = with_clause(x, body, scope)
     target = relation(body.get("relation", {}))
-    change(x, "write", "INSERT", target)
+    bounded = False if _rewrites_all(body, inner) else None
+    change(x, "write", "INSERT", target, bounded, "" if bounded is None else "updates all rows that it reads there")
     if "returningClause" in body:
         x.read(target)
     values = body.get("selectStmt", {}).get("SelectStmt", {})
@@ -99,6 +100,14 @@ def insert(x: Extraction, body: Node, scope: Scope) -> None:
     else:
         x.push(body.get("selectStmt"), inner)
     x.rest(body, inner, ("withClause", "relation", "selectStmt"))
+
+
+def _rewrites_all(body: Node, scope: Scope) -> bool:
+    """``INSERT INTO t SELECT * FROM t ON CONFLICT DO UPDATE`` without a WHERE is an UPDATE of all of t."""
+    conflict = body.get("onConflictClause", {})
+    if conflict.get("action") != "ONCONFLICT_UPDATE" or "whereClause" in conflict:
+        return False
+    return reads_whole(body.get("selectStmt", {}), body.get("relation", {}), scope)
 
 
 _VALUES_ONLY: Final = frozenset({"valuesLists", "limitOption", "op"})

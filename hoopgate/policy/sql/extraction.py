@@ -84,7 +84,8 @@ class Draft:
 
     def finish(self) -> Operation:
         (effect, _, part), why = self.effect.partition("."), self.why
-        if effect in ("schema", "write", "delete") and any(thing.schema in CATALOGUES for thing in self.objects):
+        called = self.command.startswith("CALL")
+        if not called and effect in ("schema", "write", "delete") and any(map(_is_systems, self.objects)):
             effect, part, why = "admin", "catalogue", why or "changes the system's own schema"
         objects = tuple(dict.fromkeys(self._placed())) if self.path else tuple(self.objects)
         return Operation(cast(Effect, effect), self.command, objects, self.bounded, why, part)
@@ -96,6 +97,11 @@ class Draft:
                 yield thing
             else:
                 yield from (evolve(thing, schema=schema) for schema in self.path)
+
+
+def _is_systems(thing: Object) -> bool:
+    """Something that stands in the system's own schemas. (What a call of a function there does is in the call.)"""
+    return thing.schema in CATALOGUES
 
 
 Visitor: TypeAlias = "Callable[[Extraction, Node, Scope], None]"

@@ -47,6 +47,13 @@ transaction_timeout vacuum_buffer_usage_limit vacuum_cost_delay vacuum_cost_limi
 xmlbinary xmloption xml
 """
 
+# settings of extensions that guard, watch or run something: an application calls none of its own like these
+_EXTENSIONS: Final = (
+    "anon.", "auto_explain.", "auth_delay.", "basic_archive.", "citus.", "cron.", "google_", "passwordcheck.",
+    "pg_hint_plan.", "pg_stat_statements.", "pg_tle.", "pgaudit.", "pgsodium.", "pgtle.", "plperl.", "plpython.",
+    "plpython3.", "plrust.", "pltcl.", "pltclu.", "plv8.", "rds.", "rds_", "sepgsql.", "session_exec.", "set_user.",
+    "supautils.", "timescaledb.", "vault.", "azure.", "pg_cron.",
+)  # fmt: skip
 _BY_VALUE: Final = frozenset({"client_encoding", "names", "search_path", "standard_conforming_strings"})
 _SESSION: Final = frozenset(_NAMES.split())
 
@@ -68,7 +75,7 @@ def setting_effect(name: str, values: list[str] | None) -> tuple[str, str]:
         return _encoding_effect(values)
     if key == "search_path":
         return _search_path_effect(values)
-    if key in _SESSION or key.startswith("enable_") or "." in key:
+    if key in _SESSION or key.startswith("enable_") or ("." in key and not key.startswith(_EXTENSIONS)):
         return "session", ""
     return "admin.setting", f"{key} is a setting for administrators"
 
