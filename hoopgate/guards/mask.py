@@ -16,8 +16,9 @@ from zope.interface import classImplements
 from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.snapshot import Snapshot
 from hoopgate.codecs.postgresql import messages
+from hoopgate.codecs.postgresql.requests import InputEnd
 from hoopgate.config.model import Config, Mask
-from hoopgate.frames import BIND, CALL, EXECUTE, PREPARE, SIMPLE, Columns, Frame, Notice, Statement
+from hoopgate.frames import BIND, CALL, EXECUTE, PREPARE, SIMPLE, Columns, Frame, Input, Notice, Statement
 from hoopgate.guards.mask_judge import RULE, Fetch, Judge, keys
 from hoopgate.guards.mask_judged import UNTOLD, Judged, Shape
 from hoopgate.guards.mask_known import UNSETTLED, Compiled, Indexes, Known
@@ -25,6 +26,8 @@ from hoopgate.guards.mask_memory import SessionMemory
 from hoopgate.guards.mask_notices import own_part, said_by_code, scrub
 from hoopgate.guards.mask_plans import Keys, Planned, copy_cells, copy_plan, copy_problem, planned, row_plan
 from hoopgate.guards.mask_refusals import exhausted, full, refused
+from hoopgate.guards.mask_sources import Sources
+from hoopgate.guards.mask_writes import Writes
 from hoopgate.guards.witness import NOTHING_OWN, Cell, Own, witnessed
 from hoopgate.inference import Inference
 from hoopgate.interfaces import IGuard, IGuardFactory
@@ -55,7 +58,7 @@ class Masks:
 class MaskGuard:
     """One session's guard."""
 
-    wants: ClassVar[frozenset[type[Frame]]] = frozenset({Statement, Columns, Notice})
+    wants: ClassVar[frozenset[type[Frame]]] = frozenset({Statement, Columns, Notice, Input, InputEnd})
 
     def __init__(self, session: Any, factory: Masks) -> None:
         self._session = session
@@ -64,6 +67,8 @@ class MaskGuard:
         self._memory = SessionMemory()
         self._known = Known(session, factory.indexes, self._memory)
         self._judge: Any = Judge(session, self._known, self._memory)
+        self._sources = Sources(session)
+        self._writes = Writes(session)
         self._config: Config | None = None
         self._masks: tuple[Mask, ...] = ()
 
@@ -76,7 +81,7 @@ class MaskGuard:
             return self._columns(frame)
         if isinstance(frame, Notice):
             return self._notice(frame)
-        return ALLOW
+        return self._writes.sent(frame) or ALLOW
 
     def closed(self, reason: str) -> None:
         """Nothing outlives the session: its memory goes with the guard."""
@@ -120,27 +125,35 @@ class MaskGuard:
         verdict = self._verdict(frame, judged)
         if runs and not isinstance(verdict, Block):
             self._memory.note(parsed)
+            self._sources.note(parsed, judged)
             for name, outputs in (judged.declares or {}).items():
                 self._memory.open(name, outputs)
         return verdict
 
     def _verdict(self, frame: Statement, judged: Judged) -> Verdict:
-        before = frame.judged
+        before, now = frame.judged, judged
         if before is not None and before is not judged:
             snapshot = self._session.catalogue.snapshot
             judged = self._known.compiled(snapshot, self._masks).both(before, judged)
         frame.judged = judged
+        self._writes.ran()
         if not judged.plain:
             block = self._problem(frame, judged)
             if block is not None:
                 return block
+        verdict = self._sources.verdict(frame, now, before) if now.sourced or frame.respelled is not None else ALLOW
+        return verdict if isinstance(verdict, Block) else self._named(frame, judged, verdict)
+
+    def _named(self, frame: Statement, judged: Judged, verdict: Verdict) -> Verdict:
         phase = frame.phase
         if phase is PREPARE and frame.name:
             self._memory.prepared.add(frame.name, frame.text)  # SQL's EXECUTE knows it too
+            self._sources.sent(frame.text, 0, judged)
         elif phase is BIND and frame.portal:
             self._memory.cursors.add(frame.portal, frame.text)  # and FETCH the portal
             self._memory.open(frame.portal, judged.shape(0).outputs)
-        return ALLOW
+            self._sources.sent(frame.text, 0, judged)
+        return verdict
 
     def _problem(self, frame: Statement, judged: Judged) -> Block | None:
         """Why a statement must not run that does more than read what it shows; what it does is accounted for."""
@@ -151,6 +164,9 @@ class MaskGuard:
             if problem:
                 return Block(problem, rule=RULE, hint="Use other options for COPY.")
         phase = frame.phase
+        written = self._writes.problem(frame, judged)
+        if written is not None:
+            return written
         if judged.costs and (phase is SIMPLE or phase is BIND):
             short = self._probed(judged)
             if short is not None:
@@ -235,10 +251,8 @@ class MaskGuard:
     def _copied(self, frame: Columns, judged: Judged | None) -> Verdict | Deferred[Verdict]:
         if judged is None or not (judged.clear or judged.copy is not None):
             return Block("COPY was answered, but no COPY was judged", rule=RULE, sqlstate="XX000")
-        if judged.copy is None:
-            return ALLOW
         shape = judged.copy
-        if not shape.outputs:
+        if shape is None or not shape.outputs:  # nothing masked is in reach of it
             return ALLOW
         _, formats = messages.parse_copy_out_response(frame.raw)
         cells = copy_cells(shape, len(formats))
@@ -257,6 +271,7 @@ class MaskGuard:
         """Record and count what is masked."""
         if made.masked:
             self._session.later(made.event)
+            self._writes.shown |= made.masks
             metrics = self._session.gateway.metrics
             metrics.masked_columns.value += made.masked
             if made.doubted:

@@ -13,14 +13,14 @@ from hoopgate.catalogue.session_view import session_query, session_relations
 from hoopgate.catalogue.snapshot import Relation
 from hoopgate.config.model import Mask, SecretRef
 from hoopgate.errors import HoopgateError
-from hoopgate.guards.mask_judged import UNTOLD_CLEAR, Judged
+from hoopgate.guards.mask_judged import Judged
 from hoopgate.guards.mask_known import UNSETTLED, Compiled, Known
 from hoopgate.guards.mask_memory import Bodies, SessionMemory, declared, names_run, relation_names
-from hoopgate.policy.lineage.results import Answer, Ask, CopyShape, Output, Refused, RelationName, Traced, Untouched
+from hoopgate.guards.mask_sources import UNKNOWN, Words, masked_form
+from hoopgate.policy.lineage.remembered import Rewording
+from hoopgate.policy.lineage.results import Answer, Ask, Refused, RelationName, Traced, Untouched
+from hoopgate.policy.lineage.trace import trace
 from hoopgate.policy.sql.parser import Node, Parsed, Unparsable
-from hoopgate.policy.touch import Direct, touch
-from hoopgate.policy.touch import Refused as TouchRefused
-from hoopgate.policy.touch import Untouched as TouchUntouched
 from hoopgate.verdicts import Block
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Judge:
             names = Names(path, relations, settled and not any(run))
             answer = self._said(parsed, compiled, names, prepared, cursors, refreshed=refreshed)
             if not isinstance(answer, Ask):
-                return self._judged(parsed, answer, compiled, names)
+                return (yield self._read(parsed, answer, compiled, names))
             if not refreshed:
                 snapshot = yield catalogue.refresh()
                 refreshed = True
@@ -110,37 +110,55 @@ class Judge:
     def _said(
         self, parsed: Parsed, compiled: Compiled, names: Names, prepared: Texts, cursors: Texts, *, refreshed: bool
     ) -> Answer:
-        touched = touch(
+        return trace(
             parsed,
             compiled.index,
+            path=names.path,
             session_relations=names.relations,
+            own=self._memory.moved,
             prepared=prepared,
             cursors=cursors,
             refreshed=refreshed,
+            settled=names.settled,
         )
-        if isinstance(touched, TouchUntouched):
-            return Untouched(by_literal=touched.by_literal)
-        if isinstance(touched, TouchRefused):
-            return Refused(touched.reason, touched.hint, touched.mask, touched.sqlstate, by_literal=touched.by_literal)
-        if isinstance(touched, Direct):
-            shape = touched.copy
-            copy = None
-            if shape is not None:
-                outputs = [
-                    Output() if each is None else Output(None, each[0], False, each[1]) for each in shape.columns
-                ]
-                copy = CopyShape(tuple(outputs), shape.options, shape.encoding)
-            return Traced(masks=touched.masks, copy=copy, by_literal=touched.by_literal)
-        return Ask(touched.relations, touched.functions)
 
-    def _judged(self, parsed: Parsed, answer: Answer, compiled: Compiled, names: Names) -> Judged:
+    @inlineCallbacks
+    def _read(self, parsed: Parsed, answer: Answer, compiled: Compiled, names: Names) -> Step:
+        """The answer as it is kept, with the words in which the statement reads masks in place of tables."""
+        if all(mask.reading != "source" for mask in compiled.index.masks):
+            return self._judged(parsed, answer, compiled, names, None)
+        if isinstance(answer, Traced) and answer.reads and parsed.pruned:
+            # Its places are those of a shortened text.
+            parsed = yield maybeDeferred(self._session.parser.parse, parsed.text, whole=True)
+            answer = self._said(parsed, compiled, names, {}, {}, refreshed=True)
+        answer, rewording = yield self._reworded(parsed, answer, compiled)
+        judged = self._judged(parsed, answer, compiled, names, rewording)
+        run = names_run(parsed.statements)
+        if any(run):
+            bodies = [text for name in run[0] for text in self._memory.prepared.of(name)]
+            bodies += [text for name in run[1] for text in self._memory.cursors.of(name)]
+            now = evolve(names, settled=True)  # what was put in has its schema, and the rest is looked up anew
+            runs: list[tuple[str, Words]] = []
+            for text in bodies:
+                body = yield maybeDeferred(self._session.parser.parse, text)
+                inner = self._said(body, compiled, now, {}, {}, refreshed=True)
+                inner, made = yield self._reworded(body, inner, compiled)
+                runs.append((text, UNKNOWN if isinstance(inner, Refused) else () if made is None else made.words[0]))
+            judged.runs = tuple(runs)
+        return judged
+
+    def _reworded(self, parsed: Parsed, answer: Answer, compiled: Compiled) -> Deferred[Any]:
+        return masked_form(self._session, parsed, answer, compiled.index)
+
+    def _judged(
+        self, parsed: Parsed, answer: Answer, compiled: Compiled, names: Names, rewording: Rewording | None
+    ) -> Judged:
         """The answer as it is kept; of what it opens, and of what was open, the lineage of that moment counts."""
         memory = self._memory
         if isinstance(answer, Untouched | Traced):
             answer = evolve(answer, results=memory.as_opened(parsed.statements, answer.results))
         judged = compiled.judged(parsed, answer)
-        if isinstance(answer, Traced):
-            judged.shapes = (UNTOLD_CLEAR,) * len(parsed.statements)  # of touch, whose only witness is the wire
+        judged.rewording = rewording
         opened = declared(parsed.statements)
         if opened:
             judged.declares = {}

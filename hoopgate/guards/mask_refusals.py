@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hoopgate.guards.mask_judged import NARROW, WIDE, Judged
 from hoopgate.inference import Exhausted
+from hoopgate.policy.lineage.relations import UNSEEN
 from hoopgate.policy.lineage.results import Refused
-from hoopgate.policy.touch_sources import UNSEEN
 from hoopgate.verdicts import Block
 
 

@@ -16,8 +16,8 @@ from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.snapshot import FIRST_USER_OID, WHOLE_ROW, ColumnKey, Relation
 from hoopgate.config.model import Mask
 from hoopgate.frames import Column
+from hoopgate.policy.lineage.relations import UNSEEN, own_masks
 from hoopgate.policy.lineage.results import Output
-from hoopgate.policy.touch_sources import UNSEEN, own_masks
 
 UNWITNESSED: Final = Mask(name="unwitnessed", columns=("*",), kind="fixed")
 """Covers a column of which the two say different things, and neither names a mask."""

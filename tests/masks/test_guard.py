@@ -59,7 +59,7 @@ def test_so_is_one_of_an_open_transaction(gate: Gate) -> None:
     assert gate.run("INSERT INTO mine VALUES (1, 'own')").refused is None
     assert cells(gate.run("SELECT id + 1, id FROM mine")) == [b"2", b"1"]
     assert cells(gate.run("SELECT email FROM mine")) == [b"****"]  # by its name
-    assert gate.run("SELECT upper(email) FROM mine").refused is not None
+    assert cells(gate.run("SELECT upper(email) FROM mine")) == [b"****"]
     assert gate.session.asked
 
 
@@ -96,7 +96,7 @@ def test_a_temporary_table_that_hides_a_known_name(gate: Gate) -> None:
     """Its columns decide where PostgreSQL looks for a name next: the outer one must not slip through."""
     gate.run("BEGIN")
     gate.run("CREATE TEMP TABLE leads (x int); INSERT INTO leads VALUES (1)")
-    assert gate.run("SELECT (SELECT email FROM leads LIMIT 1) FROM customers").refused is not None
+    assert set(cells(gate.run("SELECT (SELECT email FROM leads LIMIT 1) FROM customers"))) == {b"****"}
     assert cells(gate.run("SELECT x FROM leads")) == [b"1"]
 
 
@@ -129,14 +129,14 @@ def test_generated_columns_are_not_copied(gate: Gate) -> None:
 def test_a_new_table_of_somebody_else(gate: Gate, other: pq.PGconn) -> None:
     other.exec_(b"CREATE TABLE fresh (id int, email text); INSERT INTO fresh VALUES (1, 'SECRET')")
     assert cells(gate.run("SELECT * FROM fresh")) == [b"1", b"****"]
-    assert gate.run("SELECT upper(email) FROM fresh").refused is not None
+    assert cells(gate.run("SELECT upper(email), id + 1 FROM fresh")) == [b"****", b"2"]
     assert gate.session.asked == []  # the catalogue knew
 
 
 def test_a_new_view_of_somebody_else(gate: Gate, other: pq.PGconn) -> None:
     other.exec_(b"CREATE TABLE fresh (); CREATE VIEW fresh_view AS SELECT upper(email) AS e FROM customers")
     try:
-        assert gate.run("SELECT * FROM fresh_view").refused is not None
+        assert set(cells(gate.run("SELECT * FROM fresh_view"))) == {b"****"}
     finally:
         other.exec_(b"DROP VIEW fresh_view")
 
@@ -145,7 +145,7 @@ def test_a_table_that_somebody_renamed(gate: Gate, other: pq.PGconn) -> None:
     other.exec_(b"CREATE TABLE fresh (id int, email text); INSERT INTO fresh VALUES (1, 'SECRET')")
     gate.run("SELECT * FROM fresh")
     other.exec_(b"ALTER TABLE fresh RENAME TO renamed")
-    assert gate.run("SELECT upper(email) FROM renamed").refused is not None
+    assert cells(gate.run("SELECT upper(email) FROM renamed")) == [b"****"]
     assert cells(gate.run("SELECT email FROM renamed")) == [b"****"]
 
 
@@ -161,7 +161,7 @@ def test_a_relation_that_nobody_sees(gate: Gate) -> None:
 def test_a_view_that_only_the_session_sees_hides_all(gate: Gate) -> None:
     gate.run("BEGIN")
     assert gate.run("CREATE VIEW fresh AS SELECT id, note FROM orders").refused is None
-    assert gate.run("SELECT upper(note) FROM fresh").refused is not None
+    assert set(cells(gate.run("SELECT upper(note) FROM fresh"))) == {b"****"}
     assert set(cells(gate.run("SELECT note FROM fresh"))) == {b"****"}
 
 
@@ -169,10 +169,11 @@ def test_in_a_failed_transaction_nothing_can_be_asked(gate: Gate) -> None:
     gate.run("BEGIN")
     gate.run("SELECT 1/0")
     assert gate.session.transaction == "E"
-    refused = gate.run("ROLLBACK; SELECT upper(a) FROM no_such_table").refused
+    refused = gate.run("COPY no_such_table TO STDOUT").refused
     assert refused is not None
     assert refused.sqlstate == "25P02"
-    assert gate.run("ROLLBACK").refused is None
+    output = gate.run("ROLLBACK; SELECT upper(name), upper(email) FROM customers WHERE id = 1")
+    assert cells(output)[1] == b"****"
 
 
 def test_a_function_made_by_somebody_else(gate: Gate, other: pq.PGconn) -> None:
@@ -195,7 +196,8 @@ def test_prepared_in_sql(gate: Gate) -> None:
     gate.run("PREPARE p (int) AS SELECT email FROM customers WHERE id = $1")
     assert cells(gate.run("EXECUTE p(1)")) == [b"****"]
     assert gate.run("EXPLAIN EXECUTE p(1)").refused is None
-    assert gate.run("EXECUTE p((SELECT length(email) FROM customers LIMIT 1))").refused is not None
+    gate.run("PREPARE q (int) AS SELECT upper(email), upper(name) FROM customers WHERE id = $1")
+    assert cells(gate.run("EXECUTE q(1)")) == [b"****", b"NAME1"]
 
 
 def test_cursors(gate: Gate) -> None:
@@ -221,7 +223,7 @@ def test_what_was_prepared_before_masks_came_is_judged_again(gate: Gate) -> None
     assert gate.run("EXECUTE p").rows
     gate.session.engine = FakeEngine(MASKS)
     gate.session.config = evolve(CONFIG, version="2")
-    assert gate.run("EXECUTE p").refused is not None
+    assert set(cells(gate.run("EXECUTE p"))) == {b"****"}
     assert cells(gate.run("EXECUTE q")) == [b"****"]
 
 
@@ -241,7 +243,7 @@ def test_a_failed_definition_hides_no_older_one(gate: Gate) -> None:
     assert error["C"] == "42P05"
     gate.session.engine = FakeEngine(MASKS)
     gate.session.config = evolve(CONFIG, version="2")
-    assert gate.run("EXECUTE p").refused is not None
+    assert set(cells(gate.run("EXECUTE p"))) == {b"****"}
 
 
 def test_calls_by_number_are_refused(gate: Gate) -> None:
@@ -257,7 +259,7 @@ def test_without_masks_all_passes(gate: Gate) -> None:
     assert gate.run("SELECT upper(email) FROM customers WHERE id = 1").rows == [(b"SECRET1@EXAMPLE.COM",)]
     gate.session.engine = FakeEngine(MASKS)
     gate.session.config = CONFIG
-    assert gate.run("SELECT upper(email) FROM customers").refused is not None
+    assert set(cells(gate.run("SELECT upper(email) FROM customers"))) == {b"****"}
 
 
 def test_text_that_does_not_parse_is_refused(gate: Gate) -> None:
@@ -308,8 +310,7 @@ def test_columns_of_an_unknown_table_are_masked_whatever_they_hold(gate: Gate) -
     verdict = fired(gate.guard.inspect(Columns(b"", shape, None)))
     assert isinstance(verdict, MaskVerdict)
     changes = verdict.plan.transforms
-    assert [change(b"x") for change in changes if change] == [b"****", b"\0\0\0\0", None, None]
-    assert changes[3] is None
+    assert [change(b"x") for change in changes if change] == [b"****", b"\0\0\0\0", None, b"****", None]
 
 
 def test_whole_rows_become_null(gate: Gate) -> None:
@@ -319,8 +320,16 @@ def test_whole_rows_become_null(gate: Gate) -> None:
 
 
 def test_results_of_unmasked_columns_are_allowed_without_a_plan(gate: Gate) -> None:
+    statement = Statement(b"", "SELECT 1, relname, xmin FROM pg_class", Phase.SIMPLE)
+    assert fired(gate.guard.inspect(statement)) is ALLOW
+    assert gate.guard.inspect(Columns(b"", (column(0, 0), column(1259, 2), column(1259, -3)), statement)) is ALLOW
+
+
+def test_of_a_statement_that_nobody_judged_only_known_columns_pass(gate: Gate) -> None:
+    """As one that a third party's guard put in the place of what was judged."""
     gate.judge("SELECT 1")
-    assert gate.guard.inspect(Columns(b"", (column(0, 0), column(1259, 2), column(1259, -3)), None)) is ALLOW
+    verdict = fired(gate.guard.inspect(Columns(b"", (column(0, 0), column(1259, 2)), Statement(b"", "", Phase.SIMPLE))))
+    assert [change is None for change in verdict.plan.transforms] == [False, True]
 
 
 def test_a_copy_that_nobody_judged_ends_the_session(gate: Gate) -> None:
@@ -328,11 +337,19 @@ def test_a_copy_that_nobody_judged_ends_the_session(gate: Gate) -> None:
     assert isinstance(fired(gate.guard.inspect(frame)), Block)
 
 
-def test_a_copy_of_another_width_than_judged_fails(gate: Gate) -> None:
+def test_a_copy_of_another_width_than_judged_is_masked_whole(gate: Gate) -> None:
     statement = Statement(b"", "COPY customers TO STDOUT", Phase.SIMPLE)
     assert fired(gate.guard.inspect(statement)) is ALLOW
     frame = Columns(b"H\0\0\0\x09\0\0\x01\0\0", (), statement, "text")
-    with pytest.raises(HoopgateError, match="not what they were"):
+    verdict = fired(gate.guard.inspect(frame))
+    assert [change(b"1") for change in verdict.plan.plan.transforms] == [None]
+
+
+def test_a_copy_of_another_format_than_judged_fails(gate: Gate) -> None:
+    statement = Statement(b"", "COPY customers (email) TO STDOUT", Phase.SIMPLE)
+    assert fired(gate.guard.inspect(statement)) is ALLOW
+    frame = Columns(b"H\0\0\0\x09\1\0\x01\0\1", (), statement, "binary")
+    with pytest.raises(HoopgateError, match="not what it was"):
         fired(gate.guard.inspect(frame))
 
 
@@ -395,8 +412,8 @@ def test_masks_of_one_configuration_are_not_those_of_the_next(gate: Gate) -> Non
     assert gate.run("SELECT upper(name) FROM customers").refused is None
     gate.session.engine = FakeEngine([Mask("names", ("*.*.name",))])
     gate.session.config = evolve(CONFIG, version="2")
-    assert gate.run("SELECT upper(name) FROM customers").refused is not None
-    assert gate.run("SELECT upper(email) FROM customers").refused is None
+    assert set(cells(gate.run("SELECT upper(name) FROM customers"))) == {b"****"}
+    assert b"****" not in cells(gate.run("SELECT upper(email) FROM customers"))
 
 
 def test_notices_of_nobody_are_scrubbed(gate: Gate) -> None:
@@ -406,5 +423,5 @@ def test_notices_of_nobody_are_scrubbed(gate: Gate) -> None:
 
 
 def test_deep_nesting_is_refused_not_a_fault(gate: Gate) -> None:
-    sql = "SELECT " + "(SELECT " * 60 + "email" + ")" * 60 + " FROM customers"
+    sql = "SELECT " + "(SELECT " * 800 + "email" + ")" * 800 + " FROM customers"
     assert isinstance(gate.judge(sql), Block)

@@ -9,8 +9,8 @@ from hoopgate.catalogue.snapshot import ColumnInfo, Relation, Snapshot
 from hoopgate.config.model import Mask
 from hoopgate.frames import Column
 from hoopgate.guards.witness import NOTHING_OWN, UNWITNESSED, Cell, Own, severer, witnessed
+from hoopgate.policy.lineage.relations import UNSEEN
 from hoopgate.policy.lineage.results import Output
-from hoopgate.policy.touch_sources import UNSEEN
 
 CARD = Mask("cards", ("public.customers.card",), kind="keep-last")
 MAIL = Mask("mails", ("public.customers.mail",), kind="fixed")
