@@ -129,7 +129,9 @@ class Boot:
             feed=feed,
             upstream=Upstream(network, secrets, derived),
             metrics=metrics,
-            guards=_guards(config, secrets, Inference(reactor)),
+            guards=_guards(
+                config, secrets, Inference(reactor), partial(deferToThreadPool, reactor, reactor.getThreadPool())
+            ),
             node=node,
             worker=self._number,
             forward_cancel=self._forward_cancel(),
@@ -367,12 +369,23 @@ class ClientFactory(Factory):
         return ClientConnection(self._gateway, self._listener, tls)
 
 
-def _guards(config: Config, secrets: Secrets, inference: Inference) -> tuple[Any, ...]:
-    """In order: the policy, masks, third parties' in the configuration's order, and the witness last."""
+def _guards(config: Config, secrets: Secrets, inference: Inference, in_thread: Any) -> tuple[Any, ...]:
+    """In order: the policy, masks, detectors, third parties' in the configuration's order, and the witness last."""
     third = []
     for name, factory in plugins.load_plugins("hoopgate.guards", config.guards).items():
         third.append(plugins.make("hoopgate.guards", name, factory, config.guard_options.get(name, {})))
-    return (Statements(), Masks(secrets.get, inference), Detect(secrets.get), *third, Record())
+    detect = Detect(secrets.get, in_thread, _plugged(config))
+    return (Statements(), Masks(secrets.get, inference), detect, *third, Record())
+
+
+def _plugged(config: Config) -> dict[str, Any]:
+    """Third parties' detectors by the name of the detector that uses them. Raises PluginError."""
+    made = {}
+    for detector in config.detectors:
+        if detector.plugin:
+            factory = plugins.load_plugins("hoopgate.detectors", [detector.plugin])[detector.plugin]
+            made[detector.name] = plugins.make("hoopgate.detectors", detector.plugin, factory, detector.options)
+    return made
 
 
 async def _token_key(config: Config, secrets: Secrets) -> bytes:

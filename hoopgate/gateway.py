@@ -327,11 +327,18 @@ FIXED_TABLES = ("gateway", "listeners", "recorder", "store", "api", "admin", "gu
 FIXED_LIMITS = ("statement", "statement_inline", "parse_time", "parse_memory", "token", "recorder_write")
 
 
+def _plugged(config: Config) -> list[tuple[str, dict[str, Any]]]:
+    """Detectors that third parties' code makes: it is loaded at the start."""
+    return [(detector.plugin, detector.options) for detector in config.detectors if detector.plugin]
+
+
 def _only_reloadable(old: Config, new: Config) -> None:
     # of the API everything but where and how it listens is read at each use
     new_api = evolve(new.api, operators=old.api.operators, token_lifetime=old.api.token_lifetime, url=old.api.url)
     compared = evolve(new, api=new_api)
     changed = [name for name in FIXED_TABLES if getattr(old, name) != getattr(compared, name)]
+    if _plugged(old) != _plugged(new):
+        changed.append("detector")
     changed += [f"limits.{name}" for name in FIXED_LIMITS if getattr(old.limits, name) != getattr(new.limits, name)]
     if changed:
         raise ConfigError(

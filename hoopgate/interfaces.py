@@ -6,6 +6,7 @@ Third parties implement these and register by entry point: ``hoopgate.guards``, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
@@ -80,6 +81,14 @@ class IAuthenticator(Interface):
 
     def authenticate(token: str) -> Deferred[Identity]:
         """Verify a bearer token (JWT or gateway-issued). Fails with AuthenticationError."""
+
+
+class IDetector(Interface):
+    """Finds values that are to be hidden, by what they look like."""
+
+    def find(text: str) -> Iterable[tuple[int, int, str]]:
+        """(start, end, kind) of each value in ``text``, in characters. Called in threads, several at once; may take its
+        time. Raising ends the session whose answer it was asked about."""
 
 
 class ISecretSource(Interface):

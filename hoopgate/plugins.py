@@ -8,6 +8,7 @@ function that returns something that provides it. It is called with
 group                  called with                                         gives
 =====================  ==================================================  ==================
 ``hoopgate.guards``    ``options`` (the table ``[guards.options.NAME]``)   ``IGuardFactory``
+``hoopgate.detectors`` ``options`` (the detector's table ``options``)      ``IDetector``
 ``hoopgate.secrets``   ``reactor``                                         ``ISecretSource``
 ``hoopgate.recorders`` ``config``, ``secrets``, ``reactor``                ``IRecorder``
 ``hoopgate.stores``    ``config``, ``reactor``                             ``IStore``
@@ -26,11 +27,12 @@ from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyClass, verifyObject
 
 from hoopgate.errors import HoopgateError
-from hoopgate.interfaces import IGuardFactory, IRecorder, ISecretSource, IStore
+from hoopgate.interfaces import IDetector, IGuardFactory, IRecorder, ISecretSource, IStore
 
 Factory = Callable[..., Any]
 
 INTERFACES: dict[str, InterfaceClass] = {
+    "hoopgate.detectors": IDetector,
     "hoopgate.guards": IGuardFactory,
     "hoopgate.recorders": IRecorder,
     "hoopgate.secrets": ISecretSource,
@@ -40,6 +42,7 @@ INTERFACES: dict[str, InterfaceClass] = {
 # Also entry points of the distribution; listed here so that a source tree works uninstalled, and so that nobody
 # else's package can take these names.
 BUILT_IN: dict[str, dict[str, str]] = {
+    "hoopgate.detectors": {"presidio": "hoopgate.detectors.presidio:factory"},
     "hoopgate.guards": {},
     "hoopgate.recorders": {"file": "hoopgate.recorders.file:factory"},
     "hoopgate.secrets": {
@@ -86,10 +89,11 @@ def load_plugins(group: str, wanted: Iterable[str] | None = None) -> dict[str, F
 def import_built_in() -> None:
     """Import our own plugins, so that processes that are forked later have them already.
 
-    Not third parties': an import of theirs may begin threads, which no fork takes along.
+    Not third parties', nor those that need others' packages: an import of theirs may begin threads, which no fork takes
+    along.
     """
-    for group in BUILT_IN.values():
-        for value in group.values():
+    for name, group in BUILT_IN.items():
+        for value in group.values() if name != "hoopgate.detectors" else ():
             import_module(value.partition(":")[0])
 
 

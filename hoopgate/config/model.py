@@ -323,6 +323,8 @@ class Detector:
     target: tuple[Glob, ...] = field(default=("*",), metadata=about("Names of targets."))
     value: str = field(default="****", metadata=about("What takes the place of a value in text."))
     unless: Who | None = field(default=None, metadata=about("Who sees clear values.", shows="nobody"))
+    plugin: str = field(default="", metadata=about("A detector plug-in that finds them, such as `presidio`."))
+    options: dict[str, Any] = field(factory=dict, metadata=about("The plug-in's options."))
 
 
 @frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from hoopgate import plugins
 from hoopgate.config.draft import Draft
 from hoopgate.config.mistakes import Place, meant
 from hoopgate.config.model import Detector, Example, Mask, Rule, What, Who
@@ -91,7 +92,14 @@ def check_mask(place: Place, mask: Mask, draft: Draft) -> None:
 
 
 def check_detector(place: Place, detector: Detector, draft: Draft) -> None:
-    if not detector.find and not detector.patterns:
+    if detector.plugin:
+        installed = plugins.names("hoopgate.detectors")
+        if detector.plugin not in installed:
+            what = f"no detector {detector.plugin!r} is installed"
+            place.at("plugin").complain(what, meant(detector.plugin, installed))
+    elif detector.options:
+        place.at("options").complain("has no effect without a plugin", "Remove it, or name the plugin.")
+    if not detector.find and not detector.patterns and not detector.plugin:
         place.at("find").complain("finds nothing", 'Name kinds, such as ["card", "secrets"], or write patterns.')
     known = {**KINDS, **FAMILIES}
     for index, name in enumerate(detector.find):

@@ -79,21 +79,11 @@ class Finder:
         found: list[Span] = []
         for index in candidates:
             self._search(index, data, start, found)
-        return _merged(found)
+        return merged(found)
 
     def hide(self, data: bytes, spans: Sequence[Span] | None = None) -> bytes:
         """``data`` with ``shown`` in place of each value; ``data`` itself if there is none."""
-        if spans is None:
-            spans = self.spans(data)
-        if not spans:
-            return data
-        parts: list[bytes] = []
-        copied = 0
-        for span in spans:
-            parts += (data[copied : span.start], self.shown)
-            copied = span.end
-        parts.append(data[copied:])
-        return b"".join(parts)
+        return replaced(data, self.spans(data) if spans is None else spans, self.shown)
 
     def opening(self, data: bytes, start: int = 0) -> int:
         """From where on more data may make a value of what ``data[start:]`` ends with; its length if from nowhere."""
@@ -112,15 +102,29 @@ class Finder:
                 position = start + 1 if stop - start <= _SHORT else max(stop, start + 1)
 
 
-def _merged(found: list[Span]) -> list[Span]:
+def replaced(data: bytes, spans: Sequence[Span], shown: bytes) -> bytes:
+    """``data`` with ``shown`` in place of each span; ``data`` itself if there are none."""
+    if not spans:
+        return data
+    parts: list[bytes] = []
+    copied = 0
+    for span in spans:
+        parts += (data[copied : span.start], shown)
+        copied = span.end
+    parts.append(data[copied:])
+    return b"".join(parts)
+
+
+def merged(found: list[Span]) -> list[Span]:
+    """Spans in order, those that overlap as one of the first's kind."""
     if len(found) < 2:
         return found
     found.sort(key=lambda span: (span.start, -span.end))
-    merged = [found[0]]
+    joined = [found[0]]
     for span in found[1:]:
-        last = merged[-1]
+        last = joined[-1]
         if span.start >= last.end:
-            merged.append(span)
+            joined.append(span)
         elif span.end > last.end:
-            merged[-1] = Span(last.start, span.end, last.kind)
-    return merged
+            joined[-1] = Span(last.start, span.end, last.kind)
+    return joined

@@ -6,7 +6,7 @@ applies the plan); canaries are sought in what is about to reach the client, who
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -15,7 +15,7 @@ from zope.interface import classImplements
 
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.copy import CopyOptions
-from hoopgate.codecs.postgresql.rows import CopyPlan
+from hoopgate.codecs.postgresql.rows import CopyPlan, RowEditor, splicer
 from hoopgate.codecs.postgresql.splice import Plan
 from hoopgate.config.model import Canary, Config, Detector
 from hoopgate.detectors.canaries import SHORTEST, Canaries
@@ -31,10 +31,16 @@ log = Logger()
 
 
 class Detect:
-    """Opens a guard for every session, since a reload may bring detectors. ``fetch`` resolves and caches secrets."""
+    """Opens a guard for every session, since a reload may bring detectors.
 
-    def __init__(self, fetch: Fetch) -> None:
+    ``fetch`` resolves and caches secrets, ``in_thread`` runs a function in a thread, and ``plugins`` has third parties'
+    detectors by the name that the configuration gives them.
+    """
+
+    def __init__(self, fetch: Fetch, in_thread: Callable[..., Deferred[Any]], plugins: Mapping[str, Any]) -> None:
         self.fetch = fetch
+        self.in_thread = in_thread
+        self._plugins = plugins
         self._version = ""
         self._watches: dict[tuple[str, ...], Watch] = {}
 
@@ -49,7 +55,7 @@ class Detect:
         names = tuple([detector.name for detector in detectors])
         found = self._watches.get(names)
         if found is None:
-            found = self._watches[names] = Watch(detectors)
+            found = self._watches[names] = Watch(detectors, self._plugins)
         return found
 
 
@@ -62,7 +68,8 @@ class DetectGuard:
         self._session = session
         self._factory = factory
         self._config: Config | None = None
-        self._watch = Watch(())
+        self._watch = Watch((), {})
+        self._slow: RowEditor | None = None  # by which plug-ins look, in a thread
         self._planted: tuple[Canary, ...] = ()
         self._canaries = Canaries({})
         self._values: dict[str, bytes] = {}
@@ -72,10 +79,10 @@ class DetectGuard:
         session = self._session
         if session.config is not self._config:
             self._reconfigure(session.config)
-        if not self._watch.cells and not self._planted:
+        if not (self._watch.cells or self._watch.plugged or self._planted):
             return ALLOW
         if isinstance(frame, Rows):
-            return self._rows(frame)
+            return self._rows(frame) if self._slow is None else self._slowly(self._slow, frame)
         if isinstance(frame, Columns):
             return self._columns(frame) if not self._planted else self._with_canaries(frame)
         if isinstance(frame, Notice):
@@ -120,21 +127,29 @@ class DetectGuard:
         return Block("a canary cannot be sought", rule=f"canary.{canary.name}", sqlstate="57P03")
 
     def _columns(self, frame: Columns) -> Verdict:
-        self._raw = None
+        self._raw = self._slow = None
         if frame.copy is not None:
             return self._copy(frame)
         encoding = self._session.client_encoding
         key = (frame.description, encoding)
+        snapshot = self._session.catalogue.snapshot
+        types = {} if snapshot is None else snapshot.types
+        if self._watch.plugged:
+            limit = self._session.config.limits.row
+            self._slow = splicer(self._watch.slow_plan(frame.columns, types, encoding), frame, limit)
         plan = self._watch.plans.get(key) if frame.description else None
         if plan is None:
-            snapshot = self._session.catalogue.snapshot
-            plan = self._watch.plan(frame.columns, {} if snapshot is None else snapshot.types, encoding)
+            plan = self._watch.plan(frame.columns, types, encoding)
             self._watch.plans.put(key, plan, len(frame.description))
         return Mask(plan)
 
     def _copy(self, frame: Columns) -> Verdict:
         _, formats = messages.parse_copy_out_response(frame.raw)
         encoding = self._session.client_encoding
+        if self._watch.plugged:
+            reason = "a detector that is a plug-in cannot look at COPY: select the rows"
+            self._session.end(reason, sqlstate="0A000", rule="detectors")
+            return Block(reason, rule="detectors", sqlstate="0A000")
         options = options_of(self._session.parser, frame, encoding)
         if options is None:
             self._raw = self._watch
@@ -142,6 +157,15 @@ class DetectGuard:
         return Mask(CopyPlan(self._watch.copy_plan(len(formats), encoding), options))
 
     # --- and pass
+
+    def _slowly(self, editor: RowEditor, frame: Rows) -> Deferred[Verdict]:
+        """The lane waits for the plug-ins."""
+
+        def looked(raw: bytes) -> Verdict:
+            verdict = self._rows(Rows(raw, frame.count))
+            return Rewrite(Rows(raw, frame.count)) if verdict is ALLOW and raw is not frame.raw else verdict
+
+        return self._factory.in_thread(editor.splice_run, frame.raw).addCallback(looked)
 
     def _rows(self, frame: Rows) -> Verdict:
         found = self._watch.take()

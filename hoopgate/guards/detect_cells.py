@@ -13,6 +13,7 @@ from typing import Final
 from hoopgate.catalogue.snapshot import UserType
 from hoopgate.config.model import Mask
 from hoopgate.detectors.finder import Finder
+from hoopgate.detectors.plugged import Plugged
 from hoopgate.fixed_values import ARRAYS
 from hoopgate.masks import TEXT_TYPES, transform
 from hoopgate.transforms import Transform
@@ -46,7 +47,7 @@ class Look(ABC):
 class Cells:
     """Makes the transforms of one detector. ``tally`` counts what was hidden, by kind, until somebody takes it."""
 
-    def __init__(self, finder: Finder) -> None:
+    def __init__(self, finder: Finder | Plugged) -> None:
         self.finder = finder
         self.tally: Counter[str] = Counter()
 

@@ -33,7 +33,7 @@ def editor(plan: Plan) -> RowEditor:
 
 
 def watch(*find: str) -> Watch:
-    return Watch([Detector(name="d", find=find)])
+    return Watch([Detector(name="d", find=find)], {})
 
 
 def test_rows_in_which_nothing_is_found_pass_as_they_came() -> None:
@@ -71,7 +71,7 @@ def test_masks_go_first_and_stay_where_nothing_is_found() -> None:
 
 
 def test_two_detectors_each_show_their_own_value() -> None:
-    looking = Watch([Detector(name="a", find=("card",), value="[card]"), Detector(name="b", find=("email",))])
+    looking = Watch([Detector(name="a", find=("card",), value="[card]"), Detector(name="b", find=("email",))], {})
     edit = editor(looking.plan(columns(TEXT), {}, "utf-8"))
     assert edit.splice_run(row(b"4111111111111111 a@b.cd")) == row(b"[card] ****")
 
@@ -79,3 +79,19 @@ def test_two_detectors_each_show_their_own_value() -> None:
 def test_plans_of_other_widths_do_not_join() -> None:
     with pytest.raises(LocalProtocolError, match="differ in their columns"):
         Plan((None,)).joined(Plan((None, None)))
+
+
+class Names:
+    """A detector as a third party would write one."""
+
+    def find(self, text: str) -> list[tuple[int, int, str]]:
+        return [(at, at + 3, "person") for at in range(len(text) - 2) if text[at : at + 3] in ("Adä", "Bob")]
+
+
+def test_plugged_detectors_look_at_text() -> None:
+    looking = Watch([Detector(name="names", plugin="names", value="<name>")], {"names": Names()})
+    edit = editor(looking.slow_plan(columns(TEXT, JSON), {}, "utf-8"))
+    assert edit.splice_run(row("héllo Adä, and Bob".encode(), b'{"who": "Bob Smith"}')) == row(
+        "héllo <name>, and <name>".encode(), b'{"who": "<name> Smith"}'
+    )
+    assert looking.take() == {"person": 3}

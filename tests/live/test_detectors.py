@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -27,21 +28,66 @@ name = "names"
 columns = ["*.*.fullname"]
 target = ["both"]
 
+[[detector]]
+name = "people"
+plugin = "shouted"
+options = { least = 6 }
+target = ["plugged"]
+
 [[canary]]
 name = "vault"
 value = "file:$directory/secrets/canary"
 target = ["planted"]
+"""
+PLUGIN = """
+import re
+from zope.interface import implementer
+from hoopgate.interfaces import IDetector
+
+@implementer(IDetector)
+class Shouted:
+    def __init__(self, options):
+        self.pattern = re.compile("[A-Z]{%d,}" % options["least"])
+
+    def find(self, text):
+        if "KABOOM" in text:
+            raise ValueError("no")
+        return [(*found.span(), "shouted") for found in self.pattern.finditer(text)]
 """
 SECRETS = (CARD, "4111 1111", "alice@example.com", JWT, "MHcCAQEEI", "ACME-1234", "DE8937040044")
 
 
 @pytest.fixture(scope="module")
 def gate(world: World, home: Path) -> Iterator[Gate]:
-    targets = "".join(world.target(name) for name in ("open", "both", "planted", "plain"))
+    targets = "".join(world.target(name) for name in ("open", "both", "planted", "plugged", "plain"))
     running = Gate(world, home / "detectors", targets + TEXT).prepare()
+    running.environment = {"PYTHONPATH": f"{plugin(home / 'plugin')}:{os.environ.get('PYTHONPATH', '')}"}
     running.secret("canary", CANARY)
     yield running.start()
     running.remove()
+
+
+def plugin(directory: Path) -> Path:
+    """A third party's detector, installed: words in capitals."""
+    info = directory / "shouting-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shouting\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[hoopgate.detectors]\nshouted = shouting:Shouted\n")
+    (directory / "shouting.py").write_text(PLUGIN)
+    return directory
+
+
+def test_a_plug_in_finds_what_no_pattern_does(gate: Gate) -> None:
+    with gate.connect("plugged") as connection:
+        rows = connection.execute("SELECT i, 'to ZACHARIAS ' || i, 'BOB' FROM generate_series(1, 5000) i").fetchall()
+        assert rows == [(at, f"to **** {at}", "BOB") for at in range(1, 5001)]
+        with pytest.raises(psycopg.OperationalError, match="select the rows"):
+            connection.cursor().copy("COPY (SELECT 1) TO STDOUT").__enter__()
+
+
+def test_a_plug_in_that_raises_ends_the_session(gate: Gate) -> None:
+    with gate.connect("plugged") as connection, pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT 'KABOOM here, and the rest'")
 
 
 def ask(gate: Gate, sql: str, *, target: str = "open", binary: bool = False) -> list[tuple[object, ...]]:
