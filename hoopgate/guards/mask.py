@@ -14,13 +14,12 @@ from twisted.internet.defer import Deferred
 from zope.interface import classImplements
 
 from hoopgate.catalogue.index import MaskIndex
-from hoopgate.catalogue.snapshot import Snapshot
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.requests import InputEnd
 from hoopgate.config.model import Config, Mask
 from hoopgate.frames import BIND, CALL, EXECUTE, PREPARE, SIMPLE, Columns, Frame, Input, Notice, Statement
 from hoopgate.guards.mask_judge import RULE, Fetch, Judge, keys
-from hoopgate.guards.mask_judged import UNTOLD, Judged, Shape
+from hoopgate.guards.mask_judged import UNTOLD, Judged
 from hoopgate.guards.mask_known import UNSETTLED, Compiled, Indexes, Known
 from hoopgate.guards.mask_memory import SessionMemory
 from hoopgate.guards.mask_notices import own_part, said_by_code, scrub
@@ -205,38 +204,41 @@ class MaskGuard:
         known = compiled.plans.get(key) if description else None
         if known is not None and not self._memory.moved:
             return self._told(known)
-        return self._new(frame, judged, compiled, shape)
+        return self._new(frame, judged, compiled, looked=False)
 
     def _new(
-        self, frame: Columns, judged: Judged | None, compiled: Compiled, shape: Shape
+        self, frame: Columns, judged: Judged | None, compiled: Compiled, *, looked: bool
     ) -> Verdict | Deferred[Verdict]:
-        """A result of a sort that was not seen yet."""
+        """A result of a sort that was not seen yet. ``looked``: the catalogue was read since it began."""
         index, memory = compiled.index, self._memory
+        shape = UNTOLD if judged is None else judged.shape(frame.place)
         cells, unknown = witnessed(shape.outputs, frame.columns, index, NOTHING_OWN, clear=shape.clear)
-        hashes = any(cell is not None and cell.mask.kind == "hash" and not cell.derived for cell in cells)
-        if frame.description and not unknown and not hashes and not memory.moved:
-            # What the session alone knows had no part in it, nor a key that may change.
-            made = self._planned(frame, cells, index, {})
-            compiled.plans.put((shape, frame.description, self._session.client_encoding), made, len(frame.description))
-            return self._told(made)
+        # Not where what the session alone knows had a part in it, or a key that may change.
+        lasting = bool(frame.description) and not unknown and not memory.moved and not _hashes(cells)
         if unknown or memory.moved:
             own = Own(memory.learnt, memory.moved)
             cells, unknown = witnessed(shape.outputs, frame.columns, index, own, clear=shape.clear)
-        if unknown:
+        if not looked and (
+            unknown or (judged is not None and any(cell is not None and cell.doubted for cell in cells))
+        ):
             return self._looked_up(frame, judged)
-        return self._rows(frame, cells, index)
+        if not lasting:
+            return self._rows(frame, cells, index)
+        made = self._planned(frame, cells, index, {})
+        compiled.plans.put((shape, frame.description, self._session.client_encoding), made, len(frame.description))
+        return self._told(made)
 
     def _looked_up(self, frame: Columns, judged: Judged | None) -> Deferred[Verdict]:
-        """A column's relation is not known: look anew, and mask what then is still unknown."""
+        """The witnesses do not agree, or nobody knows a relation: perhaps the catalogue is out of date. Read it, and
+        judge the statement anew; what is doubtful then is masked."""
 
-        def looked(snapshot: Snapshot) -> Verdict | Deferred[Verdict]:
-            index = self._known.compiled(snapshot, self._masks).index
-            shape = UNTOLD if judged is None else judged.shape(frame.place)
-            own = Own(self._memory.learnt, self._memory.moved)
-            cells, _ = witnessed(shape.outputs, frame.columns, index, own, clear=shape.clear)
-            return self._rows(frame, cells, index)
+        def looked(found: tuple[Compiled, Judged | None]) -> Verdict | Deferred[Verdict]:
+            compiled, now = found
+            both = None if judged is None or now is None else compiled.both(judged, now)
+            return self._new(frame, both, compiled, looked=True)
 
-        answer: Deferred[Any] = self._judge.refreshed()
+        text = "" if frame.statement is None else frame.statement.text
+        answer: Deferred[Any] = self._judge.again(text, self._masks)
         return answer.addCallback(looked)
 
     def _rows(self, frame: Columns, cells: Sequence[Cell | None], index: MaskIndex) -> Verdict | Deferred[Verdict]:
@@ -244,7 +246,7 @@ class MaskGuard:
 
     def _planned(self, frame: Columns, cells: Sequence[Cell | None], index: MaskIndex, keys: Keys) -> Planned:
         if not any(cells):
-            return Planned(ALLOW, b"", 0, 0)
+            return Planned(ALLOW, b"", 0, 0, frozenset())
         plan = row_plan(frame.columns, cells, index, keys, self._session.client_encoding)
         return planned(MaskVerdict(plan), cells, [column.name for column in frame.columns])
 
@@ -279,8 +281,7 @@ class MaskGuard:
         return made.verdict
 
     def _with_keys(self, cells: Iterable[Cell | None], then: Callable[[Keys], Verdict]) -> Verdict | Deferred[Verdict]:
-        found = [cell.mask for cell in cells if cell is not None and cell.mask.kind == "hash" and not cell.derived]
-        wanted = {mask.name: mask.key for mask in found}
+        wanted = _hashes(cells)
         return keys(self._fetch, wanted).addCallback(then) if wanted else then({})
 
     def _notice(self, frame: Notice) -> Verdict:
@@ -298,6 +299,12 @@ class MaskGuard:
             b"E" if frame.error else b"N", {code: text.encode(encoding, "replace") for code, text in clean.items()}
         )
         return Rewrite(Notice(raw, clean, frame.statement, frame.error))
+
+
+def _hashes(cells: Iterable[Cell | None]) -> dict[str, Any]:
+    """The keys of the masks whose hashes are shown."""
+    found = [cell.mask for cell in cells if cell is not None and cell.mask.kind == "hash" and not cell.derived]
+    return {mask.name: mask.key for mask in found}
 
 
 classImplements(Masks, IGuardFactory)

@@ -9,7 +9,18 @@ from hoopgate.config.model import Mask
 from hoopgate.guards.witness import severer
 from hoopgate.inference import Cost
 from hoopgate.policy.lineage.remembered import Rewording
-from hoopgate.policy.lineage.results import Answer, CopyShape, Moved, Output, Probe, Refused, Traced, Untouched
+from hoopgate.policy.lineage.results import (
+    Answer,
+    Assigned,
+    CopyInput,
+    CopyShape,
+    Moved,
+    Output,
+    Probe,
+    Refused,
+    Traced,
+    Untouched,
+)
 from hoopgate.recorders.fields import prepared
 from hoopgate.recorders.format import pack_event
 
@@ -59,8 +70,8 @@ class Judged:
     """
 
     __slots__ = (
-        "answer", "clear", "copy", "costs", "declares", "event", "moved", "plain", "reads", "refused", "rewording",
-        "runs", "shapes", "source",
+        "answer", "assigned", "clear", "copy", "copy_input", "costs", "declares", "event", "moved", "plain", "reads",
+        "refused", "rewording", "runs", "shapes", "source",
     )  # fmt: skip
 
     def __init__(self, answer: Answer, shapes: tuple[Shape, ...], costs: tuple[Cost, ...]) -> None:
@@ -70,6 +81,8 @@ class Judged:
         traced = answer if isinstance(answer, Traced) else None
         self.copy: CopyShape | None = None if traced is None else traced.copy
         self.moved: tuple[Moved, ...] = () if traced is None else traced.moved
+        self.assigned: tuple[Assigned, ...] = () if traced is None else traced.assigned
+        self.copy_input: CopyInput | None = None if traced is None else traced.copy_input
         self.reads = traced is not None and bool(traced.masks or costs)
         self.shapes = shapes
         self.costs = costs
@@ -94,7 +107,7 @@ class Judged:
 
 
 def _demands(traced: Traced, costs: tuple[Cost, ...]) -> bool:
-    return bool(costs or traced.copy or traced.moved or traced.reads or traced.assigned)
+    return bool(costs or traced.copy or traced.moved or traced.reads or traced.assigned or traced.copy_input)
 
 
 def _event(costs: Sequence[Cost]) -> bytes:

@@ -31,14 +31,15 @@ class Planned:
     """What becomes of every result with the same lineage and columns, and the event that tells of it.
 
     ``masked``: how many columns are masked; with none of them the event is empty. ``doubted``: of how many of these
-    the two witnesses did not say the same.
+    the two witnesses did not say the same. ``masks`` are named.
     """
 
-    def __init__(self, verdict: Verdict, event: bytes, masked: int, doubted: int) -> None:
+    def __init__(self, verdict: Verdict, event: bytes, masked: int, doubted: int, masks: frozenset[str]) -> None:
         self.verdict = verdict
         self.event = event
         self.masked = masked
         self.doubted = doubted
+        self.masks = masks
 
 
 def planned(verdict: Verdict, cells: Sequence[Cell | None], names: Sequence[str]) -> Planned:
@@ -49,15 +50,16 @@ def planned(verdict: Verdict, cells: Sequence[Cell | None], names: Sequence[str]
     """
     found = [(name, cell) for name, cell in zip(names, cells, strict=True) if cell is not None]
     if not found:
-        return Planned(verdict, b"", 0, 0)
-    fields = {"masks": sorted({cell.mask.name for _, cell in found}), "columns": [name for name, _ in found]}
+        return Planned(verdict, b"", 0, 0, frozenset())
+    masks = frozenset([cell.mask.name for _, cell in found])
+    fields = {"masks": sorted(masks), "columns": [name for name, _ in found]}
     derived = [name for name, cell in found if cell.why == DERIVED]
-    doubted = [name for name, cell in found if cell.why not in (DERIVED, COLUMN)]
+    doubted = [name for name, cell in found if cell.doubted]
     if derived:
         fields["derived"] = derived
     if doubted:
         fields["doubted"] = doubted
-    return Planned(verdict, pack_event("masked", prepared(fields)), len(found), len(doubted))
+    return Planned(verdict, pack_event("masked", prepared(fields)), len(found), len(doubted), masks)
 
 
 def row_plan(

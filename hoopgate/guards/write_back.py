@@ -28,6 +28,9 @@ from hoopgate.transforms import is_marked
 from hoopgate.verdicts import Block
 
 DERIVED: Final = "****"  # what every kind shows of computed text, and where its key or encoding fails it
+SHORTENED: Final = 8192
+"""Characters; of longer texts runs of constants may be left out before they are judged."""
+
 _LEAST: Final = 3  # characters of a mask's text that may stand amid others
 
 _BOOL, _BYTEA, _CHAR, _JSON, _XML, _JSONB, _UUID, _NUMERIC = 16, 17, 18, 114, 142, 3802, 2950, 1700
@@ -73,6 +76,17 @@ def problem(
             parameter = parameters[value - 1] if 0 < value <= len(parameters) else None
             found = parameter is not None and holds_mask(each, parameter, encoding, shown)
         if found:
+            return refusal(each.mask, each.column)
+    return None
+
+
+def in_long_text(assigned: Sequence[Assigned], text: str) -> Block | None:
+    """Why a long statement must not run, of whose rows of constants a few alone were judged
+    (:mod:`hoopgate.policy.sql.condense`): any text of a mask in it counts."""
+    if len(text) <= SHORTENED:
+        return None
+    for each in assigned:
+        if any(is_telling(shown) and shown in text for shown in texts(each.mask)):
             return refusal(each.mask, each.column)
     return None
 
@@ -137,6 +151,16 @@ def texts(mask: Mask) -> tuple[str, ...]:
     if mask.kind == "null":
         return ()
     return (mask.value, DERIVED) if mask.kind == "replace" and mask.value != DERIVED else (DERIVED,)
+
+
+def signs(mask: Mask, encoding: str) -> bytes:
+    """A regular expression that finds something in each value that may be refused in a new row, and in others."""
+    found = [re.escape(each.encode(encoding, "replace")) for each in texts(mask) if each.strip()]
+    if mask.kind != "null":
+        found += [rb"2000", rb"1999", rb"0{8}", rb"0\.0\.0\.0", rb"00:00:", rb"00-00-", rb"2[aA]2[aA]"]
+    if mask.kind == "hash":
+        found += [rb"[0-9a-fA-F]{32}", rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-"]
+    return b"|".join(found)
 
 
 def is_telling(text: str) -> bool:

@@ -244,8 +244,10 @@ class Answers(Wire):
     def _error(self, raw: bytes, head: Owed | None) -> Frame:
         fields = messages.parse_fields(raw)
         fatal = fields.get("V", fields.get("S", b"ERROR")) in (b"FATAL", b"PANIC")
-        if head is not None and head.refusal is not None and not fatal:
-            return Opaque(head.refusal)
+        if head is not None and not fatal:
+            refusal = head.refusal if head.refusal is not None else head.replaced
+            if refusal is not None:
+                return Opaque(refusal)
         return self._said(raw, fields, head, True)
 
     def _unasked(self, kind: int) -> Frame | None:

@@ -79,20 +79,22 @@ HIDDEN: Final = Capture()
 class Owed:
     """One request whose replies are awaited.
 
-    ``refusal``: the ErrorResponse that takes the place of the target's own. ``capture``: replies are ours and
-    go there, not to the client; ``shared``: but an error goes to the client too, since its batch failed by it.
+    ``refusal``: the ErrorResponse that takes the place of the target's own; ``replaced``: the same, of a COPY whose
+    data are refused after it has begun. ``capture``: replies are ours and go there, not to the client; ``shared``: but
+    an error goes to the client too, since its batch failed by it.
     ``meaning``: what it changes in ``names``, if the target gets to it.
     """
 
     __slots__ = (
         "batch", "capture", "completed", "described", "description", "failed", "kind", "meaning", "names", "next",
-        "opened", "refusal", "shared", "statement", "watched",
+        "opened", "refusal", "replaced", "shared", "statement", "watched",
     )  # fmt: skip
 
     def __init__(self, kind: int, statement: Statement | None = None) -> None:
         self.kind = kind
         self.statement = statement
         self.refusal: bytes | None = None
+        self.replaced: bytes | None = None
         self.capture: Capture | None = None
         self.shared = False
         self.names: Names[Any] | None = None
@@ -148,6 +150,16 @@ class Replies:
         while entry is not None and entry.kind != SYNC:
             entry = entry.next
         return entry is not None
+
+    @property
+    def copying(self) -> Owed | None:
+        """The last statement that was sent: the one that data sent now belong to. None: it is answered."""
+        found, entry = None, self.head
+        while entry is not None:
+            if entry.kind in (QUERY, EXECUTE):
+                found = entry
+            entry = entry.next
+        return found
 
     def expect(self, entry: Owed) -> None:
         tail = self._tail

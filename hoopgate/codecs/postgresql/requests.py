@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _KINDS: Final = table(passing="d", whole="DECSHcfX", head="QPBF")
 _STATEMENTS: Final = frozenset(b"QPBEF")
 _RESUMES: Final = b"SX"
+_ENDS_COPY: Final = b"cf"
+_COPY_DONE: Final = 0x63
 _DATA: Final = 0  # stands for data of COPY, which comes in pieces
 _WHOLE: Final = 64 * 1024  # bytes of a message that is neither data nor a statement
 
@@ -37,8 +39,20 @@ _IDLE: Final = 2  # all are answered: what runs before a text may change how it 
 _NAMED: Final = 3  # an earlier batch's change to a name is confirmed or void
 
 
+# What becomes of COPY's data.
+_KEEP: Final = 0  # they go on
+_SPOIL: Final = 1  # they are refused, once the message ends of which the target has the beginning
+_DROP: Final = 2  # they are refused
+
+
 class Control(Opaque):
     """A message that is no statement, but that the conversation must account for."""
+
+    __slots__ = ()
+
+
+class InputEnd(Control):
+    """The client has sent all data of its COPY (CopyDone)."""
 
     __slots__ = ()
 
@@ -47,8 +61,8 @@ class Requests(Wire):
     """Bytes from the client to frames, judged frames to bytes for the target."""
 
     __slots__ = (
-        "_awaits", "_begun", "_change", "_described", "_flushed", "_framer", "_most_bytes", "_over", "_reading",
-        "conversation",
+        "_awaits", "_begun", "_change", "_described", "_dropping", "_failure", "_flushed", "_framer", "_most_bytes",
+        "_over", "_reading", "conversation",
     )  # fmt: skip
 
     def __init__(self, conversation: Conversation, limits: Limits) -> None:
@@ -61,6 +75,8 @@ class Requests(Wire):
         self._change: Meaning[Any] | None = None  # of a name, which is awaited
         self._flushed = False  # the target was told to answer, since we wait for it
         self._begun = False  # the target has the beginning of a message, and must get the rest
+        self._dropping = _KEEP  # what becomes of COPY's data
+        self._failure = b""  # CopyFail, where they are refused
         self._over = False  # the client said goodbye
         self._described: Described | None = None  # the client's last Describe of a portal
         self._reading = Reading(conversation, limits)
@@ -120,7 +136,10 @@ class Requests(Wire):
             if skipping and self._skips(frame.raw[0], frame.partial):
                 return b""
             self._begun = frame.partial
+            self._dropping = _KEEP
             return self._forward_statement(frame)
+        if self._dropping != _KEEP and (not isinstance(frame, Control) or frame.raw[0] in _ENDS_COPY):
+            return self._drop(frame)
         if isinstance(frame, Control):
             return b"" if skipping and self._skips(frame.raw[0], False) else self._account(frame.raw)
         if skipping and self._skips(_DATA, False):
@@ -137,7 +156,7 @@ class Requests(Wire):
             return b""
         if frame.partial:
             self._framer.drop_rest()
-        poison = b"hoopgate refused this statement by rule " + re.sub(rb"[^A-Za-z0-9_-]", b"_", rule.encode())
+        poison = b"hoopgate refused this statement by rule " + _safe(rule)
         simple = frame.phase is SIMPLE or frame.phase is CALL
         unnamed = frame.phase is PREPARE and not frame.name
         entry = Owed(owed.QUERY if simple else owed.PARSE, frame)
@@ -148,6 +167,37 @@ class Requests(Wire):
         if simple:
             return messages.query(poison)
         return messages.parse_message(b"" if unnamed else REFUSED_NAME, poison)
+
+    def refuse_input(self, frame: Frame, refusal: bytes, rule: str) -> bytes:
+        """What goes to the target in place of data of COPY, or of their end, that are refused: CopyFail.
+
+        ``refusal`` is the client's ErrorResponse. All that the target has got of these data is undone with them.
+        """
+        conversation = self.conversation
+        if conversation.skipping and self._skips(_DATA, False):
+            return b""
+        copying = conversation.replies.copying
+        if copying is not None:
+            copying.replaced = refusal
+        self._dropping = _SPOIL
+        self._failure = messages.copy_fail(b"hoopgate refused the data by rule " + _safe(rule))
+        return self._drop(frame)
+
+    def _drop(self, frame: Frame) -> bytes:
+        """Drop data of COPY; what the target needs to see a message whole still goes to it, and then CopyFail."""
+        if isinstance(frame, Control):
+            failed = self._account(self._failure) if self._dropping == _SPOIL else b""
+            self._dropping = _KEEP
+            return failed
+        if self._dropping == _DROP:
+            return b""
+        whole, begun = self._framer.boundary, self._begun
+        self._begun = not whole
+        data = frame.raw if begun or not whole else b""
+        if not whole:
+            return data
+        self._dropping = _DROP
+        return data + self._account(self._failure)
 
     def unsure(self, frame: Statement) -> bool:
         """The batch that ``frame`` stands in ran something, so that its text may not be read as we did.
@@ -209,7 +259,7 @@ class Requests(Wire):
         if found == PASS:
             return Input(raw)
         if raw[0] not in _STATEMENTS:
-            return Control(raw)
+            return InputEnd(raw) if raw[0] == _COPY_DONE else Control(raw)
         if self.conversation.copy_in and not self.conversation.skipping:
             raise RemoteProtocolError(f"unexpected message type {chr(raw[0])!r} during COPY")
         return self._reading.statement(raw, self._framer.partial)
@@ -394,3 +444,8 @@ class EarlyEnd(Capture):
         """An error or ReadyForQuery."""
         if raw[:1] == b"Z":
             self._conversation.skipping = self._entry.failed
+
+
+def _safe(rule: str) -> bytes:
+    """A rule's name as it may stand in what the target logs."""
+    return re.sub(rb"[^A-Za-z0-9_-]", b"_", rule.encode())

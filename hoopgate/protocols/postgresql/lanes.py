@@ -10,10 +10,10 @@ from twisted.python.failure import Failure
 from hoopgate.chain import Chain
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.answers import Answers
-from hoopgate.codecs.postgresql.requests import Control, Requests
+from hoopgate.codecs.postgresql.requests import Control, InputEnd, Requests
 from hoopgate.codecs.postgresql.rows import splicer
 from hoopgate.errors import HoopgateError, QuestionError
-from hoopgate.frames import PREPARE, SIMPLE, Columns, Frame, Notice, Statement
+from hoopgate.frames import PREPARE, SIMPLE, Columns, Frame, Input, Notice, Statement
 from hoopgate.lane import Lane
 from hoopgate.pauser import Pauser
 from hoopgate.recorders.events import recordable_query
@@ -86,6 +86,8 @@ class RequestsLane(Direction):
             if isinstance(frame, Statement) and isinstance(verdict.frame, Statement):
                 verdict.frame.number = frame.number
             return self._requests.forward(verdict.frame)
+        if isinstance(frame, Input | InputEnd) and isinstance(verdict, Block):
+            return self._requests.refuse_input(frame, self._refusal(verdict, {"phase": "copy"}), verdict.rule)
         if not isinstance(frame, Statement):
             raise HoopgateError(f"{verdict!r} for a frame that is no statement")
         if isinstance(verdict, Hold):
@@ -132,19 +134,21 @@ class RequestsLane(Direction):
         return self._relay.hold(rewritten, hold).addCallback(ended)
 
     def _refuse(self, frame: Statement, block: Block) -> bytes:
-        session = self._relay.session
-        fields = {"rule": block.rule, "reason": block.reason, "phase": frame.phase.value}
+        fields = {"phase": frame.phase.value}
         if frame.fault is not None or frame.phase is PREPARE:  # no `statement` event tells of it
             fields["text"] = redact_statement(frame.text)
-        session.event("refused", **fields)
-        error = messages.error_response(
+        return self._requests.refuse(frame, self._refusal(block, fields), block.rule)
+
+    def _refusal(self, block: Block, fields: dict[str, str]) -> bytes:
+        """The client's ErrorResponse; the refusal is told of with these ``fields``."""
+        self._relay.session.event("refused", rule=block.rule, reason=block.reason, **fields)
+        return messages.error_response(
             sqlstate=block.sqlstate,
             message=block.reason,
             detail=f'Refused by rule "{block.rule}".',
             hint=block.hint,
             encoding=self._relay.client_encoding,
         )
-        return self._requests.refuse(frame, error, block.rule)
 
 
 class AnswersLane(Direction):
