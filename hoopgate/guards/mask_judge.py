@@ -206,6 +206,28 @@ class Judge:
         return found
 
     @inlineCallbacks
+    def again(self, text: str, masks: tuple[Mask, ...]) -> Step:
+        """Fire with what is known under a catalogue that was read just now, and with what is judged under it of a
+        statement that runs already; None where nothing can be said of it. The target may have looked its names up at
+        any moment since, so all relations that have them count."""
+        snapshot = yield self.refreshed()
+        compiled = self._known.compiled(snapshot, masks)
+        try:
+            parsed = yield maybeDeferred(self._session.parser.parse, text)
+        except Unparsable:
+            return compiled, None
+        memory, run = self._memory, names_run(parsed.statements)
+        prepared = yield self._bodies(memory.prepared, run[0])
+        cursors = yield self._bodies(memory.cursors, run[1])
+        seen = {(schema, each.name): each for each in memory.learnt.values() for schema in (None, each.schema)}
+        names = Names(None, seen, settled=False)
+        answer = self._said(parsed, compiled, names, prepared, cursors, refreshed=True)
+        if not isinstance(answer, Untouched | Traced) or (isinstance(answer, Traced) and answer.reads):
+            return compiled, None
+        results = memory.as_opened(parsed.statements, answer.results)
+        return compiled, compiled.judged(parsed, evolve(answer, results=results))
+
+    @inlineCallbacks
     def refreshed(self) -> Step:
         """Fire with a snapshot that was checked just now, or the last one where that fails; fail if there is none."""
         catalogue = self._session.catalogue

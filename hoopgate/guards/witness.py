@@ -38,6 +38,11 @@ class Cell:
     derived: bool
     why: str
 
+    @property
+    def doubted(self) -> bool:
+        """The two do not say the same of it."""
+        return self.why in (DISAGREED, UNKNOWN)
+
 
 UNTOLD: Final = Cell(UNWITNESSED, True, UNKNOWN)
 """Of a column of which nobody says anything."""
