@@ -1,0 +1,1 @@
+"""Attacks on masks and denials: each first shown to work without the gateway, then not to work through it."""
