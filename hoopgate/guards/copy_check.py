@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from hoopgate.codecs.postgresql.copy_input import Row, copy_rows
-from hoopgate.codecs.postgresql.copy_rows import ascii_superset
+from hoopgate.codecs.postgresql.copy_rows import CopyOptions, ascii_superset
 from hoopgate.codecs.postgresql.encodings import codec
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.frames import Parameter
@@ -14,8 +15,7 @@ from hoopgate.guards.write_back import holds_mask, refusal, signs
 from hoopgate.policy.lineage.results import CopyInput
 from hoopgate.verdicts import Block
 
-RULE = "masks"
-_ESCAPES = rb"\\[x0-7]"  # by which COPY's text format writes any character
+RULE: Final = "masks"
 
 
 def unreadable(shape: CopyInput, encoding: str) -> Block | None:
@@ -23,10 +23,11 @@ def unreadable(shape: CopyInput, encoding: str) -> Block | None:
     options = shape.options
     if options.format == "binary":
         return None
+    named = codec(shape.encoding) if shape.encoding else encoding
     singles = [options.delimiter_byte, options.quote_byte, options.escape_byte]
-    if not ascii_superset(shape.encoding or encoding) or codec(shape.encoding or encoding) is None:
+    if named is None or not ascii_superset(shape.encoding or encoding):
         problem = "rows for masked columns cannot be copied in this encoding"
-    elif any(len(each) != 1 or each in b"\r\n\\"[: 3 if options.format == "text" else 2] for each in singles):
+    elif any(len(each) != 1 or each in b"\r\n" for each in singles) or options.delimiter_byte == b"\\":
         problem = "COPY's delimiter, quote and escape must be one ASCII character each"
     else:
         return None
@@ -41,7 +42,7 @@ class CopyCheck:
         self._format = int(shape.options.format == "binary")
         self._wanted = [(place, targets) for place, targets in enumerate(shape.columns) if targets]
         found = {signs(target.mask, self._encoding) for _, targets in self._wanted for target in targets}
-        telling = b"|".join([*sorted(each for each in found if each), _ESCAPES])
+        telling = b"|".join([*sorted(each for each in found if each), _other_words(shape.options)])
         self._rows = copy_rows(shape.options, limit, re.compile(telling))
 
     def feed(self, raw: bytes) -> Block | None:
@@ -66,3 +67,14 @@ class CopyCheck:
                     if holds_mask(target, parameter, self._encoding, ()):
                         return refusal(target.mask, target.column)
         return None
+
+
+def _other_words(options: CopyOptions) -> bytes:
+    """A regular expression of what a format may write any character by."""
+    if options.format != "csv":
+        return rb"\\[^N]"
+    quote, escape, delimiter = (re.escape(each) for each in (
+        options.quote_byte, options.escape_byte, options.delimiter_byte
+    ))  # fmt: skip
+    amid = b"[^" + delimiter + rb"\r\n]"
+    return amid + quote + amid + (b"" if quote == escape else b"|" + escape)
