@@ -67,6 +67,11 @@ MODULES: Final = (
     "hoopgate.recorders.spoolfile",
     "hoopgate.session",
     "hoopgate.transforms",
+    "hoopgate.transport.endpoint",
+    "hoopgate.transport.poller",
+    "hoopgate.transport.sending",
+    "hoopgate.transport.stream",
+    "hoopgate.transport.tls",
     "hoopgate.wire",
 )
 

@@ -7,16 +7,16 @@ import zlib
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from librt.strings import BytesWriter, write_i32_be, write_i64_be
 
 from hoopgate.recorders import format as layout
-from hoopgate.recorders.heads import OVERHEAD, V2, WRITTEN
+from hoopgate.recorders.heads import OVERHEAD, V2
 
 _TAG: Final = 8  # layout.TAG_SIZE, as a literal that the compiler folds
 _CHECKPOINT: Final = 3
 _END: Final = 4
 CHECKPOINT_BYTES: Final = 1024 * 1024
 CHECKPOINT_RECORDS: Final = 4096
-_pack: Final = WRITTEN.pack
 _crc32: Final = zlib.crc32
 
 
@@ -46,9 +46,10 @@ class Chain:
 
     def record(self, kind: int, events: bytes, data: bytes, elapsed: int, wall: int) -> bytes:
         """One record's head and payload: events (JSON objects, a line each), then wire bytes."""
-        head: bytes = _pack(kind, len(events), len(data), elapsed, wall)
-        crc: int = _crc32(head)
-        content = b"".join((head, crc.to_bytes(4, "big"), events, data))
+        writer = _headed(kind, len(events), len(data), elapsed, wall)
+        writer.write(events)
+        writer.write(data)
+        content = writer.getvalue()
         self._hash.update(content)
         self.size += len(content) + 1 + _TAG
         self.records += 1
@@ -56,9 +57,7 @@ class Chain:
 
     def head(self, kind: int, data: memoryview, elapsed: int, wall: int) -> bytes:
         """The same for a large piece of data, which is not copied: the record's head alone."""
-        head: bytes = _pack(kind, 0, len(data), elapsed, wall)
-        crc: int = _crc32(head)
-        head += crc.to_bytes(4, "big")
+        head = _headed(kind, 0, len(data), elapsed, wall).getvalue()
         self._hash.update(head)
         self._hash.update(data)
         self.size += len(data) + OVERHEAD
@@ -103,8 +102,20 @@ class Chain:
     def _sealed(self, kind: int, body: bytes, tail: bytes, context: bytes, elapsed: int, wall: int) -> bytes:
         """``body``, the digest of everything up to it, the signature of context and digest, ``tail``."""
         length = len(body) + layout.DIGEST_SIZE + layout.SIGNATURE_SIZE + len(tail)
-        head: bytes = _pack(kind, 0, length, elapsed, wall)
         signed = self._hash.copy()
-        signed.update(head + zlib.crc32(head).to_bytes(4, "big") + body)
+        signed.update(_headed(kind, 0, length, elapsed, wall).getvalue() + body)
         digest: bytes = signed.digest()
         return self.record(kind, b"", b"".join((body, digest, self._key.sign(context + digest), tail)), elapsed, wall)
+
+
+def _headed(kind: int, events: int, data: int, elapsed: int, wall: int) -> BytesWriter:
+    """A record's head, ``heads.WRITTEN`` and its CRC-32, to which the payload may be added."""
+    writer = BytesWriter()
+    writer.append(kind)
+    write_i32_be(writer, events)
+    write_i32_be(writer, data)
+    write_i64_be(writer, elapsed)
+    write_i64_be(writer, wall)
+    crc: int = _crc32(writer.getvalue())
+    write_i32_be(writer, (crc ^ 0x8000_0000) - 0x8000_0000)  # the same bits, as a signed number
+    return writer

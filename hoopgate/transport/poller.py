@@ -18,21 +18,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import classImplements
 
 IN: Final = select.EPOLLIN
 OUT: Final = select.EPOLLOUT
 ERR: Final = select.EPOLLERR
 HUP: Final = select.EPOLLHUP
 RDHUP: Final = select.EPOLLRDHUP  # the peer has said that it sends nothing more
+TURNS: Final = 64  # until the reactor looks after itself, though it has nothing ready
 EVENTS: Final = 64  # in one turn: then the reactor sees to its other descriptors and its timers
 
 log = Logger()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Descriptor(ABC):
     """A socket that a poller watches. ``number`` is its file descriptor, -1 once it is on its way out."""
 
@@ -88,7 +91,6 @@ class Collecting(Descriptor):
         """Deliver what was read and kept back."""
 
 
-@implementer(IReadDescriptor)
 class Poller:
     """All descriptors of one process. ``inside``: an event is being worked on, so what is written may wait."""
 
@@ -97,7 +99,7 @@ class Poller:
         self.inside = False
         self.unflushed: list[Collecting] = []  # what wrote in this event
         self.resumed: list[Collecting] = []  # what may deliver again that which it has read already
-        self._epoll = select.epoll()
+        self._epoll: Any = select.epoll()
         self._reactors = self._idle = -1
         self._descriptors: dict[int, Descriptor] = {}
         self._leaving: list[tuple[Descriptor, Failure]] = []
@@ -161,9 +163,20 @@ class Poller:
             del self.reactor.doIteration
 
     def doIteration(self, delay: float | None) -> None:
-        """In the reactor's place: wait for its descriptors as for ours."""
-        if self._turn(-1 if delay is None else delay):
-            self.reactor.doPoll(0)
+        """In the reactor's place: wait for its descriptors as for ours, and again while nothing but ours is ready.
+
+        So a turn costs one look at the reactor's timers, and not the round through all that it may have to do.
+        """
+        reactor = self.reactor
+        for _ in range(TURNS):
+            if self._turn(-1 if delay is None else delay):
+                reactor.doPoll(0)
+                return
+            if delay == 0 or self._reactors < 0 or reactor._stopped or not reactor.running:
+                return
+            delay = reactor.timeout()
+            if delay == 0:
+                return
 
     def fileno(self) -> int:
         """What the reactor watches: nothing that would ever be readable, where it is we who wait."""
@@ -237,3 +250,6 @@ class Poller:
             step(*arguments)
         except Exception:
             self.failed(descriptor)
+
+
+classImplements(Poller, IReadDescriptor)

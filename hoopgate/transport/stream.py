@@ -26,7 +26,7 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from hoopgate.transport.poller import ERR, HUP, IN, OUT, RDHUP, Poller
 from hoopgate.transport.sending import AT_ONCE, Sending, lost
@@ -38,7 +38,6 @@ LINGER: Final = 5.0  # seconds that a peer has to answer our close_notify
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
-@implementer(ITCPTransport, IConsumer, IPushProducer, ISystemHandle, ILoggingContext)
 class Stream(Sending):
     """One connection over ``sock``, which does not block. ``connector`` is Twisted's, on connections that we opened."""
 
@@ -325,3 +324,6 @@ class Stream(Sending):
             finally:
                 if self._connector is not None:
                     self._connector.connectionLost(reason)
+
+
+classImplements(Stream, ITCPTransport, IConsumer, IPushProducer, ISystemHandle, ILoggingContext)

@@ -13,6 +13,7 @@ SELECTIONS = {
     "codecs": ["tests/codecs", "tests/test_lane.py", "tests/test_chain.py", "tests/bypass",
                "tests/house/test_compiled.py"],
     "guards": ["tests/masks/test_guard.py", "tests/masks/test_kinds.py", "tests/masks/test_notices.py", "tests/policy"],
+    "transport": ["tests/transport"],
     "recorders": ["tests/recorders", "tests/test_service.py", "tests/cli/test_version.py"],
     "live": ["tests/live/test_core.py", "tests/live/test_masks.py", "tests/live/test_holds.py",
              "tests/live/test_endings.py", "tests/live/test_clients.py", "tests/live/test_replication.py"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from collections.abc import Callable
@@ -282,3 +283,39 @@ class Kind:
             from twisted.internet import reactor
 
             del vars(reactor)["doIteration"]
+
+
+class Watched:
+    """An epoll instance that notes who is to be watched and for what; ``full``: it takes nobody new."""
+
+    def __init__(self, poller: Any) -> None:
+        self.real = poller._epoll
+        self.asked: list[tuple[int, int]] = []
+        self.refused = 0
+        self.full = False
+        self._poller = poller
+
+    def __enter__(self) -> Watched:
+        self._poller._epoll = self
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._poller._epoll = self.real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def register(self, number: int, events: int) -> None:
+        if self.full:
+            self.refused += 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.asked.append((number, events))
+        self.real.register(number, events)
+
+    def modify(self, number: int, events: int) -> None:
+        self.asked.append((number, events))
+        self.real.modify(number, events)
+
+    def unregister(self, number: int) -> None:
+        self.asked.append((number, 0))
+        self.real.unregister(number)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import _ssl
 import ctypes
-import errno
 import ssl
 from typing import Any
 
-import pytest
 import pytest_twisted
 
-from hoopgate.transport.poller import Poller
 from hoopgate.transport.sending import AT_ONCE
-from tests.transport.parts import BULK, Echo, Heard, Kind, Peer, until
+from tests.transport.parts import BULK, Echo, Heard, Kind, Peer, Watched, until
 
 
 class Secured(Heard):
@@ -119,23 +116,13 @@ async def test_no_timer_outlives_a_connection(ours: Kind) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_cannot_be_watched_costs_neither_the_listener_nor_the_reactor(
-    ours: Kind, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_cannot_be_watched_costs_neither_the_listener_nor_the_reactor(ours: Kind) -> None:
     """fs.epoll.max_user_watches is for all processes of a user: others may have used it up."""
     address, factory = ours.listen(Echo)
-    change, refused = Poller.change, [0]
-
-    def full(self: Poller, number: int, before: int, after: int) -> None:
-        if not before:
-            refused[0] += 1
-            raise OSError(errno.ENOSPC, "No space left on device")
-        change(self, number, before, after)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Poller, "change", full)
+    with Watched(ours.net._poller) as watched:
+        watched.full = True
         peer = ours.peer(address)
-        await until(lambda: refused[0] and factory.all[0].lost, "the end of the one that cannot be watched")
+        await until(lambda: watched.refused and factory.all[0].lost, "the end of the one that cannot be watched")
         await peer.read_all()
     again = ours.peer(address)
     await again.send(b"hello")

@@ -18,9 +18,9 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from hoopgate.transport import Network
-from hoopgate.transport.poller import ERR, HUP, IN, OUT, Descriptor
+from hoopgate.transport.poller import ERR, HUP, IN, OUT, TURNS, Descriptor
 from hoopgate.transport.stream import LEAST_READ, MOST_READ
-from tests.transport.parts import BULK, Echo, Half, Heard, Kind, Made, Peer, pause, until
+from tests.transport.parts import BULK, Echo, Half, Heard, Kind, Made, Peer, Watched, pause, until
 
 pytestmark = pytest.mark.live
 ensure = pytest_twisted.ensureDeferred
@@ -90,18 +90,13 @@ async def test_outside_of_an_event_it_goes_at_once(ours: Kind) -> None:
 @ensure
 async def test_a_write_asks_the_kernel_for_no_event(ours: Kind) -> None:
     server, peer = await ours.pair(Echo)
-    asked: list[Any] = []
-    change = ours.net._poller.change
-    ours.net._poller.change = lambda *what: (asked.append(what), change(*what))
-    try:
+    with Watched(ours.net._poller) as watched:
         for _ in range(20):
             await peer.send(b"x" * 1000)
             await peer.read(1000)
-        assert asked == []
+        assert watched.asked == []
         server.transport.write(bytes(BULK))
-        assert asked != []
-    finally:
-        del ours.net._poller.change
+        assert watched.asked != []
 
 
 @ensure
@@ -292,6 +287,30 @@ def test_a_turn_has_a_bound() -> None:
     poller.connectionLost(Failure(error.ConnectionLost()))
 
 
+@pytest.mark.parametrize(
+    ("timeouts", "stopped", "turns"),
+    [
+        ([None, 0.5, 0], False, 3),  # until a timer is due...
+        ([None] * 1000, False, TURNS),  # ...or there were many...
+        ([None] * 1000, True, 1),  # ...or the reactor is to stop
+    ],
+)
+def test_turns_follow_each_other_while_the_reactor_has_nothing_to_do(
+    timeouts: list[float | None], stopped: bool, turns: int
+) -> None:
+    poller, script, fake = scripted()
+    reactor: Any = fake
+    reactor.running, reactor._stopped, reactor.timeout = True, stopped, iter(timeouts).__next__
+    busy = Noted(poller)
+    busy.on_event = lambda: script.events.append((busy.number, IN))
+    busy.on_event()
+    poller._reactors = 1 << 20  # as where it waits for the reactor's descriptors, too
+    poller.doIteration(5.0)
+    assert busy.seen == [IN] * turns
+    poller._reactors = -1
+    poller.connectionLost(Failure(error.ConnectionLost()))
+
+
 def test_the_reactor_knows_of_us_only_while_there_is_something_to_watch() -> None:
     poller, _, reactor = scripted()
     assert reactor.readers == []
@@ -384,23 +403,18 @@ async def test_reads_grow_with_the_traffic_and_shrink_again(ours: Kind) -> None:
 @ensure
 async def test_pausing_costs_no_system_call_where_nothing_comes(ours: Kind) -> None:
     server, peer = await ours.pair(Heard)
-    asked: list[Any] = []
-    change = ours.net._poller.change
-    ours.net._poller.change = lambda *what: (asked.append(what), change(*what))
-    try:
+    with Watched(ours.net._poller) as watched:
         for _ in range(10):
             server.transport.pauseProducing()
             server.transport.resumeProducing()
-        assert asked == []
+        assert watched.asked == []
         server.transport.pauseProducing()
         await peer.send(b"x")
         await pause(0.02)
-        assert len(asked) == 1
+        assert len(watched.asked) == 1
         assert not server.data
         server.transport.resumeProducing()
         await until(lambda: server.data)
-    finally:
-        del ours.net._poller.change
 
 
 @ensure
