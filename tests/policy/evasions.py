@@ -28,7 +28,10 @@ _HEAD: Final = re.compile(r"-- (?P<effect>[a-z.]+)(?P<unbounded>!?)(?: \((?P<not
 
 @frozen
 class Evasion:
-    """``effect`` is the name of one that ``sql`` has; ``since``: the release that knows the syntax, or 0. ``xml``: needs libxml."""
+    """``effect`` is the name of one that ``sql`` has; ``since``: the release that knows the syntax, or 0.
+
+    ``xml``: needs a server with libxml. ``outside``, ``judged``: see the file.
+    """
 
     sql: str
     effect: str
@@ -66,8 +69,12 @@ def _evasion(block: str) -> Evasion:
     )
 
 
-def honest() -> list[str]:
-    """Honest statements, one a paragraph."""
-    blocks = re.split(r"\n\n+", (PLACE / "honest.sql").read_text())
-    lines = ["\n".join(line for line in block.splitlines() if not line.startswith("--- ")) for block in blocks]
-    return [block.strip() for block in lines if block.strip()]
+def honest() -> list[tuple[str, str]]:
+    """Honest statements, one a paragraph, each behind the name of the part of the file in which it stands."""
+    found, part = [], ""
+    for block in re.split(r"\n\n+", (PLACE / "honest.sql").read_text().strip()):
+        head, _, rest = block.partition("\n")
+        if head.startswith("--- "):
+            part, block = head[4:], rest
+        found.append((part, block))
+    return found

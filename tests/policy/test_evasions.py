@@ -10,13 +10,15 @@ from collections.abc import Iterator
 import pytest
 from psycopg import pq
 
+from hoopgate.config.model import What
 from hoopgate.development import postgres
 from hoopgate.policy.operations import EFFECTS, PARTS
 from hoopgate.policy.sql.effects import operations
 from hoopgate.policy.sql.parser import parse
-from tests.policy.evasions import SCHEMA, Evasion, evasions
+from tests.policy.evasions import SCHEMA, Evasion, evasions, honest
+from tests.policy.samples import config, decide, rule
 
-EVASIONS = evasions()
+EVASIONS, HONEST = evasions(), honest()
 
 
 @pytest.mark.parametrize("evasion", EVASIONS, ids=lambda one: f"{one.effect}: {one.sql}")
@@ -32,6 +34,33 @@ def test_the_effect_is_seen(evasion: Evasion) -> None:
 def test_every_part_of_an_effect_that_sql_has_is_shown() -> None:
     shown = {one.effect for one in EVASIONS} | {"schema.temporary", "schema.code", "transfer.remote"}
     assert set(PARTS) - shown == {"execute.block", "unknown.function", "unknown.text"}
+
+
+# -- what only looks like it
+
+
+DANGER = ("delete.truncate", "schema.drop", "execute", "admin", "unknown")
+NO = (
+    rule("never", "deny", what=What(effect=DANGER)),
+    rule("all-rows", "deny", what=What(effect=("write", "delete"), bounded=False)),
+)
+DAILY = ("session", "read", "write", "delete", "transfer.in", "transfer.out", "schema.temporary")
+APPLICATION = config(*NO, rule("daily", "allow", what=What(effect=DAILY)))
+MIGRATIONS = config(
+    rule("blocks", "allow", what=What(effect=("execute.block",))),
+    *NO,
+    rule("daily", "allow", what=What(effect=(*DAILY, "schema"))),
+)
+
+
+@pytest.mark.parametrize(("part", "sql"), HONEST, ids=[sql for _, sql in HONEST])
+def test_an_honest_statement_passes(part: str, sql: str) -> None:
+    found = decide(MIGRATIONS if part == "migrations" or sql.startswith("COMMENT") else APPLICATION, sql)
+    assert found.then == "allow", found.reason
+
+
+def test_there_are_enough_honest_statements() -> None:
+    assert len(HONEST) >= 190
 
 
 # -- on a real server
@@ -54,6 +83,15 @@ class Server:
         error = result.error_message.decode()
         assert not error, error
         return result
+
+    def begin(self) -> None:
+        self.anew()
+        self.run("BEGIN")
+
+    def fault(self, sql: str) -> str:
+        """The SQLSTATE of the error, or nothing."""
+        found = self._connection.exec_(sql.encode()).error_field(pq.DiagnosticField.SQLSTATE)
+        return (found or b"").decode()
 
     def is_true(self, query: str) -> bool:
         return self.run(query).get_value(0, 0) == b"t"
@@ -103,6 +141,13 @@ def test_it_has_the_effect_on_an_older_server(older: Server, evasion: Evasion) -
     if "regexp_like" in evasion.sql and older.version < 15:
         pytest.skip("regexp_like came with 15")
     shown(older, evasion)
+
+
+@pytest.mark.parametrize(("part", "sql"), HONEST, ids=[sql for _, sql in HONEST])
+def test_an_honest_statement_is_one(newest: Server, part: str, sql: str) -> None:
+    """The server knows what it means, whether or not its tables are there."""
+    newest.begin()
+    assert newest.fault(sql) not in ("42601", "22023", "42883")
 
 
 def shown(server: Server, evasion: Evasion) -> None:

@@ -1,8 +1,9 @@
 """Functions that a client makes, judged by what their bodies do (manual, CREATE FUNCTION and "SQL-language functions").
 
-A body in SQL, in quotes or as ``BEGIN ATOMIC``, has the effects of its statements, with its arguments as parameters
-that nobody knows, and with names looked for where the function's own ``SET search_path`` puts them. What a body in
-another language does nobody has judged: ``unknown.body``.
+A body in SQL, in quotes or as ``BEGIN ATOMIC``, and one in PL/pgSQL that runs no text as SQL, has the effects of its
+statements, with its arguments and variables as parameters that nobody knows, and with names looked for where the
+function's own ``SET search_path`` puts them. What any other body does nobody has judged: ``unknown.body``. A DO block
+is such a body, which runs at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hoopgate.policy.sql.condense import LONG
 from hoopgate.policy.sql.expressions import literal
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
 from hoopgate.policy.sql.names import named, strings
+from hoopgate.policy.sql.plpgsql import Unread, read
 from hoopgate.policy.sql.tree import Node, Unparsable, inline_limit, parse, replaced
 
 TRUSTED: Final = frozenset({"sql", "plpgsql", "plperl", "pltcl", "plv8"})
@@ -31,10 +33,14 @@ def create_function(x: Extraction, body: Node, scope: Scope) -> None:
     language = named(_argument(options, "language") or {"String": {"sval": "sql"}}, "language").name.lower()
     if language not in TRUSTED:
         x.add("admin.language", command, (thing,), why=f"untrusted language {language}")
-    elif language == "sql":
-        _sql_body(x, body, command, thing, scope)
     else:
-        x.add("unknown.body", command, (thing,), why=f"what it does in {language} is not judged")
+        inner, names = _inside(body, scope), _names(body)
+        if "sql_body" in body:
+            x.push(_as_parameters(body["sql_body"], names), inner)
+        texts = strings((_argument(options, "as") or {}).get("List", {}).get("items"))
+        why = _judged_body(x, language, texts[0], names, inner) if texts else ""
+        if why:
+            x.add("unknown.body", command, (thing,), why=why)
     x.rest(body, scope, ("funcname", "options", "sql_body"))
 
 
@@ -69,27 +75,53 @@ def _rights(x: Extraction, command: str, thing: Object, options: list[Node], sco
                 x.push({"VariableSetStmt": setting}, scope)
 
 
-# -- bodies in SQL
+# -- what they do
 
 
-def _sql_body(x: Extraction, body: Node, command: str, thing: Object, scope: Scope) -> None:
-    inner = _inside(body, scope)
-    if "sql_body" in body:
-        x.push(_as_parameters(body["sql_body"], _names(body)), inner)
-        return
-    texts = strings((_argument(_options(body), "as") or {}).get("List", {}).get("items"))
-    if not texts:
-        return
-    if inner.level > _NESTED or LONG in texts or len(texts[0].encode(errors="surrogatepass")) > inline_limit():
-        x.add("unknown.body", command, (thing,), why="its body is too long or too deep to be judged")
-        return
+def _judged_body(x: Extraction, language: str, text: str, names: frozenset[str], inner: Scope) -> str:
+    """Walk what a body runs. Answers why it cannot be judged, or nothing."""
+    if inner.level > _NESTED or text == LONG or len(text.encode(errors="surrogatepass")) > inline_limit():
+        return "its body is too long or too deep to be judged"
     try:
-        parsed = parse(texts[0])
+        trees, names = _statements(language, text, names)
     except Unparsable as error:
-        x.add("unknown.body", command, (thing,), why=f"its body does not parse: {error.reason}")
-        return
-    for statement in parsed.statements:
-        x.push(_as_parameters(statement, _names(body)), inner)
+        return f"its body does not parse: {error.reason}"
+    except (Unread, RecursionError) as error:
+        return f"its body is not judged: {error}"
+    for tree in trees:
+        x.push(_as_parameters(tree, names), inner)
+    return ""
+
+
+def _statements(language: str, text: str, names: frozenset[str]) -> tuple[list[Node], frozenset[str]]:
+    """What the body runs, and what its arguments and variables are called."""
+    if language == "sql":
+        return list(parse(text).statements), names
+    if language != "plpgsql":
+        raise Unread(f"it is in {language}")
+    block = read(text)
+    trees: list[Node] = []
+    for statement in block.statements:
+        parsed = parse(statement).statements
+        if len(parsed) != 1:
+            raise Unread("a part of it is no single statement")
+        trees += parsed
+    return trees, names | block.names
+
+
+def do(x: Extraction, body: Node, scope: Scope) -> None:
+    """A block is a function without a name."""
+    options = [item.get("DefElem", {}) for item in body.get("args", ())]
+    language = Object("", "".join(strings([_argument(options, "language") or {}])) or "plpgsql", "language")
+    x.add("execute.block", "DO", (language,), why="runs a block of code")
+    x.literal = True
+    if language.name.lower() not in TRUSTED:
+        x.add("admin.language", "DO", (language,), why="an untrusted language acts as the server")
+    text = "".join(strings([_argument(options, "as") or {}]))
+    inner = Scope(level=scope.level + 1, path=scope.path)
+    why = _judged_body(x, language.name.lower(), text, frozenset(), inner)
+    if why:
+        x.add("unknown.block", "DO", (language,), why=why)
 
 
 def _inside(body: Node, scope: Scope) -> Scope:
@@ -122,11 +154,14 @@ def _as_parameters(tree: Any, names: frozenset[str]) -> Any:
 
 
 def _is_argument(node: Node, names: frozenset[str]) -> bool:
-    fields = node.get("ColumnRef", {}).get("fields", ()) if "ColumnRef" in node else ()
-    return len(fields) == 1 and strings(fields)[:1] != [] and strings(fields)[0] in names
+    if "ColumnRef" not in node:
+        return False
+    parts = strings(node["ColumnRef"].get("fields"))
+    return parts[:1] != [] and parts[0] in names and len(parts) < 3
 
 
 VISITORS: Final[dict[str, Visitor]] = {
     "AlterFunctionStmt": alter_function,
     "CreateFunctionStmt": create_function,
+    "DoStmt": do,
 }

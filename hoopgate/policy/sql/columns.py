@@ -121,15 +121,27 @@ def others(items: Iterable[Node], member: Any) -> list[Node]:
     return [{kind: body} for _, kind, body in tables(items) if body is not member]
 
 
-def ties(items: Iterable[Node]) -> list[Node]:
-    """The conditions of the inner joins in a FROM list, which count like those of WHERE."""
-    pending, found = list(items), []
+def ties(items: Iterable[Node], member: Any) -> list[Node]:
+    """The conditions of joins in a FROM list that count for ``member`` like those of WHERE.
+
+    An outer join's count for the side that may be missing.
+    """
+    found: list[Node] = []
+    pending = [item for item in items if _holds(item, member)]
     while pending:
         join = pending.pop().get("JoinExpr")
-        if join is not None and join.get("jointype", "JOIN_INNER") == "JOIN_INNER":
+        if join is None:
+            continue
+        kind = join.get("jointype", "JOIN_INNER")
+        arm = next((arm for arm in ("larg", "rarg") if _holds(join.get(arm, {}), member)), "")
+        if kind == "JOIN_INNER" or (kind, arm) in (("JOIN_LEFT", "rarg"), ("JOIN_RIGHT", "larg")):
             found += [join["quals"]] if "quals" in join else []
-            pending += [join[arm] for arm in ("larg", "rarg") if arm in join]
+        pending.append(join.get(arm, {}))
     return found
+
+
+def _holds(item: Node, member: Any) -> bool:
+    return any(body is member for _, _, body in tables([item]))
 
 
 def operator(body: Node) -> str:

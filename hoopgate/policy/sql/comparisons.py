@@ -15,6 +15,7 @@ from hoopgate.policy.sql.constants import (
     never_negative,
     unknown_parameter,
 )
+from hoopgate.policy.sql.names import strings
 from hoopgate.policy.sql.patterns import OPERATORS, keeps_all
 from hoopgate.policy.sql.tree import Node
 
@@ -36,6 +37,8 @@ def compared(judge: Judge, body: Node, negated: bool) -> bool:
         return False
     if _holds_for_all(judge, name, kind, left, right, negated):
         return False
+    if _leaves_out(judge, name, kind, left, right, negated):
+        return True
     if kind == "AEXPR_OP_ANY" and any(judge.draws_on_own(link, True) for link in side(right).sublinks):
         return False
     return judge.independent(_side(judge, left), _side(judge, right))
@@ -91,6 +94,31 @@ def _holds_for_all(judge: Judge, name: str, kind: str, left: Any, right: Any, ne
 
 _ORDER: Final = frozenset({"<", "<=", ">", ">=", "<>", "!="})
 _NEGATIVE: Final = frozenset({"AEXPR_NOT_BETWEEN", "AEXPR_NOT_BETWEEN_SYM"})
+
+
+def _leaves_out(judge: Judge, name: str, kind: str, left: Any, right: Any, negated: bool) -> bool:
+    """Comparisons of a column with itself that are no tautologies.
+
+    ``name <> trim(name)`` is so for what trim changes; ``t.id < other.id`` of the same table leaves its last row out.
+    """
+    if negated or kind not in ("AEXPR_OP", "AEXPR_DISTINCT"):
+        return False
+    one, two = side(left), side(right)
+    if len(one.columns) != 1 or len(two.columns) != 1 or one.sublinks or two.sublinks or one.doubtful or two.doubtful:
+        return False
+    mine = [judge.is_target(part.columns[0]) for part in (one, two)]
+    if name in ("<", ">"):
+        return (
+            "ColumnRef" in left
+            and "ColumnRef" in right
+            and one.columns[0].origin != two.columns[0].origin
+            and any(mine)
+        )
+    called = strings(right.get("FuncCall", {}).get("funcname"))[-1:]
+    return name in ("<>", "!=") and "ColumnRef" in left and all(mine) and called in _NORMALIZING
+
+
+_NORMALIZING: Final = (["btrim"], ["ltrim"], ["rtrim"], ["lower"], ["upper"], ["initcap"], ["round"], ["trunc"])
 
 
 def _own_extreme(judge: Judge, name: str, left: Any, right: Any) -> bool:

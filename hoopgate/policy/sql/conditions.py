@@ -236,7 +236,7 @@ class Judge:
 
     def _inner(self, body: Node, member: Node, items: list[Node]) -> bool:
         """Does the sub-select's own WHERE restrict ``member`` of its FROM?"""
-        conditions = [one for one in (body.get("whereClause"), *ties(items)) if one]
+        conditions = [one for one in (body.get("whereClause"), *ties(items, member)) if one]
         return any(restriction(one, member, others(items, member), trail=self.trail).effective for one in conditions)
 
 

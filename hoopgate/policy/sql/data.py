@@ -64,15 +64,17 @@ def _locks(x: Extraction, body: Node, scope: Scope) -> None:
         clause = item["LockingClause"]
         command = _STRENGTHS.get(clause.get("strength", ""), "SELECT FOR UPDATE")
         items = body.get("fromClause", [])
+        named = {item["RangeVar"].get("relname") for item in clause.get("lockedRels", ()) if "RangeVar" in item}
         locked = [
             member
-            for _, kind, member in tables(items)
+            for name, kind, member in tables(items)
             if kind == "RangeVar" and (member.get("schemaname") or member.get("relname") not in scope)
+            if not named or name in named
         ]
         tests = [
             restriction(condition, member, others(items, member))
             for member in locked
-            for condition in (body.get("whereClause"), *ties(items))
+            for condition in (body.get("whereClause"), *ties(items, member))
         ]
         bounded = _is_limited(x, body) or any(x.judged(test) for test in tests)
         x.add("write.lock", command, map(relation, locked), bounded, "locks rows")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hoopgate.policy.operations import Object
-from hoopgate.policy.sql.bodies import TRUSTED
 from hoopgate.policy.sql.expressions import literal
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
 from hoopgate.policy.sql.functions import EXECUTE, call_effect
@@ -145,23 +144,6 @@ def constraints(x: Extraction, body: Node, scope: Scope) -> None:
     x.add("session", "SET CONSTRAINTS")
 
 
-def do(x: Extraction, body: Node, scope: Scope) -> None:
-    """A block is a program in a string: nobody has judged the statements in it."""
-    options = [item.get("DefElem", {}) for item in body.get("args", ())]
-    languages = [text for option in options if option.get("defname") == "language" for text in _texts(option)]
-    language = Object("", languages[-1] if languages else "plpgsql", "language")
-    x.add("execute.block", "DO", (language,), why="runs a block of code")
-    x.add("unknown.block", "DO", (language,), why="the statements in the block are not judged")
-    if language.name not in TRUSTED:
-        x.add("admin.language", "DO", (language,), why="an untrusted language acts as the server")
-    x.literal = True
-
-
-def _texts(option: Node) -> list[str]:
-    argument = option.get("arg", {})
-    return strings([argument]) if argument else []
-
-
 def call(x: Extraction, body: Node, scope: Scope) -> None:
     invoked = body.get("funccall", {})
     parts = strings(invoked.get("funcname"))
@@ -203,7 +185,6 @@ VISITORS: Final[dict[str, Visitor]] = {
     "DeallocateStmt": deallocate,
     "DeclareCursorStmt": declare,
     "DiscardStmt": discard,
-    "DoStmt": do,
     "ExecuteStmt": execute,
     "ExplainStmt": explain,
     "FetchStmt": fetch,

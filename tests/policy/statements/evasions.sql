@@ -790,20 +790,114 @@ CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN EXECUTE ''DELETE FROM
 --> SELECT count(*) = 0 FROM a
 
 -- unknown.body
-CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM a; RETURN NULL; END'; CREATE TRIGGER t AFTER UPDATE ON b EXECUTE FUNCTION f(); UPDATE b SET x = 2 WHERE id = 1
+CREATE FUNCTION f() RETURNS SETOF int LANGUAGE plpgsql AS 'BEGIN RETURN QUERY EXECUTE ''DELETE FROM a RETURNING id''; END'; SELECT f()
 --> SELECT count(*) = 0 FROM a
 
 -- unknown.body
-CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE PLPGSQL AS 'BEGIN PERFORM set_config(''role'', ''victim'', false); RETURN NEW; END'; UPDATE a SET kind = 'y' WHERE id = 1
+CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS 'DECLARE r record; BEGIN FOR r IN EXECUTE ''DELETE FROM a RETURNING id'' LOOP NULL; END LOOP; END'; SELECT f()
+--> SELECT count(*) = 0 FROM a
+
+-- unknown.body
+CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS 'DECLARE c refcursor; BEGIN OPEN c FOR EXECUTE ''SELECT 1''; CLOSE c; END'; SELECT f()
+--> SELECT true
+
+-- unknown.body
+CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS 'DECLARE c CURSOR FOR SELECT 1; BEGIN OPEN c; MOVE RELATIVE length(set_config(''role'', ''victim'', false)) IN c; END'; SELECT f()
 --> SELECT current_user = 'victim'
 
--- unknown.block
-DO 'BEGIN DELETE FROM a; END'
+-- unknown.body (judged)
+CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS 'DECLARE U&"fla\0067" bool := true; BEGIN DELETE FROM a WHERE flag; END'; SELECT 1
+
+-- unknown.body
+CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS 'DECLARE aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggggg bool := true; BEGIN DELETE FROM a WHERE aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggggg; END'; SELECT f()
 --> SELECT count(*) = 0 FROM a
 
 -- unknown.block
 DO LANGUAGE plpgsql $x$ BEGIN EXECUTE 'DROP' || ' TABLE b'; END $x$
 --> SELECT to_regclass('b') IS NULL
+
+-- delete!
+DO 'BEGIN DELETE FROM a; END'
+
+-- delete!
+DO $$ << l >> DECLARE x bool; BEGIN BEGIN x := true; DELETE FROM a WHERE l.x; END; END l $$
+
+-- delete!
+DO $$ DECLARE É bool := true; BEGIN DELETE FROM a WHERE É; END $$
+
+-- delete!
+DO $$ #variable_conflict use_variable
+DECLARE flag bool := true; BEGIN DELETE FROM a WHERE flag; END $$
+
+-- delete!
+DO $$ DECLARE a record; BEGIN SELECT true AS yes INTO a; DELETE FROM a WHERE a.yes; END $$
+
+-- delete!
+DO $$ BEGIN IF false THEN NULL; ELSIF 1 = 1 THEN DELETE FROM a; END IF; END $$
+
+-- delete!
+DO $$ BEGIN CASE 1 WHEN 2 THEN NULL; ELSE DELETE FROM a; END CASE; END $$
+
+-- delete!
+DO $$ BEGIN <<l>> LOOP DELETE FROM a; EXIT l WHEN true; END LOOP l; END $$
+
+-- delete!
+DO $$ BEGIN RAISE EXCEPTION 'x'; EXCEPTION WHEN no_data_found OR raise_exception THEN DELETE /* ' */ FROM a; END $$
+
+-- delete!
+DO $$ DECLARE n int; BEGIN WITH z AS (DELETE FROM a RETURNING id) SELECT max(id) INTO STRICT n FROM z; END $$
+
+-- delete!
+DO $$ DECLARE r record; BEGIN FOR r IN DELETE FROM a RETURNING id LOOP NULL; END LOOP; END $$
+
+-- delete!
+DO $$ DECLARE "x y" int; BEGIN DELETE FROM a RETURNING 1 INTO "x y"; EXCEPTION WHEN others THEN DELETE FROM a; END $$
+
+-- delete!
+CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM a; RETURN NULL; END'; CREATE TRIGGER t AFTER UPDATE ON b EXECUTE FUNCTION f(); UPDATE b SET x = 2 WHERE id = 1
+
+-- delete!
+CREATE FUNCTION f(flag bool) RETURNS void LANGUAGE plpgsql AS '#variable_conflict use_variable
+BEGIN DELETE FROM a WHERE flag; END'; SELECT f(true)
+
+-- delete!
+CREATE FUNCTION f() RETURNS TABLE (yes bool) LANGUAGE plpgsql AS 'BEGIN yes = true; DELETE FROM a WHERE yes; END'; SELECT f()
+
+-- admin.become
+CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE PLPGSQL AS 'BEGIN PERFORM set_config(''role'', ''victim'', false); RETURN NEW; END'; UPDATE a SET kind = 'y' WHERE id = 1
+
+-- admin.become
+DO $$ DECLARE x text := set_config('role', 'victim', false); BEGIN END $$
+
+-- admin.become
+DO $$ DECLARE x text[]; BEGIN x[length(set_config('role', 'victim', false))] := 'y'; END $$
+
+-- admin.become
+DO $$ BEGIN IF set_config('role', 'victim', false) = '' THEN NULL; END IF; END $$
+
+-- admin.become
+DO $$ BEGIN RAISE NOTICE '%', set_config('role', 'victim', false); END $$
+
+-- admin.become
+DO $$ BEGIN RAISE NOTICE USING message = set_config('role', 'victim', false), hint = 'x'; END $$
+
+-- admin.become
+DO $$ BEGIN FOR i IN 1..length(set_config('role', 'victim', false)) LOOP EXIT; END LOOP; END $$
+
+-- admin.become
+DO $$ DECLARE x text; BEGIN FOREACH x IN ARRAY ARRAY[set_config('role', 'victim', false)] LOOP CONTINUE WHEN true; END LOOP; END $$
+
+-- admin.become
+DO $$ BEGIN WHILE set_config('role', 'victim', false) = '' LOOP END LOOP; END $$
+
+-- admin.become
+DO $$ BEGIN ASSERT set_config('role', 'victim', false) <> ''; END $$
+
+-- admin.become
+DO $$ DECLARE x text; c CURSOR (k text) FOR SELECT k; BEGIN OPEN c (set_config('role', 'victim', false)); FETCH c INTO x; END $$
+
+-- admin.become
+DO $$ BEGIN SET ROLE victim; END $$
 
 -- admin.language
 CREATE FUNCTION f(text) RETURNS text LANGUAGE internal STRICT AS 'pg_read_file_all'; SELECT set_config('x.y', f('PG_VERSION'), false)
