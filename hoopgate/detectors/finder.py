@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import re2
-from attrs import frozen
 
 from hoopgate.detectors.checks import always
 from hoopgate.detectors.kinds import Kind
@@ -15,9 +14,8 @@ _SHORT: Final = 64  # bytes of a candidate behind whose first byte another may b
 OWN: Final = 256  # bytes that a pattern of the user's may look at, in a stream
 
 
-@frozen
-class Span:
-    """``data[start:end]`` is a value of ``kind``; ``whole`` spans hold several that overlap, under the first's name."""
+class Span(NamedTuple):
+    """``data[start:end]`` is a value of ``kind``."""
 
     start: int
     end: int
@@ -92,7 +90,8 @@ class Finder:
 
     def _search(self, index: int, data: bytes, position: int, found: list[Span]) -> None:
         kind, pattern = self.kinds[index], self._patterns[index]
-        while (match := pattern.search(data, position)) is not None:
+        size = len(data)
+        while position < size and (match := pattern.search(data, position)) is not None:
             start, stop = match.span()
             end = kind.check(data, start, stop)
             if end > start:

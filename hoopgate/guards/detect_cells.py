@@ -75,24 +75,24 @@ class Cells:
     def hide(self, data: bytes) -> bytes:
         """``data`` without its secrets, itself if there are none."""
         spans = self.finder.spans(data)
-        self.tally.update([span.kind for span in spans])
-        return self.finder.hide(data, spans) if spans else data
+        if not spans:
+            return data
+        for span in spans:
+            self.tally[span.kind] += 1
+        return self.finder.hide(data, spans)
 
 
 class TextCell(Look):
     """The value's own text: only what was found in it is replaced."""
 
-    __slots__ = ("_cells", "_finder")
+    __slots__ = ("_cells",)
 
     def __init__(self, cells: Cells) -> None:
         self.plain = True
         self._cells = cells
-        self._finder = cells.finder
 
     def __call__(self, old: bytes) -> bytes | None:
-        if len(old) < SHORTEST or not self._finder.candidates(old):
-            return old
-        return self._cells.hide(old)
+        return old if len(old) < SHORTEST else self._cells.hide(old)
 
 
 class JsonCell(Look):
