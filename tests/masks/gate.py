@@ -296,6 +296,7 @@ class Gate:
 
 def catalogue_of(connection: pq.PGconn, clock: Clock | None = None) -> Catalogue:
     """A catalogue over a connection of its own."""
+    connection.exec_(b"SET search_path = ''")  # as the service's has it
     return Catalogue(lambda sql: succeed(rows(connection, sql)), clock or Clock())
 
 

@@ -25,7 +25,7 @@ class Words:
     names: set[str] = field(factory=set)  # anything that may be a column's name
     references: list[Node] = field(factory=list)  # ColumnRef's values
     called: list[tuple[str, int]] = field(factory=list)  # by which name each relation is known, and its oid or 0
-    natural: bool = False
+    by_order: bool = False  # a join is natural, or has an alias, so that all columns of its sides count
 
     def note(self, kind: str, value: Any) -> None:
         if kind == "ColumnRef":
@@ -34,8 +34,8 @@ class Words:
             self.called.append((value["relname"], self.wanted.get(value.get("location", 0), 0)))
         elif "aliasname" in value:
             self.called.append((value["aliasname"], 0))
-        elif value.get("isNatural"):
-            self.natural = True
+        elif kind == "JoinExpr" and ("isNatural" in value or "alias" in value):
+            self.by_order = True
 
 
 @define(eq=False)
@@ -83,7 +83,7 @@ class Mention:
 
     def _whole(self, own: set[str]) -> bool:
         """Whether it asks for all columns: by ``*``, as a row, by their order or by an argument of a function."""
-        if self.words.natural or "colnames" in self.variable.get("alias", ()):
+        if self.words.by_order or "colnames" in self.variable.get("alias", ()):
             return True
         known = own | SYSTEM_COLUMNS
         for fields in map(field_names, self.words.references):
@@ -117,13 +117,13 @@ class Mention:
         groups = self.select.get("groupClause", [])
         if any("GroupingSet" in item for item in groups):
             return None, []
-        own = {column.name: column for column in relation.columns}
+        own = dict(zip(self._visible(relation), relation.columns, strict=True))
         found: dict[str, int] = {}
         for place, item in enumerate(groups):
             name = self._own(self._meant(item, own), relation)
             if name in own:
                 found.setdefault(name, place)
-        key = [column.name for column in relation.columns if column.attnum in relation.primary_key]
+        key = [name for name, column in own.items() if column.attnum in relation.primary_key]
         if len(key) < len(relation.primary_key) or not found.keys() >= set(key):
             return None, []
         shown = self._shown(relation)
@@ -162,7 +162,12 @@ class Mention:
             for _ in walk(self.select.get(part, []), words):
                 pass
         names = {self._own({"ColumnRef": reference}, relation) for reference in words.references}
-        return {column.name for column in relation.columns} if "*" in names else names
+        return set(self._visible(relation)) if "*" in names else names
+
+    def _visible(self, relation: Relation) -> list[str]:
+        """Its columns' names as the statement's alias has them."""
+        renamed = [name["String"].get("sval", "") for name in self.variable.get("alias", {}).get("colnames", ())]
+        return renamed + [column.name for column in relation.columns[len(renamed) :]]
 
 
 def field_names(reference: Node) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ class _Work:
         start, end = lexing.relation(text, self._character(mention.place), parts, only=only)
         alias = variable.get("alias")
         clause = self._sample(mention, end) if mention.sample is not None else ""
-        new = sub_select(self.index, relation, mention.columns(relation), only=only, sample=clause)
+        new = sub_select(self.index, relation, mention.name, mention.columns(relation), only=only, sample=clause)
         self._put(start, end, new if alias else f"{new} AS {quoted(variable['relname'])}")
         if mention.command:
             before, _ = lexing.keyword_before(text, start, "table")

@@ -69,8 +69,10 @@ def source_masks(index: MaskIndex, relation: int) -> dict[int, Mask]:
     return {at: mask for at, mask in index.masked.get(relation, {}).items() if mask.reading == "source"}
 
 
-def sub_select(index: MaskIndex, relation: Relation, names: Collection[str] | None, *, only: bool, sample: str) -> str:
-    """``(SELECT ... FROM [ONLY] relation [sample])``.
+def sub_select(
+    index: MaskIndex, relation: Relation, alias: str, names: Collection[str] | None, *, only: bool, sample: str
+) -> str:
+    """``(SELECT ... FROM [ONLY] relation [AS alias] [sample])``; plans name the relation by its alias.
 
     ``names``: the columns that are wanted, the system's included; None for all of the relation's own, in their order.
     Raises Unspellable where the type of a masked one is not known.
@@ -84,7 +86,11 @@ def sub_select(index: MaskIndex, relation: Relation, names: Collection[str] | No
     if names is not None and relation.kind in "rpmft":
         own = {column.name for column in relation.columns}
         columns += [quoted(name) for name in sorted(SYSTEM_COLUMNS.intersection(names) - own)]
-    source = f"{quoted(relation.schema)}.{quoted(relation.name)}{' ' if sample else ''}{sample}"
+    source = f"{quoted(relation.schema)}.{quoted(relation.name)}"
+    if alias != relation.name:
+        source += f" AS {quoted(alias)}"
+    if sample:
+        source += f" {sample}"
     return f"(SELECT {', '.join(columns)} FROM {'ONLY ' if only else ''}{source})"  # noqa: S608 - quoted names only
 
 
