@@ -61,6 +61,10 @@ class LimitError(HoopgateError):
         self.limit = limit
 
 
+class CatalogueError(HoopgateError):
+    """What a target's database holds is not known now, so nothing that masks concern may pass."""
+
+
 class SecretError(HoopgateError):
     """A secret reference could not be resolved. Names the reference, never the value."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -111,7 +111,11 @@ class Gateway:
         role = _catalogue_role(target)
         queries = Queries(lambda: self.upstream.connect(target, role, {**CATALOGUE_SETTINGS, "database": database}))
         catalogue = Catalogue(
-            queries.query, self.clock, refreshed=partial(self.metrics.catalogue_refreshed, target.name)
+            queries.query,
+            self.clock,
+            refreshed=partial(self.metrics.catalogue_refreshed, target.name),
+            limits=self.config.limits,
+            breathe=lambda: deferLater(self.clock, 0),
         )
         self._catalogues[key] = (target, catalogue, queries)
         return catalogue

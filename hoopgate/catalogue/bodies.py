@@ -16,9 +16,9 @@ _READING: Final = frozenset({"SelectStmt"})
 _WRITING: Final = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 
 
-def mentions(source: str, longest: int) -> Mentions:
-    """All that a body of at most ``longest`` bytes mentions; never raises."""
-    if len(source.encode(errors="replace")) > min(longest, inline_limit()):
+def mentions(source: str) -> Mentions:
+    """All that a body mentions; never raises."""
+    if len(source.encode(errors="replace")) > inline_limit():
         return Mentions(problem="its text is too long")
     try:
         parsed = parse(source)

@@ -1,35 +1,51 @@
-"""A target's catalogue, kept fresh: a cheap poll, a full read when something changed, one read at a time."""
+"""A target's catalogue, kept fresh: a cheap poll, a reading of what changed, one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any, Final
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Final, Protocol
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from hoopgate.catalogue import bodies, flows
-from hoopgate.catalogue.queries import BUILTINS, FINGERPRINT, STATE, Row, actions_query, bodies_query
-from hoopgate.catalogue.snapshot import Function, Mentions, Reads, Snapshot
-from hoopgate.catalogue.state import State, builtins_of
+from hoopgate.catalogue.index import MaskIndex
+from hoopgate.catalogue.indexes import Indexes
+from hoopgate.catalogue.queries import FINGERPRINT
+from hoopgate.catalogue.reading import Query, Reading
+from hoopgate.catalogue.snapshot import Snapshot
+from hoopgate.config.limits import Limits
+from hoopgate.config.model import Mask
+from hoopgate.errors import CatalogueError
 
 log = Logger()
 
-Query = Callable[[str], "Deferred[list[Row]]"]
-
-_TREES_A_QUESTION: Final = 200
 _STALE_AFTER: Final = 3  # missed polls
+_TURN: Final = 0.005  # seconds of work before others have their turn
+
+
+class Definer(Protocol):
+    """A session that defined something."""
+
+    @property
+    def at_rest(self) -> bool: ...
+
+
+def _at_once() -> Deferred[None]:
+    return succeed(None)
 
 
 class Catalogue:
     """What the gateway knows of one database.
 
     ``query`` runs one SELECT and gives its rows as text; its connection is the caller's, with ``statement_timeout``,
-    ``lock_timeout`` and an empty ``search_path`` set. Every ``refresh_every`` seconds a fingerprint is asked for (one
-    row); only if it changed the rest is read: one statement, and the trees of rules that are new. ``refreshed`` is told
-    of each check whether it went well.
+    ``lock_timeout`` and an empty ``search_path`` set, and a Deferred of it that is cancelled ends the query. Every
+    ``refresh_every`` seconds a fingerprint is asked for (one row); only if it changed, what changed is read.
+    ``refreshed`` is told of each check whether it went well. ``breathe`` gives a Deferred that fires when others have
+    had their turn: long work is done in portions between which it is waited for.
     """
 
     def __init__(
@@ -39,15 +55,21 @@ class Catalogue:
         *,
         refresh_every: float = 5.0,
         refreshed: Callable[[bool], None] = lambda ok: None,
+        limits: Limits | None = None,
+        breathe: Callable[[], Deferred[None]] = _at_once,
     ) -> None:
         self._query = query
         self._refreshed = refreshed
         self._clock = clock
         self._every = refresh_every
-        self._waiting: list[Deferred[Snapshot]] | None = None
-        self._reads: dict[int, tuple[str, Reads]] = {}
-        self._bodies: dict[int, tuple[str, Reads | Mentions]] = {}
-        self._builtins: dict[str, tuple[Function, ...]] = {}
+        self._limits = limits or Limits()
+        self._breathe = breathe
+        self._turn = 0.0
+        self._reading = Reading(query, self._limits, self._pause)
+        self._indexes = Indexes()
+        self._flight: list[Deferred[Snapshot]] | None = None  # who waits for the check under way
+        self._next: list[Deferred[Snapshot]] = []  # and for one that begins later
+        self._definers: set[Definer] = set()
         self._poll: LoopingCall | None = None
         self._serial = 0
         self.snapshot: Snapshot | None = None
@@ -75,79 +97,105 @@ class Catalogue:
         """
         if self.snapshot is None or self.checked is None:
             return None
+        if self._definers and any(session.at_rest for session in self._definers):
+            return None
         age = self._clock.seconds() - self.checked
         if age > _STALE_AFTER * self._every:
             return None
-        if age > self._every and self._waiting is None:
+        if age > self._every and self._flight is None:
             self._tick()
         return self.snapshot
 
     def current(self) -> Deferred[Snapshot]:
-        """A snapshot that is not older than a few polls; fails if none can be had (then nothing may pass)."""
+        """A snapshot that is not older than a few polls, nor than what sessions of this process have defined; fails
+        if none can be had (then nothing may pass)."""
         fresh = self.fresh
         return self.refresh() if fresh is None else succeed(fresh)
 
     def refresh(self) -> Deferred[Snapshot]:
-        """Check now, and read what changed. Single flight: callers during a refresh share its outcome."""
+        """Check now, and read what changed.
+
+        One check at a time: who calls during one may have seen what it has not, and waits, with all others who do,
+        for another behind it.
+        """
         caller: Deferred[Snapshot] = Deferred()
-        if self._waiting is not None:
-            self._waiting.append(caller)
-            return caller
-        self._waiting = [caller]
-        self._read().addBoth(self._done)
+        if self._flight is not None:
+            self._next.append(caller)
+        else:
+            self._check([caller])
         return caller
 
+    def defined(self, session: Definer) -> None:
+        """A session of this process has changed definitions, perhaps in a transaction that is still open. From the
+        moment when that is at its end, nothing older counts."""
+        self._definers.add(session)
+
+    def index(self, snapshot: Snapshot, masks: Sequence[Mask], functions_safe: Sequence[str]) -> MaskIndex:
+        """The snapshot under these masks. Kept, and made anew in the background before a newer snapshot is shown."""
+        return self._indexes.index(snapshot, tuple(masks), tuple(functions_safe))
+
+    @inlineCallbacks
+    def prepared(
+        self, masks: Sequence[Mask], functions_safe: Sequence[str]
+    ) -> Generator[Deferred[Any], Any, MaskIndex]:
+        """The same of the newest snapshot, made in portions. Fails as :meth:`current` does."""
+        snapshot = yield self.current()
+        for _ in self._indexes.making(snapshot, tuple(masks), tuple(functions_safe)):
+            yield self._pause()
+        return self.index(snapshot, masks, functions_safe)
+
+    def _check(self, waiting: list[Deferred[Snapshot]]) -> None:
+        self._flight = waiting
+        read = self._read()
+        read.addTimeout(self._limits.catalogue_read, self._clock)
+        read.addErrback(self._late).addBoth(self._done)
+
+    def _late(self, failure: Failure) -> Failure:
+        if failure.check(defer.TimeoutError) is None:
+            return failure
+        seconds = f"{self._limits.catalogue_read:g} seconds"
+        return Failure(CatalogueError(f"the target's catalogue was not read within {seconds} (limits.catalogue_read)"))
+
     def _done(self, outcome: Any) -> None:
-        waiting, self._waiting = self._waiting or [], None
+        waiting, self._flight = self._flight or [], None
+        later, self._next = self._next, []
         self._refreshed(isinstance(outcome, Snapshot))
+        if later:
+            self._check(later)
         for caller in waiting:
             caller.callback(outcome)  # a Failure goes down the errback
 
     @inlineCallbacks
     def _read(self) -> Generator[Deferred[Any], Any, Snapshot]:
-        began = self._clock.seconds()
-        # The fingerprint comes first: what changes while the rest is read is found by the next poll.
+        began = self._turn = self._clock.seconds()
+        done = {session for session in self._definers if session.at_rest}
+        # The fingerprint comes first: what changes while the rest is read is found by the next check.
         rows = yield self._query(FINGERPRINT)
         fingerprint = rows[0][0] or ""
         if self.snapshot is None or self.snapshot.fingerprint != fingerprint:
-            state = State((yield self._query(STATE)))
-            reads = yield self._rules(state)
-            read_bodies = yield self._sources(state)
-            if not self._builtins:
-                self._builtins = builtins_of((yield self._query(BUILTINS)))
             self._serial += 1
-            self.snapshot = state.snapshot(self._serial, fingerprint, reads, read_bodies, self._builtins)
+            snapshot = yield self._reading.snapshot(self._serial, fingerprint)
+            for _ in self._indexes.renewing(snapshot):
+                yield self._pause()
+            self.snapshot = snapshot
         self.checked = began
+        self._definers -= done
         return self.snapshot
 
-    @inlineCallbacks
-    def _rules(self, state: State) -> Generator[Deferred[Any], Any, dict[int, Reads]]:
-        """What each rule reads; only rules with a new version are fetched."""
-        known = {oid: kept for oid, kept in self._reads.items() if state.rules.get(oid, ("",))[0] == kept[0]}
-        missing = [oid for oid in state.rules if oid not in known]
-        for start in range(0, len(missing), _TREES_A_QUESTION):
-            rows = yield self._query(actions_query(missing[start : start + _TREES_A_QUESTION]))
-            for oid, version, action, condition in rows:
-                functions = frozenset(state.calls.get(int(oid), ()))
-                known[int(oid)] = (version, flows.reads(action or "", functions, condition or ""))
-        self._reads = known
-        return {oid: read for oid, (_, read) in known.items()}
+    def _pause(self) -> Deferred[None]:
+        """Let others have their turn, if this one was long."""
+        now = self._clock.seconds()
+        if now - self._turn < _TURN:
+            return succeed(None)
+        return self._breathe().addCallback(self._resumed)
 
-    @inlineCallbacks
-    def _sources(self, state: State) -> Generator[Deferred[Any], Any, dict[int, Reads | Mentions]]:
-        """What each user's function in SQL reads; only new versions are fetched."""
-        known = {oid: kept for oid, kept in self._bodies.items() if state.sources.get(oid) == kept[0]}
-        missing = [oid for oid in state.sources if oid not in known]
-        for start in range(0, len(missing), _TREES_A_QUESTION):
-            rows = yield self._query(bodies_query(missing[start : start + _TREES_A_QUESTION]))
-            for oid, version, source, tree in rows:
-                functions = frozenset(state.calls.get(int(oid), ()))
-                known[int(oid)] = (version, flows.reads(tree, functions) if tree else bodies.mentions(source, 65_536))
-        self._bodies = known
-        return {oid: read for oid, (_, read) in known.items()}
+    def _resumed(self, result: None) -> None:
+        self._turn = self._clock.seconds()
 
     def _tick(self) -> Deferred[None]:
         def failed(failure: Any) -> None:
             log.warn("the catalogue could not be read: {error}", error=failure.getErrorMessage())
 
+        if self._flight is not None:
+            return succeed(None)
         return self.refresh().addCallbacks(lambda snapshot: None, failed)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from attrs import define, evolve, field
+from attrs import define, field
 
-from hoopgate.catalogue.nodetree import LARGEST, Malformed, Node, parse
-from hoopgate.catalogue.snapshot import WHOLE_ROW, ColumnKey, Flow, Reads
+from hoopgate.catalogue.nodetree import Malformed, Node
+from hoopgate.catalogue.snapshot import WHOLE_ROW, ColumnKey, Flow
 
 # RTEKind
 _RELATION, _SUBQUERY, _JOIN, _FUNCTION, _TABLE_FUNCTION, _VALUES, _CTE, _RESULT, _GROUP = (
@@ -49,7 +49,7 @@ class Made:
 
 
 @define(eq=False)
-class _Result:
+class Result:
     """Of one Query: outputs by resno; ``narrow``: what its conditions look at, ``wide``: what its order does."""
 
     outputs: dict[int, Made] = field(factory=dict)
@@ -72,12 +72,12 @@ class _Result:
 
 
 @define(eq=False)
-class _Level:
+class Level:
     """A Query and those around it."""
 
     query: Node
-    outer: _Level | None
-    result: _Result
+    outer: Level | None
+    result: Result
     tables: list[Any] = field(init=False)
     sorts: dict[str, Node] = field(init=False)  # targets by ressortgroupref
 
@@ -86,8 +86,8 @@ class _Level:
         targets = [entry for entry in self.query.items("targetList") if isinstance(entry, Node)]
         self.sorts = {ref: entry for entry in targets if (ref := entry.word("ressortgroupref")) not in ("", "0")}
 
-    def up(self, levels: int) -> _Level:
-        level: _Level | None = self
+    def up(self, levels: int) -> Level:
+        level: Level | None = self
         for _ in range(levels):
             level = None if level is None else level.outer
         if level is None:
@@ -101,23 +101,23 @@ class _Level:
         return found
 
 
-class _Analysis:
+class Analysis:
     """Follows one rule. Each Query is looked at once; VARs of it are then answered from what was found."""
 
     def __init__(self) -> None:
-        self._results: dict[int, _Result | None] = {}  # by the Query's identity; None while under way
+        self._results: dict[int, Result | None] = {}  # by the Query's identity; None while under way
         self._steps = 0
         self.writes = False
 
-    def query(self, query: Node, outer: _Level | None) -> _Result:
+    def query(self, query: Node, outer: Level | None) -> Result:
         known = self._results.get(id(query))
         if known is not None:
             return known
         if id(query) in self._results:
             raise Malformed("a query that contains itself")
         self._results[id(query)] = None
-        result = _Result()
-        level = _Level(query, outer, result)
+        result = Result()
+        level = Level(query, outer, result)
         self._conditions(level, result)
         self._tables(level, result)
         self._outputs(level, result)
@@ -126,7 +126,7 @@ class _Analysis:
 
     # --- the parts of a Query
 
-    def _outputs(self, level: _Level, result: _Result) -> None:
+    def _outputs(self, level: Level, result: Result) -> None:
         query = level.query
         operations = query.node("setOperations")
         leaves = self._leaves(operations, level, result) if operations is not None else []
@@ -150,8 +150,8 @@ class _Analysis:
         elif query.word("hasTargetSRFs") == "true":  # they make rows
             result.narrow.add(result.all())
 
-    def _leaves(self, operations: Node, level: _Level, result: _Result) -> list[_Result]:
-        leaves: list[_Result] = []
+    def _leaves(self, operations: Node, level: Level, result: Result) -> list[Result]:
+        leaves: list[Result] = []
         distinct = False
         pending = [operations]
         while pending:
@@ -167,7 +167,7 @@ class _Analysis:
             result.narrow.add(leaf.all())
         return leaves
 
-    def _conditions(self, level: _Level, result: _Result) -> None:
+    def _conditions(self, level: Level, result: Result) -> None:
         query = level.query
         for name in _ROW_CONDITIONS:
             result.narrow.add(self.expression(query.fields.get(name, []), level))
@@ -177,7 +177,7 @@ class _Analysis:
             result.narrow.add(self.expression([clause], level))
         result.wide.add(self._sorted(query.items("sortClause"), level))
 
-    def _sorted(self, clauses: Iterable[Any], level: _Level) -> Made:
+    def _sorted(self, clauses: Iterable[Any], level: Level) -> Made:
         """The targets that these SORTGROUPCLAUSEs refer to."""
         made = Made()
         for clause in _nodes(clauses):
@@ -187,7 +187,7 @@ class _Analysis:
             made.add(self.expression(target.fields.get("expr", []), level))
         return made
 
-    def _tables(self, level: _Level, result: _Result) -> None:
+    def _tables(self, level: Level, result: Result) -> None:
         """What stands in FROM and WITH decides which rows there are, used or not."""
         for table in _nodes(level.tables):
             kind = table.word("rtekind")
@@ -203,17 +203,17 @@ class _Analysis:
             self._rows(self._cte(entry, level), result)
 
     @staticmethod
-    def _rows(inner: _Result, result: _Result) -> None:
+    def _rows(inner: Result, result: Result) -> None:
         result.narrow.add(inner.narrow)
         result.wide.add(inner.wide)
 
-    def _subquery(self, table: Node, level: _Level) -> _Result:
+    def _subquery(self, table: Node, level: Level) -> Result:
         query = table.node("subquery")
         if query is None:
             raise Malformed("a sub-select without a query")
         return self.query(query, level)
 
-    def _cte(self, entry: Node, level: _Level) -> _Result:
+    def _cte(self, entry: Node, level: Level) -> Result:
         query = entry.node("ctequery")
         if query is None:
             raise Malformed("WITH without a query")
@@ -221,9 +221,9 @@ class _Analysis:
             return self.query(query, level)
         if id(entry) not in self._results:
             # Its own rows come in again, so each column may hold what any part of it reads.
-            self._results[id(entry)] = _Result(recursive=Made())
+            self._results[id(entry)] = Result(recursive=Made())
             made = _whole(self.query(query, level))
-            self._results[id(entry)] = _Result(recursive=made, narrow=made)
+            self._results[id(entry)] = Result(recursive=made, narrow=made)
         known = self._results[id(entry)]
         if known is None:
             raise Malformed("WITH RECURSIVE")
@@ -231,7 +231,7 @@ class _Analysis:
 
     # --- expressions
 
-    def expression(self, values: list[Any], level: _Level) -> Made:
+    def expression(self, values: list[Any], level: Level) -> Made:
         """All that a value, or the rows of a part, depend on."""
         made = Made()
         pending = list(values)
@@ -244,7 +244,7 @@ class _Analysis:
                 pending += self._node(value, level, made)
         return made
 
-    def _node(self, node: Node, level: _Level, made: Made) -> list[Any]:
+    def _node(self, node: Node, level: Level, made: Made) -> list[Any]:
         """Note what this node itself brings; the rest of it is returned."""
         kind = node.kind
         if kind == "VAR":
@@ -263,7 +263,7 @@ class _Analysis:
             return []
         return list(node.fields.values())
 
-    def _sublink(self, node: Node, level: _Level, made: Made) -> list[Any]:
+    def _sublink(self, node: Node, level: Level, made: Made) -> list[Any]:
         query = node.node("subselect")
         if query is None:
             raise Malformed("a sub-select without a query")
@@ -275,7 +275,7 @@ class _Analysis:
             made.add(_whole(result))
         return node.fields.get("testexpr", [])
 
-    def _aggregate(self, node: Node, level: _Level, made: Made) -> list[Any]:
+    def _aggregate(self, node: Node, level: Level, made: Made) -> list[Any]:
         """Plain columns as arguments are noted with the aggregate, since a mask may allow it."""
         name = node.integer("aggfnoid")
         for entry in _nodes(node.items("args")):
@@ -289,7 +289,7 @@ class _Analysis:
                 made.add(inner)
         return [values for field_, values in node.fields.items() if field_ != "args"]
 
-    def _window(self, node: Node, level: _Level) -> Made:
+    def _window(self, node: Node, level: Level) -> Made:
         made = Made()
         for clause in _nodes(level.query.items("windowClause")):
             if clause.word("winref") == node.word("winref"):
@@ -298,7 +298,7 @@ class _Analysis:
                 made.add(self.expression([clause.fields.get(each, []) for each in ("startOffset", "endOffset")], level))
         return made
 
-    def _variable(self, variable: Node, level: _Level, made: Made) -> list[Any]:
+    def _variable(self, variable: Node, level: Level, made: Made) -> list[Any]:
         level = level.up(variable.integer("varlevelsup"))
         table, attnum = level.table(variable.integer("varno")), variable.integer("varattno")
         kind = table.word("rtekind")
@@ -320,7 +320,7 @@ class _Analysis:
             raise Malformed(f"a range table entry of kind {kind}")
         return []
 
-    def _named(self, table: Node, level: _Level) -> _Result:
+    def _named(self, table: Node, level: Level) -> Result:
         """The WITH query that this entry of the range table names."""
         level = level.up(table.integer("ctelevelsup"))
         for entry in _nodes(level.query.items("cteList")):
@@ -328,7 +328,7 @@ class _Analysis:
                 return self._cte(entry, level)
         raise Malformed("a WITH query that is not there")
 
-    def _origin(self, expression: Any, level: _Level) -> ColumnKey | None:
+    def _origin(self, expression: Any, level: Level) -> ColumnKey | None:
         """The column that an expression shows unchanged."""
         if not isinstance(expression, Node) or expression.kind != "VAR":
             return None
@@ -352,7 +352,7 @@ class _Analysis:
             raise Malformed("a query that is too large")
 
 
-def _whole(result: _Result) -> Made:
+def _whole(result: Result) -> Made:
     made = result.all()
     made.add(result.narrow)
     made.add(result.wide)
@@ -378,53 +378,3 @@ def _columns(table: Node, attnum: int) -> list[Any]:
 
 def _oid(node: Node, name: str) -> int:
     return node.integer(name) if name in node.fields else 0
-
-
-def reads(action: str, functions: frozenset[int] = frozenset(), condition: str = "") -> Reads:
-    """What the rule with this ``ev_action`` (and ``ev_qual``), or the function with this ``prosqlbody``, reads.
-
-    ``functions`` are those that ``pg_depend`` knows of. Never raises: opaque if in doubt.
-    """
-    if len(action) + len(condition) > LARGEST:
-        return Reads(opaque=True, functions=functions)
-    analysis = _Analysis()
-    try:
-        queries = list(_queries(parse(action)))
-        if not queries:
-            raise Malformed("an empty rule")
-        results = [analysis.query(query, None) for query in queries]
-        narrow, wide = Made(), Made()
-        for result in results:
-            narrow.add(result.narrow)
-            wide.add(result.wide)
-        for result in results[:-1]:
-            narrow.add(result.all())
-        if condition not in ("", "<>"):
-            # The condition of a rule refers to OLD and NEW, the first entries of the action's range table.
-            level = _Level(queries[0], None, results[0])
-            narrow.add(analysis.expression(parse(condition), level))
-    except (Malformed, RecursionError):
-        return Reads(opaque=True, functions=functions)
-    outputs = {number: made.flow() for number, made in results[-1].outputs.items()}
-    return _attributed(Reads(outputs, narrow.flow(), wide.flow(), functions, writes=analysis.writes))
-
-
-def _attributed(found: Reads) -> Reads:
-    """Functions that the tree does not show (behind operators, casts, types) are taken to have a part in everything."""
-    flows = (found.narrow, found.wide, *found.outputs.values())
-    hidden = found.functions.difference(*(flow.functions for flow in flows))
-    if not hidden:
-        return found
-    outputs = {number: evolve(flow, functions=flow.functions | hidden) for number, flow in found.outputs.items()}
-    narrow = evolve(found.narrow, functions=found.narrow.functions | hidden)
-    return evolve(found, outputs=outputs, narrow=narrow)
-
-
-def _queries(values: list[Any]) -> Iterator[Node]:
-    for value in values:
-        if isinstance(value, list):
-            yield from _queries(value)
-        elif isinstance(value, Node) and value.kind == "QUERY":
-            yield value
-        elif value != "<>":
-            raise Malformed("a rule is a list of queries")

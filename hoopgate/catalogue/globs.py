@@ -12,6 +12,7 @@ from typing import Any, Final
 import re2
 from attrs import frozen
 
+from hoopgate.catalogue.snapshot import Relation
 from hoopgate.config.model import Mask
 
 _SYSTEM_SCHEMAS: Final = ("pg_catalog", "information_schema")
@@ -43,13 +44,17 @@ def _class(inner: str) -> str:
     return "".join("\\" + each if each in "\\[]^&" else each for each in inner)
 
 
-def matcher(globs: Iterable[str]) -> Any:
-    """A compiled expression that matches a name whole if any glob does; None without globs."""
+def matcher(globs: Iterable[str], *, lines: bool = False) -> Any:
+    """A compiled expression that matches a name whole if any glob does, or one of many ``lines``; None without
+    globs."""
     options = re2.Options()
     options.case_sensitive = False
-    options.dot_nl = True
+    options.dot_nl = not lines
     each = [translate(glob) for glob in globs]
-    return re2.compile(f"(?:{'|'.join(each)})", options) if each else None
+    if not each:
+        return None
+    either = f"(?:{'|'.join(each)})"
+    return re2.compile(f"(?m)^{either}$" if lines else either, options)
 
 
 @frozen
@@ -66,7 +71,22 @@ class Selectors:
         self._selectors = [
             _Selector(mask, matcher(mask.columns), matcher(filter(_names_system, mask.columns))) for mask in masks
         ]
-        self._any = matcher(glob for mask in masks for glob in mask.columns)
+        globs = [glob for mask in masks for glob in mask.columns]
+        self._any = matcher(globs)
+        self._line = matcher(globs, lines=True)
+
+    def masks(self, relation: Relation) -> dict[int, Mask]:
+        """The masks of a relation's columns by attribute number. One look tells that there are none, as mostly."""
+        prefix = f"{relation.schema}.{relation.name}."
+        names = "\n".join([prefix + column.name for column in relation.columns])
+        ordinary = names.count("\n") == len(relation.columns) - 1
+        if self._line is None or (ordinary and self._line.search(names) is None):
+            return {}
+        found = (
+            (column.attnum, self.mask(relation.schema, relation.name, column.name, system=relation.system))
+            for column in relation.columns
+        )
+        return {attnum: mask for attnum, mask in found if mask is not None}
 
     def mask(self, schema: str, table: str, column: str, *, system: bool = False) -> Mask | None:
         """The mask of this column. A ``system`` relation is only meant by globs that name its schema."""

@@ -5,7 +5,7 @@ What a mask reaches beyond its globs: :mod:`hoopgate.catalogue.propagation`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -46,6 +46,8 @@ class MaskIndex:
     tainted: Mapping[int, Taint]
     write_tainted: Mapping[int, Taint]
     selectors: Selectors = field(repr=False)
+    by_globs: Mapping[int, tuple[Relation, dict[int, Mask]]] = field(factory=dict, repr=False)
+    """What globs alone cover, by relation."""
     _views: Mapping[int, Exposed] = field(factory=dict, repr=False)
     _functions: Mapping[int, Exposed] = field(factory=dict, repr=False)
 
@@ -154,21 +156,53 @@ def compile_masks(snapshot: Snapshot, masks: Sequence[Mask], *, functions_safe: 
     ``functions_safe`` are globs over ``schema.name`` of user functions that are known to read no masked column.
     Costs about a microsecond a column: keep the result as long as snapshot and masks are the same.
     """
+    steps = compiling(snapshot, masks, functions_safe=functions_safe)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            made: MaskIndex = stop.value
+            return made
+
+
+def compiling(
+    snapshot: Snapshot,
+    masks: Sequence[Mask],
+    *,
+    functions_safe: Sequence[str] = (),
+    before: MaskIndex | None = None,
+) -> Generator[None, None, MaskIndex]:
+    """The same step by step, of a millisecond or so each. ``before``: an index of an older snapshot under the same
+    masks; what globs cover in relations that have not changed is taken from it."""
     everything = (*masks, SERVER_VALUES) if masks else ()
     selectors = Selectors(everything)
-    safe = _safe_functions(snapshot, functions_safe)
-    work = Propagation(snapshot, everything, safe, _by_globs(snapshot, selectors))
-    work.run()
+    by_globs: dict[int, tuple[Relation, dict[int, Mask]]] = {}
+    old = before.by_globs if before is not None else {}
+    for count, (oid, relation) in enumerate(snapshot.relations.items()):
+        known = old.get(oid)
+        if known is None or known[0] is not relation:
+            known = (relation, selectors.masks(relation))
+        by_globs[oid] = known
+        if count % 200 == 0:
+            yield
+    work = Propagation(
+        snapshot,
+        everything,
+        _safe_functions(snapshot, functions_safe),
+        {oid: dict(masked) for oid, (_, masked) in by_globs.items() if masked},
+    )
+    yield from work.steps()
     refused = {oid: view.refused for oid, view in work.views.items() if view.refused is not None}
     return MaskIndex(
         snapshot=snapshot,
         masks=everything,
-        masked=work.masked,
+        masked={oid: columns for oid, columns in work.masked.items() if columns},
         derived=frozenset(work.derived),
         refused=refused,
         tainted=_tainted(work, refused),
         write_tainted=work.write_tainted,
         selectors=selectors,
+        by_globs=by_globs,
         views=work.views,
         functions=work.functions,
     )
@@ -181,16 +215,6 @@ def _safe_functions(snapshot: Snapshot, globs: Iterable[str]) -> frozenset[int]:
         for function in snapshot.functions.values()
         if function.extension in SAFE_EXTENSIONS or (listed is not None and listed.fullmatch(str(function)) is not None)
     )
-
-
-def _by_globs(snapshot: Snapshot, selectors: Selectors) -> dict[int, dict[int, Mask]]:
-    masked: dict[int, dict[int, Mask]] = {}
-    for relation in snapshot.relations.values():
-        for column in relation.columns:
-            mask = selectors.mask(relation.schema, relation.name, column.name, system=relation.system)
-            if mask is not None:
-                masked.setdefault(relation.oid, {})[column.attnum] = mask
-    return masked
 
 
 def _tainted(work: Propagation, refused: Mapping[int, Taint]) -> dict[int, Taint]:

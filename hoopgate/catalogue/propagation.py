@@ -13,7 +13,7 @@ from typing import Final
 from attrs import define, evolve, field
 
 from hoopgate.catalogue.exposure import NOTHING, Covered, Exposed, Probed, Taint
-from hoopgate.catalogue.scopes import Bodies, holders_of, in_order, relations_of, vouched
+from hoopgate.catalogue.scopes import Bodies, holders_of, in_order, vouched
 from hoopgate.catalogue.server_code import does_more
 from hoopgate.catalogue.snapshot import (
     FIRST_USER_OID,
@@ -30,11 +30,13 @@ from hoopgate.config.model import Mask
 _MOST_ROUNDS: Final = 100
 """Longest chain of views, functions and row types that is followed; what is beyond is refused."""
 
+_STEP: Final = 20  # views or functions
+
 
 @define(eq=False)
 class Propagation:
-    """Of one snapshot. After :meth:`run`, ``masked`` and ``derived`` are of relations, ``views`` and ``functions`` what
-    these expose, ``write_tainted`` relations whose rules reach masked columns."""
+    """Of one snapshot. Filled by :meth:`steps`: ``masked`` and ``derived`` of relations, what ``views`` and
+    ``functions`` expose, and ``write_tainted`` relations, whose rules reach masked columns."""
 
     snapshot: Snapshot
     masks: Sequence[Mask]
@@ -44,6 +46,7 @@ class Propagation:
     views: dict[int, Exposed] = field(factory=dict)
     functions: dict[int, Exposed] = field(factory=dict)
     write_tainted: dict[int, Taint] = field(factory=dict)
+    _touched: set[int] = field(factory=set)  # relations and functions of which more is known, in this round
     _ranks: dict[str, int] = field(init=False)
     _dangerous: dict[int, str] = field(init=False)
     _aggregates: dict[int, str] = field(init=False)
@@ -56,28 +59,42 @@ class Propagation:
         self._aggregates = {each.oid: each.name for each in builtins if each.kind == "a"}
         self._vouched = vouched(self.snapshot, self.masks)
 
-    def run(self) -> None:
-        """Follow everything. Does nothing without masks."""
+    def steps(self) -> Iterator[None]:
+        """Follow everything, step by step. Does nothing without masks."""
         if not self.masks:
             return
         self.functions = {oid: self._unread(oid) for oid in self.snapshot.functions if oid not in self.safe}
         bodies = Bodies(self.snapshot, self.functions)
         holders = holders_of(self.snapshot)
-        views = [(oid, reads, relations_of(reads)) for oid, reads in in_order(self.snapshot.views)]
+        yield
+        views = [each for each in in_order(self.snapshot.views) if each[0] not in self._vouched]
+        before: set[int] | None = None  # what changed in the round before
         for _ in range(_MOST_ROUNDS):
-            changed = self._structure(holders)
-            for oid, body in bodies.followed:
-                changed |= self._body(oid, body, bodies)
-            for oid, reads, relations in views:
-                changed |= oid not in self._vouched and self._view(oid, reads, relations)
-            if not changed:
+            yield
+            self._structure(holders)
+            for count, (oid, body) in enumerate(bodies.followed):
+                if before is None or self._concerns(bodies.reads_of(oid, body), before):
+                    self._body(oid, body, bodies)
+                if count % _STEP == 0:
+                    yield
+            for count, (oid, reads) in enumerate(views):
+                if before is None or self._concerns((reads.relations, reads.calls), before):
+                    self._view(oid, reads)
+                if count % _STEP == 0:
+                    yield
+            if not self._touched:
                 break
+            before, self._touched = self._touched, set()
         else:
             self._give_up()
         for relation, rules in self.snapshot.rules.items():
             taints = [taint for reads in rules if (taint := self._rule(reads)) is not None]
             if taints:
                 self.write_tainted[relation] = taints[0]
+
+    def _concerns(self, reads: tuple[frozenset[int], frozenset[int]], before: set[int]) -> bool:
+        """Whether something that is read or called has changed since the last look."""
+        return not all(each.isdisjoint(before) and each.isdisjoint(self._touched) for each in reads)
 
     def _unread(self, oid: int) -> Exposed:
         if oid in self.snapshot.bodies:
@@ -94,66 +111,60 @@ class Propagation:
 
     # --- relations by their structure
 
-    def _structure(self, holders: Iterable[tuple[int, int, int]]) -> bool:
-        changed = False
+    def _structure(self, holders: Iterable[tuple[int, int, int]]) -> None:
         for holder, attnum, relation in holders:
-            mask = self._strictest(self.masked.get(relation, {}).values())
-            changed |= self._add(holder, attnum, mask, derived=True)
+            self._add(holder, attnum, self._strictest(self.masked.get(relation, {}).values()), derived=True)
         for parent, child in self.snapshot.inherits:
-            changed |= self._by_name(parent, child) | self._by_name(child, parent)
+            self._by_name(parent, child)
+            self._by_name(child, parent)
         for relation, column, base in self.snapshot.generated:
-            changed |= self._add(relation, column, self.masked.get(relation, {}).get(base), derived=True)
-        return changed
+            self._add(relation, column, self.masked.get(relation, {}).get(base), derived=True)
 
-    def _by_name(self, origin: int, heir: int) -> bool:
+    def _by_name(self, origin: int, heir: int) -> None:
         masks = self.masked.get(origin)
         source, sink = self.snapshot.relations.get(origin), self.snapshot.relations.get(heir)
         if not masks or source is None or sink is None:
-            return False
+            return
         named = {column.name: column.attnum for column in source.columns if column.attnum in masks}
-        changed = False
         for column in sink.columns:
             attnum = named.get(column.name)
             if attnum is not None:
-                changed |= self._add(heir, column.attnum, masks[attnum], derived=(origin, attnum) in self.derived)
-        return changed
+                self._add(heir, column.attnum, masks[attnum], derived=(origin, attnum) in self.derived)
 
-    def _add(self, relation: int, attnum: int, mask: Mask | None, *, derived: bool) -> bool:
+    def _add(self, relation: int, attnum: int, mask: Mask | None, *, derived: bool) -> None:
         """Mask a column, which keeps the mask that it has; a value that was computed is so for good."""
         if mask is None:
-            return False
+            return
         columns = self.masked.setdefault(relation, {})
-        changed = attnum not in columns
-        columns.setdefault(attnum, mask)
+        if attnum not in columns:
+            columns[attnum] = mask
+            self._touched.add(relation)
         if derived and (relation, attnum) not in self.derived:
             self.derived.add((relation, attnum))
-            changed = True
-        return changed
+            self._touched.add(relation)
 
     # --- definitions
 
-    def _view(self, oid: int, reads: Reads, relations: frozenset[int]) -> bool:
+    def _view(self, oid: int, reads: Reads) -> None:
         before = self.views.get(oid, NOTHING)
         if before.refused is not None:
-            return False
-        found = self._exposed(reads, relations - {oid})
-        changed = False
+            return
+        found = self._exposed(reads, reads.relations - {oid})
         for attnum, covered in found.columns.items():
-            changed |= self._add(oid, attnum, covered.mask, derived=covered.derived)
+            self._add(oid, attnum, covered.mask, derived=covered.derived)
         if found != before:
             self.views[oid] = found
-            changed = True
-        return changed
+            self._touched.add(oid)
 
-    def _body(self, oid: int, body: Reads | Mentions, bodies: Bodies) -> bool:
+    def _body(self, oid: int, body: Reads | Mentions, bodies: Bodies) -> None:
         before = self.functions[oid]
         if before.refused is not None:
-            return False
+            return
         function = self.snapshot.functions[oid]
         if isinstance(body, Mentions):
             found = self._mentioned(function, body, bodies)
         else:
-            found = self._exposed(body, relations_of(body))
+            found = self._exposed(body, body.relations)
             # Its conditions may compare with arguments, which the caller chooses.
             found = evolve(found, probes=tuple(evolve(each, narrow=False) for each in found.probes))
         if found.refused is not None:
@@ -161,8 +172,9 @@ class Propagation:
             found = Exposed(refused=Taint(reason, found.refused.mask))
         elif body.writes and not found.clear:
             found = Exposed(refused=self._taint(f"it calls {function}, which reads masked columns and changes data"))
-        self.functions[oid] = found
-        return found != before
+        if found != before:
+            self.functions[oid] = found
+            self._touched.add(oid)
 
     def _mentioned(self, function: Function, body: Mentions, bodies: Bodies) -> Exposed:
         scope = bodies.scope(function, body)
@@ -268,7 +280,7 @@ class Propagation:
             mask = self._mask(key)
             if mask is not None:
                 return self._taint(f"a rule on it uses {self.column(key)}, which is masked", mask)
-        refused = self._refusal(reads.calls, relations_of(reads))
+        refused = self._refusal(reads.calls, reads.relations)
         if refused is not None:
             return Taint(f"a rule on it cannot be used: {refused.reason}", refused.mask)
         for oid in sorted(reads.calls & self.functions.keys()):

@@ -39,34 +39,36 @@ FINGERPRINT: Final = "SELECT pg_catalog.concat_ws('/', {})".format(
         ]
     )
 )
-"""One row, one text: equal texts mean that :data:`STATE` would answer the same."""
+"""One row, one text: equal texts mean that all of the other questions would be answered as before."""
 
-_FUNCTIONS: Final = """
-SELECT 'function', pg_catalog.json_build_array(p.oid::int8, n.nspname, p.proname, l.lanname,
-  CASE WHEN p.oid >= 16384 THEN
-    (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-     WHERE d.classid = 1255 AND d.objid = p.oid AND d.deptype = 'e' AND d.refclassid = 3079 LIMIT 1) END,
-  p.prokind, p.provolatile, p.proretset, p.prorettype::int8, p.prosecdef, p.proargnames, p.proargmodes,
-  coalesce(p.proallargtypes, p.proargtypes::oid[])::int8[], p.proconfig, p.xmin::text)::text
-FROM pg_catalog.pg_proc p
-JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-WHERE p.oid {range}
-"""
-
-BUILTINS: Final = _FUNCTIONS.format(range="< 16384")
-"""The functions that came with the server."""
-
-STATE: Final = """
-SELECT 'relation', pg_catalog.json_build_array(c.oid::int8, n.nspname, c.relname, c.relkind, c.relpersistence,
-  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid::int8, a.attgenerated <> '',
-     a.atttypmod) ORDER BY a.attnum)
-   FROM pg_catalog.pg_attribute a
-   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('i', 'I')),
-  (SELECT i.indkey::text FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary LIMIT 1))::text
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+VERSIONS: Final = """
+SELECT 'relation', c.oid::int8::text, pg_catalog.concat_ws(':', c.xmin, n.xmin, a.mark, i.indexrelid, i.xmin), NULL
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN (
+  SELECT attrelid, pg_catalog.concat_ws(':', pg_catalog.count(*), {mark}) AS mark
+  FROM pg_catalog.pg_attribute WHERE attnum > 0 GROUP BY attrelid) a ON a.attrelid = c.oid
+LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
 WHERE c.relkind <> 't'
 UNION ALL
+SELECT 'type', t.oid::int8::text, pg_catalog.concat_ws(':', t.xmin,
+  (SELECT e.xmin FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder LIMIT 1)), NULL
+FROM pg_catalog.pg_type t
+WHERE t.oid >= 16384 AND (t.typtype IN ('c', 'd', 'e') OR t.typtype = 'b' AND t.typcategory IN ('A', 'S'))
+UNION ALL
+SELECT 'function', p.oid::int8::text, pg_catalog.concat_ws(':', p.xmin, n.xmin, (
+  SELECT d.refobjid FROM pg_catalog.pg_depend d
+  WHERE d.classid = 1255 AND d.objid = p.oid AND d.deptype = 'e' AND d.refclassid = 3079 LIMIT 1)), NULL
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.oid >= 16384
+UNION ALL
+SELECT 'rule', r.oid::int8::text, r.xmin::text, pg_catalog.concat_ws(':', r.ev_class, r.ev_type)
+FROM pg_catalog.pg_rewrite r WHERE r.oid >= 16384
+""".format(mark=_MARK.format(parts="attnum, xmin::text"))  # noqa: S608 - constants
+"""Rows of (what, oid, version, rest): another version means that the thing is to be read anew. ``rest``, of a rule:
+its relation, and the type of its command."""
+
+OTHERS: Final = """
 SELECT 'typename', pg_catalog.json_build_array(a.type::int8, a.modifier,
   pg_catalog.format_type(a.type, a.modifier))::text
 FROM (SELECT DISTINCT atttypid AS type, atttypmod AS modifier FROM pg_catalog.pg_attribute
@@ -91,9 +93,6 @@ JOIN pg_catalog.pg_depend d
   AND (d.classid = 2604 AND d.objid = x.oid OR d.classid = 1259 AND d.objid = a.attrelid AND d.objsubid = a.attnum)
 WHERE a.attrelid >= 16384 AND a.attgenerated <> ''
 UNION ALL
-SELECT 'rewrite', pg_catalog.json_build_array(r.oid::int8, r.xmin::text, r.ev_class::int8, r.ev_type)::text
-FROM pg_catalog.pg_rewrite r WHERE r.oid >= 16384
-UNION ALL
 SELECT 'calls', pg_catalog.json_build_array(d.objid::int8, d.refobjid::int8)::text
 FROM pg_catalog.pg_depend d
 WHERE d.classid IN (2618, 1255) AND d.refclassid = 1255 AND d.refobjid >= 16384
@@ -103,8 +102,6 @@ FROM pg_catalog.pg_depend d
 JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid
 JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode::oid
 WHERE d.classid IN (2618, 1255) AND d.refclassid = 2617 AND p.oid >= 16384 AND p.prolang NOT IN (12, 13)
-UNION ALL
-{functions}
 UNION ALL
 SELECT 'aggregate', pg_catalog.json_build_array(a.aggfnoid::oid::int8, ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn,
   a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]::int8[])::text
@@ -123,15 +120,8 @@ FROM pg_catalog.pg_cast k
 JOIN pg_catalog.pg_type t ON t.oid = k.casttarget
 JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc
 WHERE p.oid >= 16384 AND p.prolang NOT IN (12, 13)
-UNION ALL
-SELECT 'type', pg_catalog.json_build_array(t.oid::int8, t.typtype, t.typcategory,
-  CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END::int8, t.typrelid::int8,
-  CASE t.typtype WHEN 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE
-    (SELECT e.enumlabel FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder LIMIT 1) END)::text
-FROM pg_catalog.pg_type t
-WHERE t.oid >= 16384 AND (t.typtype IN ('c', 'd', 'e') OR t.typtype = 'b' AND t.typcategory IN ('A', 'S'))
-""".replace("{functions}", _FUNCTIONS.format(range=">= 16384").strip())
-"""Everything but trees, bodies and :data:`BUILTINS`, in one statement and so at one moment. Rows of (what, JSON array).
+"""
+"""What is small enough to be read whole, in one statement. Rows of (what, JSON array).
 
 Object ids of the server's own catalogues and languages are fixed (source, ``catalog/*.dat``): 1255 pg_proc, 1259
 pg_class, 2604 pg_attrdef, 2617 pg_operator, 2618 pg_rewrite, 3079 pg_extension; languages 12 internal and 13 C.
@@ -139,16 +129,81 @@ Operators in C look at their operands; an operator by a name that the server has
 without types, and is taken for it.
 """
 
+_RELATIONS: Final = """
+SELECT c.oid::int8::text, pg_catalog.json_build_array(c.oid::int8, n.nspname, c.relname, c.relkind, c.relpersistence,
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid::int8, a.attgenerated <> '',
+     a.atttypmod) ORDER BY a.attnum)
+   FROM pg_catalog.pg_attribute a
+   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('i', 'I')),
+  (SELECT i.indkey::text FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary LIMIT 1))::text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid IN ({numbers})
+"""
 
-def actions_query(rules: Iterable[int]) -> str:
-    """Rows of (oid, xmin, ev_action, ev_qual) of these rules."""
-    numbers = ", ".join(str(int(rule)) for rule in rules)
-    columns = "r.oid::int8::text, r.xmin::text, r.ev_action::text, r.ev_qual::text"
-    return f"SELECT {columns} FROM pg_catalog.pg_rewrite r WHERE r.oid IN ({numbers})"  # noqa: S608 - integers only
+_TYPES: Final = """
+SELECT t.oid::int8::text, pg_catalog.json_build_array(t.typtype, t.typcategory,
+  CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END::int8, t.typrelid::int8,
+  CASE t.typtype WHEN 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE
+    (SELECT e.enumlabel FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder LIMIT 1) END)::text
+FROM pg_catalog.pg_type t
+WHERE t.oid IN ({numbers})
+"""
+
+_FUNCTIONS: Final = """
+SELECT p.oid::int8::text, pg_catalog.json_build_array(p.oid::int8, n.nspname, p.proname, l.lanname,
+  CASE WHEN p.oid >= 16384 THEN
+    (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+     WHERE d.classid = 1255 AND d.objid = p.oid AND d.deptype = 'e' AND d.refclassid = 3079 LIMIT 1) END,
+  p.prokind, p.provolatile, p.proretset, p.prorettype::int8, p.prosecdef, p.proargnames, p.proargmodes,
+  coalesce(p.proallargtypes, p.proargtypes::oid[])::int8[], p.proconfig)::text
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+WHERE p.oid {range}
+"""
+
+BUILTINS: Final = _FUNCTIONS.format(range="< 16384")
+"""Rows of (oid, JSON array): the functions that came with the server."""
+
+_RULES: Final = """
+SELECT r.oid::int8::text, CASE WHEN pg_catalog.octet_length(r.ev_action::text) <= {longest} THEN r.ev_action::text END,
+  CASE WHEN pg_catalog.octet_length(r.ev_qual::text) <= {longest} THEN r.ev_qual::text ELSE '(' END
+FROM pg_catalog.pg_rewrite r WHERE r.oid IN ({numbers})
+"""
+
+_BODIES: Final = """
+SELECT b.oid, CASE WHEN pg_catalog.octet_length(b.source) <= {longest} THEN b.source END,
+  CASE WHEN pg_catalog.octet_length(b.tree) <= {longest} THEN b.tree WHEN b.tree IS NOT NULL THEN '' END
+FROM (SELECT p.oid::int8::text AS oid, p.prosrc AS source, pg_catalog.to_jsonb(p) ->> 'prosqlbody' AS tree
+  FROM pg_catalog.pg_proc p WHERE p.oid IN ({numbers})) b
+"""
 
 
-def bodies_query(functions: Iterable[int]) -> str:
-    """Rows of (oid, xmin, prosrc, prosqlbody) of these functions. The last came with version 14."""
-    numbers = ", ".join(str(int(function)) for function in functions)
-    columns = "p.oid::int8::text, p.xmin::text, p.prosrc, pg_catalog.to_jsonb(p) ->> 'prosqlbody'"
-    return f"SELECT {columns} FROM pg_catalog.pg_proc p WHERE p.oid IN ({numbers})"  # noqa: S608 - integers only
+def relations_query(oids: Iterable[int]) -> str:
+    """Rows of (oid, JSON array) of these relations, with their columns."""
+    return _RELATIONS.format(numbers=_numbers(oids))
+
+
+def types_query(oids: Iterable[int]) -> str:
+    """Rows of (oid, JSON array) of these types."""
+    return _TYPES.format(numbers=_numbers(oids))
+
+
+def functions_query(oids: Iterable[int]) -> str:
+    """Rows of (oid, JSON array) of these functions."""
+    return _FUNCTIONS.format(range=f"IN ({_numbers(oids)})")
+
+
+def rules_query(oids: Iterable[int], longest: int) -> str:
+    """Rows of (oid, ev_action, ev_qual) of these rules; a tree of more than ``longest`` bytes is left out."""
+    return _RULES.format(numbers=_numbers(oids), longest=longest)
+
+
+def bodies_query(oids: Iterable[int], longest: int) -> str:
+    """Rows of (oid, prosrc, prosqlbody) of these functions. The last came with version 14. One of more than
+    ``longest`` bytes is left out."""
+    return _BODIES.format(numbers=_numbers(oids), longest=longest)
+
+
+def _numbers(oids: Iterable[int]) -> str:
+    return ", ".join(str(int(oid)) for oid in oids)

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from hoopgate.catalogue.globs import names_table
 from hoopgate.catalogue.server_code import does_more
-from hoopgate.catalogue.snapshot import FIRST_USER_OID, Function, Mentions, Reads, Snapshot
+from hoopgate.catalogue.snapshot import Function, Mentions, Reads, Snapshot
 from hoopgate.config.model import Mask
 
 
@@ -30,6 +30,13 @@ class Bodies:
         self._unsafe = unsafe
         self._scopes: dict[int, Scope] = {}
         self.followed = [(oid, body) for oid, body in snapshot.bodies.items() if oid in unsafe]
+
+    def reads_of(self, oid: int, body: Reads | Mentions) -> tuple[frozenset[int], frozenset[int]]:
+        """The relations and functions of a body that was looked at before."""
+        if isinstance(body, Mentions):
+            scope = self._scopes[oid]
+            return scope.relations, scope.functions
+        return body.relations, body.calls
 
     def scope(self, function: Function, body: Mentions) -> Scope:
         """Where the names in this body lead: for those without a schema, anywhere on the function's own search_path,
@@ -80,11 +87,6 @@ class Bodies:
         return function.path is None or schema in function.path or schema.startswith("pg_")
 
 
-def relations_of(reads: Reads) -> frozenset[int]:
-    """The relations of whose columns a definition makes use."""
-    return frozenset(oid for oid, _ in reads.every)
-
-
 def in_order(views: Mapping[int, Reads]) -> list[tuple[int, Reads]]:
     """Views behind those that they read, as far as there is such an order."""
     ordered: dict[int, Reads] = {}
@@ -98,7 +100,7 @@ def in_order(views: Mapping[int, Reads]) -> list[tuple[int, Reads]]:
             elif oid in views and oid not in entered:
                 entered.add(oid)
                 stack.append((oid, True))
-                stack += [(inner, False) for inner in relations_of(views[oid])]
+                stack += [(inner, False) for inner in views[oid].relations]
     return list(ordered.items())
 
 
@@ -107,9 +109,8 @@ def holders_of(snapshot: Snapshot) -> list[tuple[int, int, int]]:
     return [
         (relation.oid, column.attnum, row)
         for relation in snapshot.relations.values()
-        if not relation.system
-        for column in relation.columns
-        if column.type_oid >= FIRST_USER_OID and (row := snapshot.row_of(column.type_oid))
+        for column in relation.of_users_types
+        if (row := snapshot.row_of(column.type_oid))
     ]
 
 

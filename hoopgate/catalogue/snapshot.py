@@ -44,6 +44,14 @@ class Relation:
     columns: tuple[ColumnInfo, ...] = field(default=(), repr=False)
     primary_key: tuple[int, ...] = ()
 
+    of_users_types: tuple[ColumnInfo, ...] = field(init=False, repr=False, eq=False)
+
+    @of_users_types.default
+    def _of_users_types(self) -> tuple[ColumnInfo, ...]:
+        if self.system:
+            return ()
+        return tuple([column for column in self.columns if column.type_oid >= FIRST_USER_OID])
+
     @property
     def system(self) -> bool:
         return self.oid < FIRST_USER_OID
@@ -139,10 +147,24 @@ class Reads:
     writes: bool = False
     opaque: bool = False
 
-    @property
-    def every(self) -> frozenset[ColumnKey]:
-        """All columns that it reads."""
-        return frozenset().union(*(flow.every for flow in (self.narrow, self.wide, *self.outputs.values())))
+    every: frozenset[ColumnKey] = field(init=False, repr=False, eq=False)  # all columns that it reads
+    relations: frozenset[int] = field(init=False, repr=False, eq=False)  # of which these are
+    calls: frozenset[int] = field(init=False, repr=False, eq=False)  # all functions
+
+    @every.default
+    def _every(self) -> frozenset[ColumnKey]:
+        return frozenset().union(*(flow.every for flow in self._flows()))
+
+    @relations.default
+    def _relations(self) -> frozenset[int]:
+        return frozenset([oid for oid, _ in self.every])
+
+    @calls.default
+    def _calls(self) -> frozenset[int]:
+        return self.functions.union(*(flow.functions for flow in self._flows()))
+
+    def _flows(self) -> tuple[Flow, ...]:
+        return (self.narrow, self.wide, *self.outputs.values())
 
     @property
     def direct(self) -> dict[int, ColumnKey]:
@@ -152,14 +174,7 @@ class Reads:
     @property
     def used(self) -> frozenset[ColumnKey]:
         """Columns read in any other way."""
-        flows = (self.narrow, self.wide, *(flow for flow in self.outputs.values() if flow.origin is None))
-        return frozenset().union(*(flow.every for flow in flows))
-
-    @property
-    def calls(self) -> frozenset[int]:
-        """All functions that it calls."""
-        flows = (self.narrow, self.wide, *self.outputs.values())
-        return self.functions.union(*(flow.functions for flow in flows))
+        return frozenset().union(*(flow.every for flow in self._flows() if flow.origin is None))
 
 
 @frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from hoopgate.catalogue.queries import Row
@@ -11,10 +11,8 @@ from hoopgate.catalogue.snapshot import (
     ColumnInfo,
     Flow,
     Function,
-    Mentions,
     Reads,
     Relation,
-    Snapshot,
     Trigger,
     UserType,
 )
@@ -22,38 +20,32 @@ from hoopgate.catalogue.snapshot import (
 _LEXICAL: Final = ("standard_conforming_strings=", "backslash_quote=")
 
 
-class State:
-    """The rows of :data:`hoopgate.catalogue.queries.STATE`.
+class Others:
+    """The rows of :data:`hoopgate.catalogue.queries.OTHERS`."""
 
-    ``rules``: oid -> (xmin, relation, type of its command); ``sources``: of users' functions in SQL, oid -> xmin.
-    """
-
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._relations: list[list[Any]] = []
-        self._type_names: dict[tuple[int, int], str] = {}
-        self._collations: dict[tuple[int, int], str] = {}  # by column, where it is not the type's
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.names: dict[tuple[int, int], str] = {}  # of types, by oid and modifier
+        self.collations: dict[tuple[int, int], str] = {}  # by column, where it is not the type's
         self.inherits: list[tuple[int, int]] = []
         self.generated: list[tuple[int, int, int]] = []
-        self.rules: dict[int, tuple[str, int, str]] = {}
         self.calls: dict[int, set[int]] = {}
         self.aggregates: dict[int, Reads] = {}
         self.triggers: dict[int, tuple[Trigger, ...]] = {}
-        self.sources: dict[int, str] = {}
-        self.functions: dict[int, Function] = {}
         self.operators: dict[str, tuple[int, ...]] = {}
         self.casts: dict[str, tuple[int, ...]] = {}
-        self.types: dict[int, UserType] = {}
         for what, values in rows:
             getattr(self, f"_{what}")(json.loads(values or "null"))
 
-    def _relation(self, values: list[Any]) -> None:
-        self._relations.append(values)
+    def renames(self, before: Others) -> bool:
+        """Something that ``before`` knew by one name has another."""
+        pairs = ((before.names, self.names), (before.collations, self.collations))
+        return any(new.get(key, name) != name for old, new in pairs for key, name in old.items())
 
     def _typename(self, values: list[Any]) -> None:
-        self._type_names[values[0], values[1]] = values[2]
+        self.names[values[0], values[1]] = values[2]
 
     def _collation(self, values: list[Any]) -> None:
-        self._collations[values[0], values[1]] = values[2]
+        self.collations[values[0], values[1]] = values[2]
 
     def _inherits(self, values: list[Any]) -> None:
         self.inherits.append((values[0], values[1]))
@@ -62,18 +54,8 @@ class State:
         relation, column, base = values
         self.generated.append((relation, column, base))
 
-    def _rewrite(self, values: list[Any]) -> None:
-        oid, version, relation, command = values
-        self.rules[oid] = (version, relation, command)
-
     def _calls(self, values: list[Any]) -> None:
         self.calls.setdefault(values[0], set()).add(values[1])
-
-    def _function(self, values: list[Any]) -> None:
-        function = function_of(values)
-        self.functions[function.oid] = function
-        if function.language == "sql":
-            self.sources[function.oid] = values[-1]
 
     def _aggregate(self, values: list[Any]) -> None:
         self.aggregates[values[0]] = Reads(narrow=Flow(functions=frozenset(values[1]) - {0}))
@@ -89,65 +71,29 @@ class State:
     def _cast(self, values: list[Any]) -> None:
         self.casts[values[0]] = (*self.casts.get(values[0], ()), values[1])
 
-    def _type(self, values: list[Any]) -> None:
-        oid, kind, category, element, relation, label = values
-        if kind == "e":
-            self.types[oid] = UserType("enum", label=label or "")
-        elif kind == "c":
-            self.types[oid] = UserType("row", relation=relation)
-        elif kind == "d":
-            self.types[oid] = UserType("domain", element=element, base_name=label or "")
-        else:
-            self.types[oid] = UserType("array", element=element) if category == "A" else UserType("text")
 
-    def relations(self) -> dict[int, Relation]:
-        found: dict[int, Relation] = {}
-        names, collations = self._type_names, self._collations
-        for oid, schema, name, kind, persistence, columns, key in self._relations:
-            made = tuple(
-                ColumnInfo(
-                    attnum, column, of, generated, names.get((of, modifier), ""), collations.get((oid, attnum), "")
-                )
-                for attnum, column, of, generated, modifier in columns or ()
-            )
-            keys = tuple(int(number) for number in (key or "").split())
-            found[oid] = Relation(oid, schema, name, kind, persistence, made, keys)
-        return found
+def relation_of(values: list[Any], others: Others) -> Relation:
+    """A relation of one row's values."""
+    oid, schema, name, kind, persistence, columns, key = values
+    names, collations = others.names, others.collations
+    made = tuple(
+        ColumnInfo(attnum, column, of, generated, names.get((of, modifier), ""), collations.get((oid, attnum), ""))
+        for attnum, column, of, generated, modifier in columns or ()
+    )
+    keys = tuple(int(number) for number in (key or "").split())
+    return Relation(oid, schema, name, kind, persistence, made, keys)
 
-    def snapshot(
-        self,
-        serial: int,
-        fingerprint: str,
-        reads: Mapping[int, Reads],
-        bodies: Mapping[int, Reads | Mentions],
-        builtins: Mapping[str, tuple[Function, ...]],
-    ) -> Snapshot:
-        """Join the state with what its rules and functions read (by their oids; a missing one is opaque)."""
-        views: dict[int, Reads] = {}
-        rules: dict[int, tuple[Reads, ...]] = {}
-        unread = Mentions(problem="its text could not be read")
-        for oid, (_, relation, command) in self.rules.items():
-            read = reads.get(oid, Reads(opaque=True))
-            if command == "1":  # CMD_SELECT: the query of a view
-                views[relation] = read
-            else:
-                rules[relation] = (*rules.get(relation, ()), read)
-        return Snapshot(
-            serial=serial,
-            fingerprint=fingerprint,
-            relations=self.relations(),
-            inherits=tuple(self.inherits),
-            generated=tuple(self.generated),
-            views=views,
-            rules=rules,
-            functions=self.functions,
-            bodies={**self.aggregates, **{oid: bodies.get(oid, unread) for oid in self.sources}},
-            triggers=self.triggers,
-            builtins=builtins,
-            operators=self.operators,
-            casts=self.casts,
-            types=self.types,
-        )
+
+def type_of(values: list[Any]) -> UserType:
+    """A type of one row's values."""
+    kind, category, element, relation, label = values
+    if kind == "e":
+        return UserType("enum", label=label or "")
+    if kind == "c":
+        return UserType("row", relation=relation)
+    if kind == "d":
+        return UserType("domain", element=element, base_name=label or "")
+    return UserType("array", element=element) if category == "A" else UserType("text")
 
 
 def builtins_of(rows: Iterable[Row]) -> dict[str, tuple[Function, ...]]:

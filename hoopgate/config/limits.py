@@ -50,6 +50,15 @@ class Limits:
         default=10_000,
         metadata=about("Identities and masks of which a worker counts that; beyond, such conditions are refused."),
     )
+    catalogue_relations: Count = field(
+        default=200_000, metadata=about("With masks: relations of a target's database, indexes among them.")
+    )
+    catalogue_columns: Count = field(default=2_000_000, metadata=about("Their columns."))
+    catalogue_definitions: Count = field(default=100_000, metadata=about("Its views, rules and functions."))
+    catalogue_definition: Bytes = field(
+        default=4 * 1024 * 1024, metadata=about("One of them, as PostgreSQL keeps it; what is longer is refused.")
+    )
+    catalogue_read: Seconds = field(default=60.0, metadata=about("One reading of the catalogue.", most=600))
     decisions: Count = field(default=20_000, metadata=about("Decisions that are cached, in each worker."))
     cancels: Count = field(
         default=100, metadata=about("Cancel requests a second that a worker passes on to their session's worker.")

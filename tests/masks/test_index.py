@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hoopgate.catalogue import Catalogue, MaskIndex, compile_masks
+from hoopgate.catalogue.definitions import reads
 from hoopgate.catalogue.exposure import Covered, Exposed
-from hoopgate.catalogue.flows import reads
 from hoopgate.catalogue.globs import Selectors
-from hoopgate.catalogue.nodetree import LARGEST
 from hoopgate.config.model import Mask
 from tests.masks.conftest import MASKS
 from tests.masks.gate import fired
@@ -175,10 +174,6 @@ def test_without_masks_nothing_is_masked(catalogue: Catalogue) -> None:
 )
 def test_a_tree_that_cannot_be_followed_is_opaque(tree: str) -> None:
     assert reads(tree).opaque
-
-
-def test_a_huge_tree_is_opaque() -> None:
-    assert reads(" " * (LARGEST + 1)).opaque
 
 
 def test_a_deep_tree_is_no_danger() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
@@ -32,10 +33,11 @@ class Queries:
         self._closed = False
 
     def query(self, sql: str) -> Deferred[list[Row]]:
-        """The rows of the last result of ``sql``. Fails with UpstreamError."""
+        """The rows of the last result of ``sql``. Fails with UpstreamError. If it is cancelled while it runs, the
+        connection is given up: the target may not answer at all."""
         if self._closed:
             return fail(UpstreamError("the catalogue's connection was closed"))
-        answer: Deferred[list[Row]] = Deferred()
+        answer: Deferred[list[Row]] = Deferred(self._cancelled)
         self._waiting.append((sql, answer))
         self._next()
         return answer
@@ -45,6 +47,16 @@ class Queries:
         self._closed = True
         if self._connection is not None:
             self._connection.terminate()
+
+    def _cancelled(self, answer: Deferred[list[Row]]) -> None:
+        self._waiting = deque(each for each in self._waiting if each[1] is not answer)
+        if answer is not self._current:
+            return
+        self._current = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.transport.abortConnection()  # type: ignore[union-attr]
+        self._next()
 
     def _next(self) -> None:
         if self._current is not None or self._opening or not self._waiting:
@@ -61,7 +73,7 @@ class Queries:
         self._opening = False
         self._connection = connection
         self._framer = _framer()
-        connection.take_over(self._received, self._lost)
+        connection.take_over(partial(self._received, connection), partial(self._lost, connection))
         if self._closed:
             connection.terminate()
         self._next()
@@ -72,16 +84,17 @@ class Queries:
         for _, answer in waiting:
             answer.errback(failure)
 
-    def _received(self, data: bytes) -> None:
+    def _received(self, connection: TargetConnection, data: bytes) -> None:
+        if connection is not self._connection:
+            return  # given up
         self._framer.receive(data)
         try:
             while (event := self._framer.next_event()) is not None:
                 if isinstance(event, Message):
                     self._message(event.type, event.raw)
         except HoopgateError as error:
-            if self._connection is not None:
-                self._connection.terminate()
-            self._lost(Failure(error))
+            connection.terminate()
+            self._lost(connection, Failure(error))
 
     def _message(self, kind: int, raw: bytes) -> None:
         if kind == ord("D"):
@@ -98,7 +111,9 @@ class Queries:
                 answer.errback(UpstreamError(f"the target's catalogue cannot be read: {self._error}"))
             self._next()
 
-    def _lost(self, reason: Failure) -> None:
+    def _lost(self, connection: TargetConnection, reason: Failure) -> None:
+        if connection is not self._connection:
+            return
         self._connection = None
         current, self._current = self._current, None
         if current is not None:
