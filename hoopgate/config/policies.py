@@ -86,9 +86,21 @@ def check_mask(place: Place, mask: Mask, draft: Draft) -> None:
     for key, kind in (("value", "replace"), ("keep", "keep-last")):
         if mask.kind != kind and place.at(key).written:
             place.at(key).complain(f'has no effect with kind = "{mask.kind}"', f'Remove it, or write kind = "{kind}".')
+    if mask.reading == "source":
+        check_source_mask(place, mask)
     check_targets(place, mask.target, draft)
     if mask.unless is not None:
         check_who(place.at("unless"), mask.unless, draft)
+
+
+def check_source_mask(place: Place, mask: Mask) -> None:
+    """Of a mask that statements compute with."""
+    if mask.kind == "hash":
+        what = 'cannot be "source" with kind = "hash": the target would have to be told the key'
+        place.at("reading").complain(what, 'Use another kind, or reading = "output".')
+    for key in ("aggregates", "inference"):
+        if place.at(key).written:
+            place.at(key).complain('has no effect with reading = "source"', 'Remove it, or write reading = "output".')
 
 
 def check_detector(place: Place, detector: Detector, draft: Draft) -> None:

@@ -114,6 +114,16 @@ MISTAKES = [
     ("", '[[mask]]\nname = "m"\ncolumns = ["password"]', "is not over schema.table.column"),
     ("", '[[mask]]\nname = "m"\ncolumns = []', "mask[m].columns: is empty"),
     ("", '[[mask]]\nname = "m"\ncolumns = ["*.*.a"]\nkind = "hash"', "a hash needs a key"),
+    (
+        "",
+        '[[mask]]\nname = "m"\ncolumns = ["*.*.a"]\nkind = "hash"\nkey = "env:k"\nreading = "source"',
+        'cannot be "source" with kind = "hash"',
+    ),
+    (
+        "",
+        '[[mask]]\nname = "m"\ncolumns = ["*.*.a"]\nreading = "source"\ninference = 5',
+        'has no effect with reading = "source"',
+    ),
     ("", '[[mask]]\nname = "m"\ncolumns = ["*.*.a"]\nkind = "null"\nkeep = 2', "mask[m].keep: has no effect"),
     ("", '[[mask]]\nname = "m"\ncolumns = ["*.*.a"]\ntarget = ["nil"]', "no [[target]] matches 'nil'"),
     ("", '[limits]\nsesion = "8h"', 'limits.sesion: unknown key. Did you mean "session"?'),
