@@ -89,8 +89,8 @@ class Session:
 
     __slots__ = (
         "_live", "active", "application", "client", "database", "decision", "ended_by", "gateway", "id",
-        "identity", "last_activity", "listener", "places", "reason", "recording", "replication", "role", "started",
-        "state", "target",
+        "identity", "last_activity", "listener", "places", "printed", "reason", "recording", "replication", "role",
+        "started", "state", "target",
     )  # fmt: skip
 
     def __init__(
@@ -110,6 +110,7 @@ class Session:
         self.state = State.OPENING
         self.decision: Decision | None = None
         self.places: Any = None  # where it looks for names (guards.places), once a guard asks
+        self.printed: Any = None  # what may be shown of its statements (guards.printed), where masks may be in force
         self.recording: IRecording | None = None
         self.last_activity = self.started
         self.active = False

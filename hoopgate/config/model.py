@@ -352,6 +352,13 @@ class Recorder:
             "ext4, XFS or tmpfs it is always written."
         ),
     )
+    literals: Literal["kept", "masked"] = field(
+        default="kept",
+        metadata=about(
+            "Whether recordings hold literals and parameters of statements that name masked columns, but for those "
+            "beside clear columns: as they were sent, or as `****`."
+        ),
+    )
     options: dict[str, Any] = field(factory=dict, metadata=about("Options of a third-party recorder."))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -133,6 +133,8 @@ class Holding:
         [(path, user)] = await self._live.ask(CONTEXT)
         locks = await self._live.ask(LOCKS) if in_transaction else []
         text = frame.ran.encode()
+        printed = session.printed
+        parameters = frame.parameters if printed is None else printed.statement(frame)[1]
         version = session.config.version
         limits = session.config.limits
         timeout = min(hold.timeout, limits.hold_in_transaction) if in_transaction else hold.timeout
@@ -143,8 +145,8 @@ class Holding:
             requester=session.identity,
             target=session.target.name,
             role=role,
-            statement=_written(frame),  # the digest is of the text itself
-            parameters=tuple(shown(parameter) for parameter in frame.parameters or ()),
+            statement=_written(frame, printed),  # the digest is of the text and the parameters themselves
+            parameters=tuple(shown(parameter) for parameter in parameters or ()),
             digest=binding(text, frame.parameters, session.target.name, role, path or "", version),
             search_path=path or "",
             policy_version=version,
@@ -186,12 +188,15 @@ def shown(parameter: Parameter) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(value)} bytes)"
 
 
-def _written(frame: Statement) -> str:
-    """What was asked for, and, where it runs in other words, these."""
-    text = redact_statement(frame.text)
+def _written(frame: Statement, printed: Any) -> str:
+    """What was asked for, and, where it runs in other words, these; literals beside masked columns are masked."""
+
+    def of(text: str) -> str:
+        return redact_statement(text if printed is None else printed.text(text))
+
     if frame.respelled is None:
-        return text
-    return f"{text}\n-- Runs on masks, as:\n{redact_statement(frame.respelled.text)}"
+        return of(frame.text)
+    return f"{of(frame.text)}\n-- Runs on masks, as:\n{of(frame.respelled.text)}"
 
 
 def _aborted(hold: Hold) -> Block:

@@ -27,6 +27,7 @@ from hoopgate.guards.mask_plans import Keys, Planned, copy_cells, copy_plan, cop
 from hoopgate.guards.mask_refusals import exhausted, full, refused
 from hoopgate.guards.mask_sources import Sources
 from hoopgate.guards.mask_writes import Writes
+from hoopgate.guards.printed import Printed
 from hoopgate.guards.witness import NOTHING_OWN, Cell, Own, witnessed
 from hoopgate.inference import Inference
 from hoopgate.interfaces import IGuard, IGuardFactory
@@ -68,6 +69,7 @@ class MaskGuard:
         self._judge: Any = Judge(session, self._known, self._memory)
         self._sources = Sources(session)
         self._writes = Writes(session)
+        session.printed = Printed(session, self.masks, self._index, self._writes.copying)
         self._config: Config | None = None
         self._masks: tuple[Mask, ...] = ()
 
@@ -93,6 +95,11 @@ class MaskGuard:
             self._masks = session.engine.masks(session.identity, session.target)
             self._config = config
         return self._masks
+
+    def _index(self) -> MaskIndex | None:
+        """The masks in force with the catalogue as it is known; None before it is."""
+        snapshot = self._session.catalogue.snapshot
+        return None if snapshot is None else self._known.compiled(snapshot, self.masks()).index
 
     # --- statements
 
@@ -288,8 +295,7 @@ class MaskGuard:
         judged: Judged | None = None if frame.statement is None else frame.statement.judged
         if judged is not None and judged.clear and not said_by_code(frame.fields):
             return ALLOW
-        snapshot = self._session.catalogue.snapshot
-        index = None if snapshot is None else self._known.compiled(snapshot, self._masks).index
+        index = self._index()
         encoding = self._session.client_encoding
         written = own_part(frame.statement, reads=judged is None or judged.reads, encoding=encoding)
         clean = scrub(frame.fields, index, written)

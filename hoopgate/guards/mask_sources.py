@@ -111,8 +111,14 @@ class Sources:
                 hint="Set client_encoding to UTF8.",
                 sqlstate="22021",
             )
-        told = {"of": frame.number, "text": redact_statement(made.ran)}
+        told = {"of": frame.number, "text": _told(session, made.ran)}
         if frame.phase is PREPARE:  # of which no other event tells
-            told["from"] = redact_statement(frame.text)
+            told["from"] = _told(session, frame.text)
         session.later(pack_event("respelled", prepared(told)))
         return Rewrite(made)
+
+
+def _told(session: Any, text: str) -> str:
+    """A text as the recording may hold it."""
+    printed = session.printed
+    return redact_statement(printed.text(text) if printed is not None and printed.recorded else text)

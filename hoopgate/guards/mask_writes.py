@@ -39,6 +39,10 @@ class Writes:
                 self._copy = CopyCheck(shape, encoding, self._session.config.limits.row)
         return None
 
+    def copying(self) -> bool:
+        """What the client sends now are rows for masked columns."""
+        return self._copy is not None
+
     def ran(self) -> None:
         """Another statement runs: data that come now are not those of the last COPY."""
         self._copy = None

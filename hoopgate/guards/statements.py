@@ -47,7 +47,7 @@ class StatementsGuard:
         self._session = session
         self._gateway: Any = session.gateway
         self._counts: Any = session.gateway.metrics.statements
-        self._places = session.places = Places(session)
+        self._places = Places(session)
         self._bodies = Bodies()
         self._engine: Any = None  # the one under which the standing was worked out
         self._standing: Standing | None = None
@@ -244,22 +244,28 @@ class StatementsGuard:
         counts = self._counts.counts
         for place in ruling.counted:
             counts[place] += 1
-        self._session.later(statement_event(ruling.event, frame.text, frame.number, frame.phase, frame.parameters))
+        text, parameters, printed = frame.text, frame.parameters, self._session.printed
+        if printed is not None and printed.recorded:
+            text, parameters = printed.statement(frame)
+        self._session.later(statement_event(ruling.event, text, frame.number, frame.phase, parameters))
 
     def _report(self, frame: Statement, decision: Decision) -> None:
         """Record that it is not, or not yet."""
+        text, parameters, printed = frame.text, frame.parameters, self._session.printed
+        if printed is not None and printed.recorded:
+            text, parameters = printed.statement(frame)
         fields: dict[str, Any] = {
-            "text": redact_statement(frame.text),
+            "text": redact_statement(text),
             "phase": frame.phase.value,
             "number": frame.number,
             "verdict": decision.then,
             "rule": decision.rule,
             "effects": sorted({operation.name for operation in decision.operations}),
         }
-        if frame.parameters:
+        if parameters:
             fields["parameters"] = [
                 None if p.value is None else p.value.hex() if p.format else p.value.decode("utf-8", "replace")
-                for p in frame.parameters
+                for p in parameters
             ]
         if decision.risk:
             fields["risk"] = decision.risk

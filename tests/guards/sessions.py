@@ -41,6 +41,7 @@ class Session:
         self.grants: frozenset[str] = frozenset()
         self.identity, self.target, self.role = person(), SHOP, "app_rw"
         self.replication = False
+        self.printed: Any = None
         self.decision: Any = None
         self.transaction, self.running, self.tentative = "I", False, False
         self.path: tuple[str, ...] = ("public",)

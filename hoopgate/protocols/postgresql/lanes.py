@@ -97,7 +97,10 @@ class RequestsLane(Direction):
         raise HoopgateError(f"{verdict!r} for a statement")
 
     def redacted(self, frame: Frame, data: bytes) -> bytes:
-        """Without password literals."""
+        """Without password literals, and without what columns under masks are compared with, where that is wanted."""
+        printed = self._relay.session.printed
+        if printed is not None and printed.recorded:
+            data = printed.wire(frame, data, self._relay.client_encoding)
         if isinstance(frame, Statement):
             if frame.phase is SIMPLE and data is frame.raw:
                 return recordable_query(data, frame.text)
@@ -136,7 +139,9 @@ class RequestsLane(Direction):
     def _refuse(self, frame: Statement, block: Block) -> bytes:
         fields = {"phase": frame.phase.value}
         if frame.fault is not None or frame.phase is PREPARE:  # no `statement` event tells of it
-            fields["text"] = redact_statement(frame.text)
+            printed = self._relay.session.printed
+            hides = printed is not None and printed.recorded
+            fields["text"] = redact_statement(printed.text(frame.text) if hides else frame.text)
         return self._requests.refuse(frame, self._refusal(block, fields), block.rule)
 
     def _refusal(self, block: Block, fields: dict[str, str]) -> bytes:
