@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attrs import define, field
+from attrs import define
 
 from hoopgate.development.certificates import Authority
 from hoopgate.development.postgres import EmbeddedPostgres, PostgresError, PostgresServer
@@ -101,7 +101,7 @@ class Stage:
     gate: Gate
     version: int
     has: frozenset[str]
-    _direct: dict[tuple[str, str], Came] = field(factory=dict)
+    newest: int  # the last object identifier of both databases when they were made
 
     def connect(self, where: str, secrets: Secrets) -> Wire:
         if where != "direct":
@@ -146,7 +146,8 @@ def open_stage(server: PostgresServer, home: Path, people: People, modes: tuple[
     build(server, password)
     world = World(server, people, Authority("hoopgate attacks"), "attacked_a", USER, password)
     gate = Gate(world, home, policy(server.port, modes)).start()
-    return Stage(server, gate, *abilities(server))
+    newest = int(server.execute("SELECT max(oid) FROM pg_class", "attacked_b"))
+    return Stage(server, gate, *abilities(server), newest)
 
 
 def abilities(server: PostgresServer) -> tuple[int, frozenset[str]]:

@@ -113,6 +113,8 @@ class _Sender:
                 return
 
     def _in(self, rest: str) -> None:
+        if self.came[-1][:1] != b"G":
+            return  # refused: nobody waits for data
         data = rest.encode().decode("unicode_escape").encode("latin-1")
         self._await(m.copy_data(data) + m.copy_done())
 

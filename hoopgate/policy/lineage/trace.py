@@ -82,7 +82,9 @@ def trace(
 def _told(walk: Statements) -> Untouched | Traced:
     by_literal = walk.literal or walk.calls.literal
     results = tuple(walk.results)
-    met = walk.relations.met
+    # A function's body reads relations that the statement does not name, so what it met is not all.
+    shown = {output.mask.name for outputs in results if outputs for output in outputs if output.mask is not None}
+    met = walk.relations.met | shown | {probe.mask.name for probe in walk.probes}
     if not (walk.scrub or met or walk.copy is not None):
         return Untouched(results=results, by_literal=by_literal)
     return Traced(

@@ -44,12 +44,15 @@ SELECT substring(email SIMILAR '%#"[a-z]{8}#"%' ESCAPE '#') FROM people
 
 # letters one by one
 SELECT substr(email, i, 1) FROM people, generate_series(1, 20) i WHERE id = 1 ORDER BY i
-SELECT string_to_table(email, NULL) FROM people WHERE id = 2
-SELECT regexp_split_to_table(email, '') FROM people WHERE id = 3
 SELECT ascii(substr(email, i, 1)) FROM people, generate_series(1, 20) i WHERE id = 4 ORDER BY i
-SELECT (regexp_matches(email, '.', 'g'))[1] FROM people WHERE id = 5
 SELECT get_byte(convert_to(email, 'UTF8'), i) FROM people, generate_series(0, 8) i WHERE id = 5 ORDER BY i
 SELECT get_bit(blob, i) FROM people, generate_series(0, 71) i WHERE id = 5 ORDER BY i
+
+# letters one by one, in as many rows
+@probe
+SELECT string_to_table(email, NULL) FROM people WHERE id = 2
+SELECT regexp_split_to_table(email, '') FROM people WHERE id = 3
+SELECT (regexp_matches(email, '.', 'g'))[1] FROM people WHERE id = 5
 
 # case, padding, repetition, order of letters
 SELECT upper(email), lower(email), initcap(ssn), reverse(email), lpad(email, 40, '.'), repeat(email, 2) FROM people
@@ -113,9 +116,10 @@ SELECT generate_series(pin, pin) FROM people
 SELECT numeric_out(salary), int4out(pin), float8out(ratio), cash_words(pin::money) FROM people
 
 # lengths of series
+@probe
 SELECT i FROM people, generate_series(1, length(email)) i WHERE id = 1
 SELECT count(*) FROM people p, LATERAL generate_series(1, length(p.email)) GROUP BY p.id ORDER BY p.id
-SELECT generate_series(1, length(email)) FROM people WHERE id = 2
+SELECT generate_series(1, length(email)) FROM people WHERE id = 1
 SELECT repeat('x', length(email)) FROM people
 SELECT array_fill(0, ARRAY[length(email)]) FROM people
 

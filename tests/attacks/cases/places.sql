@@ -25,12 +25,14 @@ SELECT setval('notes_id_seq', pin) FROM people WHERE id = 1
 SELECT currval('notes_id_seq'), last_value FROM notes_id_seq
 
 # a sequence moved as often as a value says
+@probe
 @steps
 CREATE SEQUENCE s
 SELECT count(nextval('s')) FROM generate_series(1, (SELECT length(email) FROM people WHERE id = 1))
 SELECT last_value FROM s
 
 # a sequence moved where a value says
+@probe
 @steps
 CREATE SEQUENCE s
 SELECT id FROM people WHERE vip AND nextval('s') > 0
@@ -90,16 +92,16 @@ SELECT relname FROM pg_class ORDER BY oid DESC LIMIT 1
 
 # statistics
 SELECT most_common_vals, histogram_bounds FROM pg_stats WHERE tablename = 'people'
-SELECT * FROM pg_stats WHERE attname = 'email'
+SELECT tablename, most_common_vals, histogram_bounds, most_common_elems FROM pg_stats WHERE attname = 'email'
 SELECT histogram_bounds::text FROM pg_stats WHERE attname = 'card'
 SELECT array_to_string(histogram_bounds::text::text[], ',') FROM pg_stats WHERE attname = 'email'
 SELECT stavalues1, stavalues2 FROM pg_statistic WHERE starelid = 'people'::regclass
-SELECT s FROM pg_statistic s
+SELECT s FROM pg_statistic s WHERE starelid = 'people'::regclass
 SELECT s.x FROM (SELECT histogram_bounds AS x FROM pg_stats WHERE tablename = 'people') s
-COPY pg_statistic TO STDOUT
-COPY (TABLE pg_stats) TO STDOUT
+COPY pg_statistic (starelid, staattnum, stavalues1, stavalues2) TO STDOUT
+COPY (SELECT * FROM pg_stats WHERE tablename = 'people') TO STDOUT
 SELECT to_jsonb(s) FROM pg_stats s WHERE attname = 'salary'
-SELECT pg_stats FROM pg_stats
+SELECT pg_stats FROM pg_stats WHERE tablename = 'people'
 
 # statistics of distribution
 SELECT n_distinct, correlation, avg_width FROM pg_stats WHERE tablename = 'people' ORDER BY attname
@@ -191,7 +193,6 @@ SELECT sum(pg_column_size(email)) FROM people
 EXPLAIN SELECT * FROM people WHERE email > 'M'
 EXPLAIN SELECT * FROM people WHERE salary > 500000
 EXPLAIN (FORMAT json) SELECT * FROM people WHERE vip
-EXPLAIN ANALYZE SELECT * FROM people WHERE email > 'M'
 EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, SUMMARY OFF) SELECT id FROM people WHERE vip
 EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, COSTS OFF, BUFFERS OFF) SELECT id FROM people WHERE left(email, 1) = 'Q'
 EXPLAIN SELECT email FROM people ORDER BY salary
@@ -204,10 +205,11 @@ EXPLAIN (VERBOSE) SELECT * FROM queue WHERE state = f()
 
 # EXPLAIN ANALYZE that writes
 @steps
-EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT email AS name FROM people
+EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) CREATE TEMP TABLE t AS SELECT email AS name FROM people
 SELECT name FROM t
 
 # EXPLAIN EXECUTE
+@probe
 @steps
 PREPARE p (text) AS SELECT id FROM people WHERE left(email, 1) = $1
 EXPLAIN EXECUTE p('Q')

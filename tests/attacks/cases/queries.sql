@@ -16,8 +16,8 @@ WITH x AS MATERIALIZED (TABLE people) SELECT x.ssn FROM x
 WITH people AS (SELECT email AS name FROM people) SELECT name FROM people
 WITH RECURSIVE r(n, t) AS (SELECT 1, email FROM people WHERE id = 1 UNION ALL SELECT n + 1, t FROM r WHERE n < 3) SELECT t FROM r
 WITH RECURSIVE r(n, t, rest) AS (SELECT 0, '', email FROM people WHERE id = 1 UNION ALL SELECT n + 1, left(rest, 1), substr(rest, 2) FROM r WHERE n < 14) SELECT t FROM r
-WITH RECURSIVE r AS (SELECT id, email FROM people UNION SELECT id, email FROM r) SEARCH DEPTH FIRST BY email SET o SELECT o FROM r
-WITH RECURSIVE r AS (SELECT id, email FROM people UNION ALL SELECT id, email FROM r) CYCLE email SET c USING p SELECT p FROM r
+WITH RECURSIVE r AS (SELECT id, email FROM people UNION ALL SELECT id + 100, email FROM r WHERE id < 100) SEARCH DEPTH FIRST BY email SET o SELECT o FROM r
+WITH RECURSIVE r AS (SELECT id, email FROM people UNION ALL SELECT id, email FROM r WHERE id < 100) CYCLE email SET c USING p SELECT p FROM r
 
 # data-changing WITH
 WITH x AS (UPDATE people SET name = name RETURNING email) SELECT * FROM x
