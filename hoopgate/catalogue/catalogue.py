@@ -24,6 +24,7 @@ from hoopgate.errors import CatalogueError
 log = Logger()
 
 _STALE_AFTER: Final = 3  # missed polls
+_DEFINERS: Final = 1000  # sessions whose definitions have not been looked at
 _TURN: Final = 0.005  # seconds of work before others have their turn
 
 
@@ -128,6 +129,10 @@ class Catalogue:
     def defined(self, session: Definer) -> None:
         """A session of this process has changed definitions, perhaps in a transaction that is still open. From the
         moment when that is at its end, nothing older counts."""
+        if len(self._definers) >= _DEFINERS:
+            # Those whose transactions have ended are as well told of by the snapshot's age.
+            self._definers = {each for each in self._definers if not each.at_rest}
+            self.checked = None
         self._definers.add(session)
 
     def index(self, snapshot: Snapshot, masks: Sequence[Mask], functions_safe: Sequence[str]) -> MaskIndex:

@@ -43,7 +43,6 @@ class MaskIndex:
     masked: Mapping[int, Mapping[int, Mask]]
     derived: frozenset[ColumnKey]
     refused: Mapping[int, Taint]
-    tainted: Mapping[int, Taint]
     write_tainted: Mapping[int, Taint]
     selectors: Selectors = field(repr=False)
     by_globs: Mapping[int, tuple[Relation, dict[int, Mask]]] = field(factory=dict, repr=False)
@@ -96,14 +95,6 @@ class MaskIndex:
         if schema == "pg_temp":
             return tuple(relation for relation in found if relation.schema.startswith("pg_temp_"))
         return tuple(relation for relation in found if relation.schema == schema)
-
-    def unsafe_functions(self, name: str, schema: str | None = None) -> tuple[Function, ...]:
-        """User functions of that name that read masked columns, or whose reads cannot be seen."""
-        return tuple(
-            function
-            for function in self.snapshot.function_names.get(name, ())
-            if not self.function(function.oid).clear and schema in (None, function.schema)
-        )
 
     def known_function(self, name: str) -> bool:
         return name in self.snapshot.builtins or name in self.snapshot.function_names
@@ -199,7 +190,6 @@ def compiling(
         masked={oid: columns for oid, columns in work.masked.items() if columns},
         derived=frozenset(work.derived),
         refused=refused,
-        tainted=_tainted(work, refused),
         write_tainted=work.write_tainted,
         selectors=selectors,
         by_globs=by_globs,
@@ -215,13 +205,3 @@ def _safe_functions(snapshot: Snapshot, globs: Iterable[str]) -> frozenset[int]:
         for function in snapshot.functions.values()
         if function.extension in SAFE_EXTENSIONS or (listed is not None and listed.fullmatch(str(function)) is not None)
     )
-
-
-def _tainted(work: Propagation, refused: Mapping[int, Taint]) -> dict[int, Taint]:
-    """Views that do more with masked columns than to show them."""
-    found = dict(refused)
-    for oid, view in work.views.items():
-        if oid not in found and (view.probes or any(each.derived for each in view.columns.values())):
-            masks = [*(each.mask for each in view.probes), *(each.mask for each in view.columns.values())]
-            found[oid] = Taint(f"its definition uses {work.masked_use(oid)}, which is masked", masks[0].name)
-    return found

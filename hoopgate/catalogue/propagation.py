@@ -295,11 +295,3 @@ class Propagation:
             return "a column"
         names = {column.attnum: column.name for column in relation.columns}
         return f"{relation}.{names[key[1]]}" if key[1] in names else f"whole rows of {relation}"
-
-    def masked_use(self, oid: int) -> str:
-        """A masked column that a view uses other than to show it."""
-        reads = self.snapshot.views[oid]
-        for key in sorted(reads.every):
-            if self._mask(key) is not None:
-                return self.column(key)
-        return ", ".join(str(self.snapshot.functions[each]) for each in sorted(reads.calls & self.functions.keys()))

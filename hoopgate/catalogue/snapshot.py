@@ -166,16 +166,6 @@ class Reads:
     def _flows(self) -> tuple[Flow, ...]:
         return (self.narrow, self.wide, *self.outputs.values())
 
-    @property
-    def direct(self) -> dict[int, ColumnKey]:
-        """Outputs that show a column unchanged."""
-        return {number: flow.origin for number, flow in self.outputs.items() if flow.origin is not None}
-
-    @property
-    def used(self) -> frozenset[ColumnKey]:
-        """Columns read in any other way."""
-        return frozenset().union(*(flow.every for flow in self._flows() if flow.origin is None))
-
 
 @frozen
 class Trigger:

@@ -85,7 +85,7 @@ class Judge:
         run = names_run(parsed.statements)
         prepared = yield self._bodies(memory.prepared, run[0])
         cursors = yield self._bodies(memory.cursors, run[1])
-        snapshot = yield catalogue.current()
+        snapshot = (yield catalogue.prepared(masks, session.config.functions_safe)).snapshot
         relations: dict[RelationName, Relation | None] = {}
         if memory.own and session.transaction == "I" and not session.running:
             # Whatever this session defined is committed, or gone: nothing is under way any more.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from hoopgate.catalogue.index import MaskIndex, compile_masks
+from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.snapshot import Snapshot
 from hoopgate.config.model import Config, Mask
 from hoopgate.guards.mask_judged import UNTOLD, UNTOLD_CLEAR, Judged, Outputs, Shape, combined, costs_of, shape_key
@@ -136,12 +136,11 @@ class Indexes:
     def __init__(self) -> None:
         self._compiled: OrderedDict[tuple[Snapshot, str, tuple[str, ...]], Compiled] = OrderedDict()
 
-    def compiled(self, snapshot: Snapshot, config: Config, masks: tuple[Mask, ...]) -> Compiled:
+    def compiled(self, catalogue: Any, snapshot: Snapshot, config: Config, masks: tuple[Mask, ...]) -> Compiled:
         key = (snapshot, config.version, tuple(mask.name for mask in masks))
         found = self._compiled.get(key)
         if found is None:
-            index = compile_masks(snapshot, masks, functions_safe=config.functions_safe)
-            found = self._compiled[key] = Compiled(index)
+            found = self._compiled[key] = Compiled(catalogue.index(snapshot, masks, config.functions_safe))
             if len(self._compiled) > INDEXES:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(key)
@@ -166,7 +165,7 @@ class Known:
         config = self._session.config
         last = self._last
         if last is None or snapshot is not self._snapshot or config is not self._config or masks is not self._masks:
-            last = self._last = self._indexes.compiled(snapshot, config, masks)
+            last = self._last = self._indexes.compiled(self._session.catalogue, snapshot, config, masks)
             self._snapshot, self._config, self._masks = snapshot, config, masks
         return last
 

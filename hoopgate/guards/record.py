@@ -1,4 +1,4 @@
-"""The witness: always last, changes nothing, tells the recording how each statement ended.
+"""The witness: always last, changes nothing, tells how each statement ended: the recording, and the catalogue of DDL.
 
 The wire bytes themselves are appended by the lanes' owner before they are forwarded; verdicts, refusals, holds and
 approvals reach the recording as the session's events. What is left for this guard is the outcome: tag, rows, error.
@@ -6,7 +6,8 @@ approvals reach the recording as the session's events. What is left for this gua
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import re
+from typing import Any, ClassVar, Final
 
 from zope.interface import classImplements, implementer
 
@@ -14,6 +15,11 @@ from hoopgate.frames import Frame, Notice, Reply
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.recorders.events import result_event
 from hoopgate.verdicts import ALLOW, Verdict
+
+_DEFINING: Final = frozenset({"CR", "AL", "DR", "DO", "CA", "IM"})
+"""How the tags begin of what may change definitions: CREATE, ALTER, DROP, DO, CALL, IMPORT FOREIGN SCHEMA."""
+
+_TEMPORARY: Final = re.compile(r"\s*CREATE\s+(?:(?:LOCAL|GLOBAL)\s+)?TEMP(?:ORARY)?\s+TABLE\s[^;]*;?\s*", re.IGNORECASE)
 
 
 @implementer(IGuardFactory)
@@ -38,12 +44,21 @@ class RecordGuard:
     def inspect(self, frame: Frame) -> Verdict:
         if isinstance(frame, Reply):
             statement = frame.statement
-            self._session.later(result_event(0 if statement is None else statement.number, frame.tag, frame.sqlstate))
+            tag = frame.tag
+            if tag[:2] in _DEFINING or tag == "COMMIT PREPARED":
+                self._defined(frame)
+            self._session.later(result_event(0 if statement is None else statement.number, tag, frame.sqlstate))
         elif isinstance(frame, Notice) and frame.error:
             statement = frame.statement
             sqlstate = frame.fields.get("C", "")
             self._session.later(result_event(0 if statement is None else statement.number, "", sqlstate))
         return ALLOW
+
+    def _defined(self, frame: Reply) -> None:
+        """Others may see other definitions when this transaction is at its end; of a temporary table only this one."""
+        statement = frame.statement
+        if statement is None or _TEMPORARY.fullmatch(statement.text) is None:
+            self._session.gateway.defined(self._session)
 
     def closed(self, reason: str) -> None:
         """The session itself closes its recording, with the reason."""
