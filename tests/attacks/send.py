@@ -123,11 +123,11 @@ class _Sender:
 
     def _parse(self, rest: str) -> None:
         name, _, sql = rest.partition(" ")
-        self._await(m.parse_message(name.encode(), sql, ()) + m.sync())
+        self._await(m.parse_message(_name(name), sql, ()) + m.sync())
 
     def _bind(self, rest: str) -> None:
         portal, name = rest.split()
-        self.wire.send(m.bind(_name(portal), name.encode(), (), (), ()))
+        self.wire.send(m.bind(_name(portal), _name(name), (), (), ()))
 
     def _run(self, rest: str) -> None:
         portal, rows = rest.split()

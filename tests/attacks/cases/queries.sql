@@ -26,6 +26,7 @@ WITH x AS (INSERT INTO notes (body) SELECT email FROM people RETURNING body) SEL
 WITH x AS (UPDATE notes SET body = p.email FROM people p WHERE p.id = notes.id RETURNING notes.body) TABLE x
 
 # set operations
+@probe
 SELECT email FROM people UNION SELECT 'x'
 SELECT 'x' UNION ALL SELECT card FROM people
 SELECT name FROM people UNION SELECT ssn FROM people
@@ -39,9 +40,9 @@ VALUES ('x') UNION ALL SELECT email FROM people
 SELECT a.email FROM people a JOIN people b USING (email)
 SELECT email FROM people a FULL JOIN (SELECT 'x' AS email) b USING (email)
 SELECT email FROM (SELECT 'x' AS email) b NATURAL FULL JOIN people
-SELECT j.b FROM (people p JOIN orders o ON o.person = p.id) AS j(a, b, c, d, b2)
+SELECT j.b2 FROM (people p JOIN orders o ON o.person = p.id) AS j(a, b, c, d, b2)
 SELECT j.email FROM (people p CROSS JOIN queue) AS j
-SELECT u.email FROM people JOIN folded USING (email) AS u
+SELECT u.email FROM people a JOIN people b USING (email) AS u
 SELECT m FROM orders LEFT JOIN LATERAL (SELECT email AS m FROM people WHERE id = orders.person) l ON true
 SELECT l.* FROM people p, LATERAL (SELECT p.email, p.card) l
 SELECT l.x FROM people p CROSS JOIN LATERAL (VALUES (p.email), (p.card)) l(x)
@@ -52,18 +53,20 @@ SELECT f FROM people p, concat(p.email, '') f
 SELECT max(email), min(card), string_agg(ssn, ','), array_agg(phone), any_value(email) FROM people
 @server 16
 # aggregates of numbers and truth
+@probe
 SELECT sum(salary), avg(pin), stddev(salary), bit_and(pin), bit_or(pin), bit_xor(pin), every(vip), bool_or(vip) FROM people
 SELECT sum(salary) FROM people WHERE id = 1
 SELECT corr(pin, salary), regr_slope(pin, id), covar_pop(salary, id), var_pop(pin), max(born), range_agg(span), range_intersect_agg(span) FROM people
 SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY email), mode() WITHIN GROUP (ORDER BY card), percentile_cont(0.5) WITHIN GROUP (ORDER BY pin) FROM people
 SELECT rank('M') WITHIN GROUP (ORDER BY email), dense_rank(500000) WITHIN GROUP (ORDER BY salary), cume_dist('M') WITHIN GROUP (ORDER BY email) FROM people
 SELECT count(*) FILTER (WHERE email > 'M'), string_agg(name, ',') FILTER (WHERE vip), string_agg(name, ',' ORDER BY email) FROM people
-SELECT array_agg(id ORDER BY salary), json_agg(id ORDER BY email), xmlagg(xmlelement(NAME a, id) ORDER BY pin) FROM people
+SELECT array_agg(id ORDER BY salary), json_agg(id ORDER BY email) FROM people
 SELECT count(DISTINCT left(email, 1)), sum(DISTINCT pin) FROM people
 SELECT city, max(email) FROM people GROUP BY city HAVING max(email) > 'A' ORDER BY 1
 SELECT pg_catalog.max(p.email) FROM people p
 
 # keys of groups
+@probe
 SELECT email FROM people GROUP BY email
 SELECT left(email, 9), count(*) FROM people GROUP BY 1
 SELECT email, count(*) FROM people GROUP BY ROLLUP (email)
@@ -74,6 +77,7 @@ SELECT DISTINCT ON (email) card FROM people
 SELECT DISTINCT left(email, 8) FROM people
 
 # windows
+@probe
 SELECT lag(email) OVER (ORDER BY id), lead(card) OVER (ORDER BY id), first_value(ssn) OVER (ORDER BY id) FROM people
 SELECT nth_value(email, 2) OVER w, last_value(email) OVER w, max(email) OVER w FROM people WINDOW w AS (ORDER BY id)
 SELECT id, row_number() OVER (ORDER BY email), rank() OVER (ORDER BY salary), ntile(4) OVER (ORDER BY pin) FROM people ORDER BY id
@@ -87,15 +91,14 @@ SELECT id, sum(1) FILTER (WHERE vip) OVER (ORDER BY id) FROM people ORDER BY id
 
 # conditions, which only ask
 @probe
-SELECT id FROM people WHERE email LIKE 'K%' ORDER BY id
+SELECT id FROM people WHERE email LIKE 'D%' ORDER BY id
 SELECT name FROM people WHERE salary > 500000
-SELECT count(*) FROM people WHERE pin % 2 = 0
+SELECT count(*) FROM people WHERE salary < 400000
 SELECT id FROM orders WHERE person IN (SELECT id FROM people WHERE vip)
-SELECT id FROM queue WHERE EXISTS (SELECT FROM people WHERE email < 'F')
+SELECT id FROM queue WHERE EXISTS (SELECT FROM people WHERE email < 'C')
 SELECT a.id, b.id FROM people a JOIN people b ON a.email < b.email
 SELECT id FROM people WHERE ascii(substr(email, 1, 1)) > 77 ORDER BY id
-SELECT 1 WHERE (SELECT email FROM people WHERE id = 1) > 'M'
-SELECT id FROM people p WHERE p > ROW(1, 'a')::people
+SELECT 1 WHERE (SELECT email FROM people WHERE id = 1) > 'N'
 SELECT p.id FROM people p JOIN folded f ON lower(p.email) > f.email
 SELECT id FROM people GROUP BY id HAVING max(email) > 'M'
 SELECT id FROM contacts WHERE contact > 'M'
@@ -122,8 +125,9 @@ SELECT p.id FROM people p, regexp_split_to_table(email, 'x')
 SELECT id FROM people, unnest(string_to_array(email, 'q'))
 
 # scalar answers to a question
+@probe
 SELECT (SELECT count(*) FROM people WHERE email > 'M')
-SELECT EXISTS (SELECT FROM people WHERE email > 'M' AND id = 1)
+SELECT EXISTS (SELECT FROM people WHERE email > 'N' AND id = 1)
 SELECT 5 IN (SELECT id FROM people WHERE vip), 500000 > ALL (SELECT salary FROM people WHERE id < 3)
 SELECT ARRAY(SELECT id FROM people ORDER BY email)
 SELECT (SELECT id FROM people ORDER BY email LIMIT 1), (SELECT name FROM people ORDER BY salary LIMIT 1)
@@ -151,8 +155,6 @@ SELECT ("people"."email") FROM public.people
 SELECT PUBLIC.PEOPLE.EMAIL FROM PUBLIC.PEOPLE
 SELECT U&"\0065mail" FROM people
 SELECT U&"!0065mail" UESCAPE '!' FROM U&"p\0065ople"
-SELECT attacked_a.public.people.email FROM attacked_a.public.people
-SELECT attacked_b.public.people.email FROM attacked_b.public.people
 
 # odd names
 SELECT "E-Mail ""x""", "Größe" FROM vault."Odd.Name"
@@ -190,7 +192,6 @@ SELECT (info).mail, (info).*, more[1], (more[1]).mail, (more[1:1]) FROM profiles
 SELECT home::text, upper(home), home || '' FROM profiles
 SELECT m FROM profiles, unnest(more) m
 SELECT mail FROM profiles, unnest(more)
-SELECT p.info.mail FROM profiles p
 SELECT lower_email, upper(lower_email), email FROM folded
 SELECT ROW('1', home)::contact FROM profiles
 SELECT mail(info) FROM profiles

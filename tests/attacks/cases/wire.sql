@@ -2,7 +2,6 @@
 
 # execute without a description
 @steps
-\bind - q
 \parse q SELECT email, pin FROM people
 \bind - q
 \run - 0
@@ -87,7 +86,6 @@ DISCARD ALL
 
 # a pipeline without Sync
 @steps
-\bind - -
 \parse - SELECT email FROM people
 \bind - -
 \run - 0
@@ -133,9 +131,6 @@ SELECT n'x' || email FROM people
 SET standard_conforming_strings = off
 SELECT '\' || ' , email FROM people -- '
 
-# the same in one message
-SET standard_conforming_strings = off; SELECT '\'', upper(email), '' FROM people --'
-
 # another encoding
 @steps
 SET client_encoding = SJIS
@@ -145,7 +140,7 @@ SELECT upper(email) FROM people
 # another encoding yet
 @steps
 SET NAMES 'LATIN1'
-SELECT email, "Größe" FROM people, vault."Odd.Name"
+SELECT email, upper(card) FROM people
 
 # bytes in which a backslash may hide
 @steps
