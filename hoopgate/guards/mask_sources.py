@@ -57,8 +57,9 @@ def masked_form(session: Any, parsed: Parsed, answer: Answer, index: MaskIndex) 
         reason, hint = error.reason, error.hint
     except Unparsable:
         reason, hint = "the statement would be too long or too complex with masks in place of its tables", "Split it."
-    mask = next(iter(source_masks(index, reads[0].oid).values()))
-    return Refused(reason, hint, mask.name, "0A000", by_literal=True), None
+    names = [mask.name for read in reads for mask in source_masks(index, read.oid).values()]
+    # A relation may have no column of its own that is masked: a view that shows rows, or code in its definition.
+    return Refused(reason, hint, names[0] if names else _RULE, "0A000", by_literal=True), None
 
 
 class Sources:
