@@ -71,7 +71,7 @@ class Printed:
     """One session's. ``index`` gives the masks in force with the catalogue, None where that is not known; ``masks``
     tells whether any is in force, ``copying`` whether what the client sends now are rows for masked columns."""
 
-    __slots__ = ("_copying", "_cut", "_index", "_known", "_masks", "_names", "_of", "_session")
+    __slots__ = ("_config", "_copying", "_cut", "_index", "_known", "_masks", "_names", "_of", "_recorded", "_session")
 
     def __init__(
         self,
@@ -84,6 +84,8 @@ class Printed:
         self._masks: Any = masks
         self._index: Any = index
         self._copying: Any = copying
+        self._config: Any = None
+        self._recorded = False
         self._cut = False  # what comes is the rest of a message that is left out
         self._of: MaskIndex | None = None
         self._names = Names()
@@ -92,7 +94,11 @@ class Printed:
     @property
     def recorded(self) -> bool:
         """Whether recordings are to hold masked text."""
-        return self._session.config.recorder.literals == "masked" and bool(self._masks())
+        config = self._session.config
+        if config is not self._config:
+            self._config = config
+            self._recorded = config.recorder.literals == "masked" and bool(self._masks())
+        return self._recorded
 
     def statement(self, frame: Statement) -> tuple[str, tuple[Parameter, ...] | None]:
         """Text and parameters of a statement as they may be shown; the same objects if nothing is hidden."""
