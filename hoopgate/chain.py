@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
@@ -14,6 +14,9 @@ from hoopgate.frames import Frame, Statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
 
 log = Logger()
+_places: Final[dict[tuple[frozenset[type[Frame]], ...], dict[type[Frame], tuple[int, ...]]]] = {}
+"""For each row of guards, by what they want, and each class of frames: the places of those who want them. There are as
+many rows as there are ways to configure a gateway, and as many sessions as there are clients."""
 
 
 class Chain:
@@ -28,23 +31,25 @@ class Chain:
 
     def __init__(self, guards: Iterable[Any]) -> None:
         self.guards = tuple(guards)
-        self._by_kind: dict[type[Frame], tuple[Any, ...]] = {}
+        wishes = tuple([frozenset(guard.wants) for guard in self.guards])
+        self._by_kind = _places.setdefault(wishes, {})
 
-    def wanted(self, kind: type[Frame]) -> tuple[Any, ...]:
-        """The guards that want frames of exactly this class."""
+    def wanted(self, kind: type[Frame]) -> tuple[int, ...]:
+        """Which of the guards want frames of exactly this class."""
         found = self._by_kind.get(kind)
         if found is None:
-            found = self._by_kind[kind] = tuple([guard for guard in self.guards if kind in guard.wants])
+            found = tuple([at for at, guard in enumerate(self.guards) if kind in guard.wants])
+            self._by_kind[kind] = found
         return found
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         """The verdict of all; a Deferred if one of them takes its time. Never raises."""
         if isinstance(frame, Statement) and frame.fault is not None:
             return frame.fault
-        guards = self._by_kind.get(type(frame))
-        if guards is None:
-            guards = self.wanted(type(frame))
-        return self._from(guards, 0, frame, ALLOW) if guards else ALLOW
+        order = self._by_kind.get(type(frame))
+        if order is None:
+            order = self.wanted(type(frame))
+        return self._from(order, 0, frame, ALLOW) if order else ALLOW
 
     def closed(self, reason: str) -> None:
         """Tell each guard that the session ended; one that raises does not keep the others from hearing."""
@@ -54,9 +59,10 @@ class Chain:
             except Exception:
                 log.failure("guard {guard} failed at the session's end", guard=type(guard).__name__)
 
-    def _from(self, guards: tuple[Any, ...], index: int, frame: Frame, so_far: Verdict) -> Verdict | Deferred[Verdict]:
-        for at in range(index, len(guards)):
-            guard = guards[at]
+    def _from(self, order: tuple[int, ...], index: int, frame: Frame, so_far: Verdict) -> Verdict | Deferred[Verdict]:
+        guards = self.guards
+        for at in range(index, len(order)):
+            guard = guards[order[at]]
             try:
                 verdict = guard.inspect(frame)
             except Exception:
@@ -64,26 +70,28 @@ class Chain:
             if verdict is ALLOW:
                 continue
             if isinstance(verdict, Deferred):
-                return self._later(verdict, guards, at, frame, so_far)
+                return self._later(verdict, order, at, frame, so_far)
             ended, frame, so_far = self._weigh(guard, verdict, frame, so_far)
             if ended:
                 return so_far
         return so_far
 
     def _later(
-        self, answer: Deferred[Verdict], guards: tuple[Any, ...], at: int, frame: Frame, so_far: Verdict
+        self, answer: Deferred[Verdict], order: tuple[int, ...], at: int, frame: Frame, so_far: Verdict
     ) -> Deferred[Verdict]:
+        guard = self.guards[order[at]]
+
         def answered(verdict: Verdict) -> Any:
             if verdict is ALLOW:
-                return self._from(guards, at + 1, frame, so_far)
-            ended, changed, weighed = self._weigh(guards[at], verdict, frame, so_far)
-            return weighed if ended else self._from(guards, at + 1, changed, weighed)
+                return self._from(order, at + 1, frame, so_far)
+            ended, changed, weighed = self._weigh(guard, verdict, frame, so_far)
+            return weighed if ended else self._from(order, at + 1, changed, weighed)
 
         def failed(failure: Failure) -> Verdict:
             # a lane that stops cancels what it waits for: no guard is at fault
             if failure.check(CancelledError):
                 failure.raiseException()
-            return self._broken(guards[at], failure)
+            return self._broken(guard, failure)
 
         answer.addCallback(answered)
         return answer.addErrback(failed)

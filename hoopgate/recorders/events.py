@@ -19,11 +19,13 @@ _SIMPLE: Final = Phase.SIMPLE
 _BIND: Final = Phase.BIND
 _EXECUTE: Final = Phase.EXECUTE
 _KEPT_TEXTS: Final = 1024
+_KEPT_NEW: Final = 64  # texts told once: few, since those with literals never come again and would only fill the caches
 _LONGEST_KEPT: Final = 1024  # characters of a text
 _KEPT_TAGS: Final = 256
 _AROUND: Final = 6  # bytes of a Query beside its text: type, length, NUL
 
 _texts: dict[str, bytes] = {}
+_new_texts: dict[str, bytes] = {}
 _tags: dict[str, bytes] = {}
 
 
@@ -44,7 +46,7 @@ def statement_event(
     if shown is None:
         if len(text) > _LONGEST_KEPT:
             return _long(prefix, text, number, phase, parameters)
-        shown = _shown(text)
+        shown = _again(text) if text in _new_texts else _shown(text)
     if phase is _SIMPLE:
         said = b',"phase":"simple","number":'
     elif phase is _BIND:
@@ -77,7 +79,7 @@ def result_event(number: int, tag: str, sqlstate: str = "") -> bytes:
 def recordable_query(raw: bytes, text: str) -> bytes:
     """A whole ``Query`` message as it may be recorded; ``text`` is what was read from it. What was told a moment ago
     without hiding anything is not searched again."""
-    if len(raw) == len(text) + _AROUND and text in _texts and text.isascii():
+    if len(raw) == len(text) + _AROUND and (text in _new_texts or text in _texts) and text.isascii():
         return raw
     return recordable(raw)
 
@@ -90,9 +92,18 @@ def _shown(text: str) -> bytes:
     else:
         shown = b',"text":%s}' % encode_basestring(redacted).encode("utf-8", "backslashreplace")
     if redacted is text:
-        if len(_texts) >= _KEPT_TEXTS:
-            _texts.clear()
-        _texts[text] = shown
+        if len(_new_texts) >= _KEPT_NEW:
+            _new_texts.clear()
+        _new_texts[text] = shown
+    return shown
+
+
+def _again(text: str) -> bytes:
+    """The same of a text that is told a second time, and so perhaps a third."""
+    shown = _new_texts.pop(text)
+    if len(_texts) >= _KEPT_TEXTS:
+        _texts.clear()
+    _texts[text] = shown
     return shown
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from postgast import native, pg_query_pb2
 from hoopgate.policy.sql.condense import LONG, condense
 from hoopgate.policy.sql.effects import effects
 from hoopgate.policy.sql.parser import Unparsable, parse
-from hoopgate.policy.sql.shape import LONGEST, shape
+from hoopgate.policy.sql.shape import LONGEST, shape, substituted, walked
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,35 @@ PIECES = st.sampled_from([
     "'", "''", '"', "a", "e'", "x'1'", "1", "2.5", ".5", "1e5", "--", "\n", "/*", "*/", " ", ",", "(", ")", "-", "+",
     "SELECT", "FROM", "t", "$1", "$", "=", "b1", "é", "'x'", '"q"', "n'y'", "*", "/", ".", "U", "&", "::", "\t",
 ])  # fmt: skip
+
+
+ODD: Final = (
+    '""',
+    "''",
+    "--",
+    "/*",
+    "*/",
+    "1.5",
+    "1e5",
+    "1e+",
+    ".5",
+    "x'",
+    "B'",
+    "$1",
+    "é",
+    "_",
+    "\r",
+    "\u4e00",
+    "t.c",
+    "/",
+    "*",
+)
+
+
+@given(st.lists(PIECES | st.sampled_from(ODD) | st.sampled_from("'\"-./*0159eExa ,()\n"), max_size=14).map("".join))
+@settings(max_examples=200)
+def test_both_ways_lead_to_the_same_shape(text: str) -> None:
+    assert walked(text) == substituted(text)
 
 
 @settings(max_examples=200, deadline=None)
