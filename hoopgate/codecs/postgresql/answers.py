@@ -9,7 +9,7 @@ from hoopgate.codecs.postgresql.conversation import Conversation
 from hoopgate.codecs.postgresql.framer import NOTHING, PASS, ROWS, Framer, table
 from hoopgate.codecs.postgresql.owed import DONE, FAIL, KEEP, Owed
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.frames import Columns, Frame, Notice, Opaque, Reply, Rows
+from hoopgate.frames import Columns, Frame, Notice, Opaque, Reply, Rows, Statement
 from hoopgate.wire import Wire
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Answers(Wire):
     Opaque.
     """
 
-    __slots__ = ("_framer", "_from", "_hint", "_next", "_replies", "_splicer", "_to", "conversation")
+    __slots__ = ("_answered", "_framer", "_from", "_hint", "_next", "_replies", "_splicer", "_to", "conversation")
 
     def __init__(self, conversation: Conversation, limits: Limits, *, hint: str = "", replies: bool = True) -> None:
         self.conversation = conversation
@@ -71,6 +71,7 @@ class Answers(Wire):
         self._to = -1  # ...and where it ends
         self._next: Frame | None = None  # comes behind it
         self._splicer: RowSplicer | None = None
+        self._answered: Statement | None = None  # the last, while masks are in force
 
     @property
     def buffered(self) -> int:
@@ -182,6 +183,8 @@ class Answers(Wire):
     def _settled(self, head: Owed, kind: int) -> bytes:
         """Take one step of what is owed; returns what was held back of the result that ends here."""
         conversation = self.conversation
+        if head.watched and head.statement is not None:
+            self._answered = head.statement
         step = conversation.replies.step(kind)
         if step == FAIL:
             conversation.failed()
@@ -272,8 +275,15 @@ class Answers(Wire):
         encoding = self.conversation.encoding
         return {code: text.decode(encoding, "replace") for code, text in fields.items()}
 
-    def _reported(self) -> Frame:
+    def _reported(self) -> Frame | None:
+        conversation = self.conversation
         name, value = messages.parse_parameter_status(self._raw())
+        if conversation.watching:
+            head = conversation.replies.head
+            written = self._answered if head is None or head.statement is None else head.statement
+            told = value.decode(conversation.encoding, "replace")
+            if not conversation.reports(name.decode("ascii", "replace"), told, written):
+                return None
         if name == b"application_name" and self._hint and value.startswith(self._hint):
             return Opaque(messages.parameter_status(name, value[len(self._hint) :]))
         self.conversation.reported(name.decode("ascii", "replace"), value.decode("utf-8", "replace"))

@@ -6,14 +6,30 @@ transaction's status, the settings that say how text is read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from hoopgate.codecs.postgresql.encodings import codec
 from hoopgate.codecs.postgresql.names import Names
 from hoopgate.codecs.postgresql.owed import BIND, CALL, COPY_END, EXECUTE, QUERY, SYNC, Owed, Replies
-from hoopgate.frames import Parameter
+from hoopgate.frames import Parameter, Statement
 from hoopgate.respelling import Respelling
+
+SETTLED: Final = frozenset(
+    {
+        "DateStyle", "IntervalStyle", "client_encoding", "default_transaction_read_only", "in_hot_standby",
+        "integer_datetimes", "is_superuser", "scram_iterations", "server_encoding", "server_version",
+        "standard_conforming_strings",
+    }
+)  # fmt: skip
+"""Settings that can hold no text of one's own (manual, 54.2.7: what ParameterStatus reports)."""
+
+REPORTS: Final = 32
+"""Values of other settings that a session heard of and may hear of again."""
+
+_WORD: Final = re.compile(r'[^\s,"]+')
+_OFFSET: Final = re.compile(r"<[+-][0-9:]+>[+-][0-9:]+")  # of SET TIME ZONE with a number
 
 TEXT_SETTINGS: Final = ("client_encoding", "standard_conforming_strings")  # they say how a statement's text is read
 
@@ -59,8 +75,9 @@ class Conversation:
     """
 
     __slots__ = (
-        "acted", "asked", "batch", "codec", "conforming", "copy_fed", "copy_in", "copy_synced", "executed", "numbered",
-        "portals", "prepared", "replies", "skipping", "sync_due", "transaction", "unsynced", "watching",
+        "_parameters", "_reports", "acted", "asked", "batch", "codec", "conforming", "copy_fed", "copy_in",
+        "copy_synced", "executed", "numbered", "portals", "prepared", "replies", "skipping", "sync_due",
+        "transaction", "unsynced", "watching",
     )  # fmt: skip
 
     def __init__(self, parameters: Mapping[str, str], transaction: bytes, *, watching: bool) -> None:
@@ -70,6 +87,8 @@ class Conversation:
         for name in TEXT_SETTINGS:
             if name in parameters:
                 self.reported(name, parameters[name])
+        self._parameters = parameters
+        self._reports: list[tuple[str, str]] | None = None  # what else was reported; few sessions have any
         self.transaction = transaction
         self.watching = watching
         self.prepared: Names[Prepared] = Names()
@@ -92,6 +111,19 @@ class Conversation:
             self.codec = codec(value)
         elif name == "standard_conforming_strings":
             self.conforming = value != "off"
+
+    def reports(self, name: str, value: str, written: Statement | None) -> bool:
+        """Whether the client may hear that a setting has this value while masks are in force, which code in the
+        database may have put there: it had it before, or the client wrote it itself, last in ``written``."""
+        if name in SETTLED or self._parameters.get(name) == value:
+            return True
+        before = self._reports
+        if before is not None and (name, value) in before:
+            return True
+        if written is None or not _wrote(written, name, value, self.encoding):
+            return False
+        self._reports = [*(before or ())[-REPORTS + 1 :], (name, value)]
+        return True
 
     @property
     def idle(self) -> bool:
@@ -169,3 +201,13 @@ class Conversation:
 def _wire(name: str | None) -> bytes | None:
     """SQL's name as the protocol would send it; None where that depends on encodings and on case folding."""
     return name.encode() if name is not None and name.isascii() else None
+
+
+def _wrote(statement: Statement, name: str, value: str, encoding: str) -> bool:
+    """Whether the client's statement, or its parameters, hold every word of a value."""
+    text = statement.text.lower()
+    if name == "TimeZone" and text.lstrip().startswith("set") and _OFFSET.fullmatch(value) is not None:
+        return True
+    words = [word.lower() for word in _WORD.findall(value)]
+    given = [each.value.decode(encoding, "replace").lower() for each in statement.parameters or () if each.value]
+    return all(word in text or any(word in each for each in given) for word in words)
