@@ -41,6 +41,7 @@ from hoopgate.policy.sql.shape import shape
 from hoopgate.policy.sql.tree import Parsed, Unparsable
 from hoopgate.policy.standing import Around, Scope, Standing, Subject
 from hoopgate.policy.verdict import DEFAULT_DENY, Decision, Finding, decided, denial, gather, opening
+from hoopgate.policy.vouched import Vouched
 
 __all__ = ["Decision", "Engine", "Ruling", "Standing", "Subject"]
 
@@ -63,6 +64,7 @@ class Engine:
         self.issuers = issuer_names(config)
         self._parser = parser
         self._clock = clock
+        self._vouched = Vouched(config)
         self._timeless = not config.risk.outside_hours and not config.risk.first_time
         limit = config.limits.decisions
         self._scopes: Memory[tuple[Any, ...], tuple[Identity, Scope]] = Memory(limit, limit)
@@ -311,6 +313,7 @@ class Engine:
         scope = around.scope
         if sum(len(operation.objects) or 1 for operation in found.operations) > _MOST_CASES:
             found = Effects((unparsable(f"it touches more than {_MOST_CASES} objects"),), True)
+        found = evolve(found, operations=self._vouched.raised(found.operations, around.search_path))
         cases = self.cases(scope, found, around.search_path)
         labels = {label for case in cases for label in case.every_label}
         risk, reasons = assess(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from hoopgate.policy.operations import Object
+from hoopgate.policy.operations import Object, Operation
 from hoopgate.policy.sql.expressions import literal
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
 from hoopgate.policy.sql.functions import EXECUTE, call_effect
@@ -45,6 +45,17 @@ def set_variable(x: Extraction, body: Node, scope: Scope) -> None:
         x.add(effect, _set_command(name), (_setting(name),), why=why)
     else:
         x.add("admin.setting", "SET", (_setting(name),), why="takes a setting's value from elsewhere")
+
+
+def startup_setting(name: str, value: str) -> Operation | None:
+    """The operation of a setting in the StartupMessage; None where it concerns the session alone.
+
+    How text is read is known from the first message on, so that any client_encoding is judged as it is.
+    """
+    effect, why = setting_effect(name, [value])
+    if not effect.startswith("admin"):
+        return None
+    return Operation("admin", _set_command(name), (_setting(name),), why=why, part=effect.partition(".")[2])
 
 
 def _set_command(name: str) -> str:

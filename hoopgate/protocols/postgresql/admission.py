@@ -17,6 +17,7 @@ from hoopgate.errors import HoopgateError, PolicyError, RecordingError, SecretEr
 from hoopgate.interfaces import Identity
 from hoopgate.policy import replication
 from hoopgate.policy.engine import Subject
+from hoopgate.policy.sql.session import startup_setting
 from hoopgate.protocols.postgresql.relay import Relay
 from hoopgate.protocols.postgresql.target import TargetConnection
 from hoopgate.session import Session, State
@@ -106,6 +107,9 @@ class Admission:
         settings = self._settings(target)
         if isinstance(settings, Refusal):
             return settings
+        refusal = self._may_set(identity, target, role, settings)
+        if refusal is not None:
+            return refusal
         mode = self._startup.parameters.get("replication", "false")
         if replication.asked(mode):
             refusal = self._may_replicate(identity, target, role)
@@ -184,6 +188,21 @@ class Admission:
                     "Allowed are: " + ", ".join(target.startup_parameters) + ". Use SET after connecting.",
                 )  # fmt: skip
         return given
+
+    def _may_set(self, identity: Identity, target: Target, role: Role, settings: dict[str, str]) -> Refusal | None:
+        """A setting that takes a rule in SET takes one at connect too, such as ``role`` and other people's schemas."""
+        gateway = self._gateway
+        subject = Subject(identity, target, role.name, gateway.grants_of(identity))
+        for name, value in settings.items():
+            operation = startup_setting(name, value)
+            if operation is None:
+                continue
+            decision = gateway.engine.decide_operation(subject, operation)
+            if decision.then != "allow":
+                gateway.access_denied(identity, target, role, decision)
+                reason = decision.reason or f'setting "{name}" cannot be held for approval at connect'
+                return Refusal(reason, "42501", decision.rule, decision.hint)
+        return None
 
     async def _open(self, session: Session, role: Role, parameters: dict[str, str]) -> Admitted | Refusal:
         gateway = self._gateway
