@@ -30,6 +30,8 @@ _COLUMNS: Final = {
 SERVER_VALUES: Final = Mask(
     name="server-values",
     kind="null",
+    aggregates=(),
+    inference=0,
     columns=(
         "*.pg_stat_statements.query",
         "*.pg_store_plans.plan",

@@ -13,6 +13,6 @@ def _lines(name: str) -> tuple[str, ...]:
 
 MENTIONS, CONTEXTS = _lines("mentions"), _lines("contexts")
 USES = tuple(context.replace("{e}", mention) for context, mention in product(CONTEXTS, MENTIONS))
-"""Every context reads the mention in a way that must be refused, where it is valid at all."""
+"""Every context makes something of the mention: it is refused, a probe, or shows nothing but masks."""
 
-REFUSED, MASKED, HONEST = _lines("refused"), _lines("masked"), _lines("honest")
+REFUSED, PROBES, MASKED, HONEST = _lines("refused"), _lines("probes"), _lines("masked"), _lines("honest")

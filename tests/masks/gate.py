@@ -223,7 +223,7 @@ class Gate:
         while (result := self.connection.get_result()) is not None:
             status = result.status
             if status == pq.ExecStatus.TUPLES_OK:
-                output.results.append(self._masked(result))
+                output.results.append(self._masked(result, len(output.results) + len(output.tags)))
             elif status == pq.ExecStatus.COPY_OUT:
                 output.copied += self._copied(result)
             elif status == pq.ExecStatus.COPY_IN:
@@ -233,7 +233,7 @@ class Gate:
             else:
                 output.tags.append((result.command_status or b"").decode())
 
-    def _masked(self, result: pq_abc.PGresult) -> list[tuple[bytes | None, ...]]:
+    def _masked(self, result: pq_abc.PGresult, place: int) -> list[tuple[bytes | None, ...]]:
         columns = tuple(
             Column(
                 (result.fname(i) or b"").decode(),
@@ -246,7 +246,7 @@ class Gate:
             )
             for i in range(result.nfields)
         )
-        verdict = fired(self.guard.inspect(Columns(b"", columns, self._statement)))
+        verdict = fired(self.guard.inspect(Columns(b"", columns, self._statement, place=place)))
         plan = Plan((None,) * len(columns)) if verdict is ALLOW else verdict.plan
         assert verdict is ALLOW or isinstance(verdict, MaskVerdict)
         return [

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.server_code import ACTS, SHOWS
-from hoopgate.catalogue.snapshot import Function
+from hoopgate.catalogue.snapshot import FIRST_USER_OID, Function, Mentions, Reads
 from hoopgate.policy.lineage.refusals import refuse
 from hoopgate.policy.lineage.values import Node, Taint
 from hoopgate.policy.sql.expressions import literal
@@ -134,7 +134,7 @@ class Calls:
         taints: dict[Taint, None] = {}
         probes: dict[tuple[Taint, bool], None] = {}
         for function in self.functions(names):
-            self.effects += _has_effects(function)
+            self.effects += self._has_effects(function)
             if function.system:
                 continue
             exposed = self._index.function(function.oid)
@@ -148,14 +148,27 @@ class Calls:
             probes.update(((Taint(each.mask, each.column), each.narrow), None) for each in exposed.probes)
         return Shown(tuple(taints), tuple(probes))
 
+    def _has_effects(self, function: Function) -> bool:
+        """Whether it may do something: of users' functions those that are volatile, but for those of extensions that
+        look at their arguments alone, and those in SQL whose body calls nothing that does."""
+        if function.system:
+            return _acts(function)
+        body = self._index.snapshot.bodies.get(function.oid)
+        if isinstance(body, Mentions):
+            named = (each for schema, name in body.functions for each in self._index.functions(name, schema))
+            return any(each.volatility == "v" and (not each.system or _acts(each)) for each in named)
+        if isinstance(body, Reads) and not body.opaque:
+            servers = {
+                each.oid for several in self._index.snapshot.builtins.values() for each in several if _acts(each)
+            }
+            return any(oid in servers or oid >= FIRST_USER_OID for oid in body.calls)
+        return function.volatility == "v" and not function.extension
 
-def _has_effects(function: Function) -> bool:
-    """Whether it may do something: of the server's own some; of users' those that are volatile, but for those of
-    extensions that look at their arguments alone."""
-    if function.system:
-        acts = function.volatility == "v" and function.name not in HARMLESS
-        return acts or ACTS.fullmatch(function.name) is not None
-    return function.volatility == "v" and not function.extension
+
+def _acts(function: Function) -> bool:
+    """Whether a function of the server does something."""
+    acts = function.volatility == "v" and function.name not in HARMLESS
+    return acts or ACTS.fullmatch(function.name) is not None
 
 
 def check_setting(name: str) -> None:

@@ -296,7 +296,7 @@ class Expressions(ABC):
                 self.probe(given.taints)
             sum_.taints.update({taint: None for taint in given.taints if names[-1] not in taint.mask.aggregates})
             return ()
-        sum_.loud |= not self.calls.quiet(names)
+        sum_.loud |= bool(node.get("args")) and not self.calls.quiet(names)
         return arguments
 
     def _may_be_allowed(self, name: str) -> bool:

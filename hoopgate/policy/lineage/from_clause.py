@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from attrs import define, evolve, field
 
+from hoopgate.catalogue.exposure import Exposed
 from hoopgate.catalogue.snapshot import Function
 from hoopgate.policy.lineage.calls import strings
 from hoopgate.policy.lineage.expressions import Expressions
@@ -75,19 +76,31 @@ class FromClause(Expressions):
         first = ""
         for function, *definitions in parts:
             value = computed([self.value(function, at)])
-            self.probe(value.taints)  # how many rows it gives
             names = strings(function.get("FuncCall", {}).get("funcname", ()))
+            exposed = self._exposed(function, names)
+            if exposed is None:
+                self.probe(value.taints)  # how many rows it gives
             first = first or (names[-1] if names else next(iter(function), "").lower())
             known = _defined([*definitions, node.get("coldeflist", [])])
             made = [Column(name, value) for name in known] if known else None
             if made is None:
                 made = self._columns_of(function, names, value, _alias(node) if len(parts) == 1 else "")
+                if made is not None and exposed is not None:
+                    made = _covered(made, exposed)
             columns += made or []
-            if made is None or (value.taints and not known):
+            if made is None or (value.taints and not known and exposed is None):
                 rest = either([value, *([rest] if rest is not None else [])])
         if node.get("ordinality"):
             columns.append(Column("ordinality", CLEAR))
         return [Item("", tuple(columns), rest).renamed(_alias(node) or first, _names(node))]
+
+    def _exposed(self, function: Node, names: Sequence[str]) -> tuple[Function, Exposed] | None:
+        """What a user's function shows by itself, where it is given nothing but constants; None if not just that."""
+        arguments = function.get("FuncCall", {}).get("args", ())
+        found = self.calls.functions(names) if names else ()
+        if len(found) != 1 or found[0].system or any(not {"A_Const", "ParamRef"} & set(each) for each in arguments):
+            return None
+        return found[0], self.relations.index.function(found[0].oid)
 
     def _columns_of(self, function: Node, names: Sequence[str], value: Value, alias: str) -> list[Column] | None:
         """A function's columns; None if they are not known."""
@@ -173,6 +186,17 @@ class FromClause(Expressions):
             merged.append(Column(name, _merge(str(node.get("jointype", "")), one, other)))
         kept = [column for item in (left, right) for column in item.columns if column.name not in names]
         return Item("", (*merged, *kept), rest, unordered=left.unordered or right.unordered)
+
+
+def _covered(columns: Sequence[Column], exposed: tuple[Function, Exposed]) -> list[Column]:
+    """A function's columns with what covers each."""
+    function, shown = exposed
+    made: list[Column] = []
+    for number, column in enumerate(columns):
+        covered = shown.at(number + 1)
+        taints = () if covered is None else (Taint(covered.mask, f"{function}()"),)
+        made.append(Column(column.name, evolve(column.value, taints=taints)))
+    return made
 
 
 def _merge(kind: str, left: Value, right: Value) -> Value:

@@ -1,4 +1,4 @@
--- {e} is a mention; every context reads it in a way that must be refused
+-- {e} is a mention; every context makes something of it
 SELECT md5(({e})::text) FROM customers c
 SELECT ({e})::text || '' FROM customers c
 SELECT id FROM customers c WHERE ({e})::text LIKE 'S%'

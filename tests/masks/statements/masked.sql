@@ -97,3 +97,89 @@ SELECT id, was FROM customers_history
 TABLE customers_history
 COPY cards TO STDOUT
 COPY customers_history TO STDOUT (FORMAT binary)
+-- values that are computed with masked ones, or come a longer way
+SELECT a FROM customers AS c(a, b)
+SELECT b FROM customers AS c(a, b)
+SELECT c.x FROM (customers a JOIN orders o ON a.id = o.id) AS c(w, x)
+SELECT upper(b) FROM customers AS c(a, b)
+SELECT c FROM customers c
+SELECT customers FROM customers
+SELECT customers FROM public.customers
+SELECT j FROM (customers c JOIN orders o ON c.id = o.id) AS j
+SELECT upper(j.email) FROM (customers c JOIN orders o ON c.id = o.id) AS j
+SELECT j.*::text FROM (customers c JOIN orders o ON c.id = o.id) AS j
+SELECT public.customers.email || '' FROM public.customers
+SELECT customers.* IS NULL FROM customers
+SELECT upper(email) FROM ONLY customers
+SELECT upper(email) FROM customers TABLESAMPLE SYSTEM (100)
+SELECT upper(email) FROM orders, customers
+SELECT upper(email) FROM customers FOR UPDATE
+SELECT 1 FROM (TABLE customers) x
+SELECT x.* FROM (SELECT * FROM customers) x
+SELECT * FROM (SELECT c.* FROM customers c) x
+SELECT * FROM customers UNION ALL SELECT * FROM customers
+WITH x AS (TABLE customers) SELECT email FROM x
+WITH x AS (SELECT * FROM customers) SELECT email FROM x
+WITH customers AS (SELECT * FROM customers) SELECT email FROM customers
+WITH x AS (WITH customers AS (SELECT 1 AS email) SELECT 1) SELECT upper(email) FROM customers, x
+WITH a AS (SELECT upper(email) AS e FROM customers), customers AS (SELECT 1) SELECT e FROM a
+WITH customers AS (SELECT 1) SELECT upper(email) FROM public.customers
+WITH x AS (UPDATE customers SET name = name RETURNING email) SELECT * FROM x
+WITH x AS (INSERT INTO customers (id, name) VALUES (99, 'x') RETURNING customers) SELECT * FROM x
+SELECT (SELECT email FROM orders LIMIT 1) FROM customers
+SELECT (SELECT x.e FROM (SELECT email AS e) x) FROM customers
+SELECT ARRAY(SELECT email FROM customers)
+SELECT * FROM computed_view
+SELECT id FROM row_view
+SELECT * FROM nested_view
+SELECT * FROM union_view
+SELECT * FROM join_row_view
+SELECT * FROM deep_view
+SELECT id FROM computed_matview
+SELECT * FROM row_text_view
+SELECT upper(contact) FROM direct_view
+SELECT upper(again) FROM view_on_view
+SELECT upper(contact) FROM direct_matview
+SELECT upper(contact) FROM vouched_view
+SELECT upper(query) FROM activity_view
+SELECT direct_view FROM direct_view
+SELECT upper(mail) FROM people
+SELECT upper(mail) FROM ONLY people
+SELECT upper(mail) FROM masked_people
+SELECT upper(payload) FROM events
+SELECT upper(payload) FROM events_2024
+SELECT e FROM events e
+UPDATE customers SET name = name RETURNING old
+UPDATE customers SET name = name RETURNING new
+UPDATE customers SET name = name RETURNING upper(old.email)
+UPDATE customers SET name = name RETURNING WITH (OLD AS o) upper(o.email)
+UPDATE customers SET name = name RETURNING WITH (OLD AS o) o
+UPDATE customers SET name = name RETURNING customers
+DELETE FROM customers WHERE id = 99 RETURNING email = 'a'
+MERGE INTO customers c USING status s ON c.id = s.id WHEN MATCHED THEN DO NOTHING RETURNING c
+SELECT peek_agg(1)
+SELECT peek_agg(id) OVER () FROM orders
+SELECT upper(query) FROM pg_stat_activity
+SELECT most_common_vals::text FROM pg_stats
+SELECT pg_stats FROM pg_stats
+SELECT length(histogram_bounds::text) FROM pg_stats
+SELECT array_to_string(stavalues1, ',') FROM pg_statistic
+SELECT s::text FROM pg_catalog.pg_statistic s
+SELECT upper(statement) FROM pg_prepared_statements
+SELECT upper(rolpassword) FROM pg_authid
+SELECT passwd || '' FROM pg_shadow
+COPY (SELECT * FROM customers c JOIN orders o USING (id)) TO STDOUT
+COPY (SELECT * FROM customers, (SELECT 1) x) TO STDOUT
+COPY (SELECT c FROM customers c) TO STDOUT
+SELECT c.row_to_json FROM customers c
+SELECT (c).to_jsonb FROM customers c
+SELECT 1; SELECT upper(email) FROM customers
+BEGIN; SELECT upper(email) FROM customers; COMMIT
+SELECT upper(folded) FROM computed
+SELECT * FROM customers c JOIN orders o USING (id) ORDER BY 1
+SELECT (info).email FROM cards
+SELECT (info).* FROM cards
+SELECT info::text FROM cards
+SELECT (was).email FROM customers_history
+SELECT h.was::text FROM customers_history h
+SELECT e FROM cards_view
