@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from attrs import evolve
 from psycopg import pq
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from hoopgate.catalogue import Catalogue
+from hoopgate.catalogue import Catalogue, compile_masks
 from hoopgate.catalogue.queries import FINGERPRINT, OTHERS, VERSIONS
 from hoopgate.catalogue.session_view import session_query, session_relations
-from hoopgate.catalogue.snapshot import Snapshot
+from hoopgate.catalogue.snapshot import Mentions, Snapshot
+from hoopgate.config.limits import Limits
+from hoopgate.config.model import Mask
+from hoopgate.errors import CatalogueError, LimitError
 from tests.masks.gate import catalogue_of, connect, fired, rows
 
 
@@ -253,3 +257,170 @@ def test_asking_cannot_fail_for_want_of_rights_or_odd_paths(connection: pq.PGcon
     connection.exec_(b"ROLLBACK")
     assert found["app", "users"] is not None
     assert found[None, "users"] is None
+
+
+class Session:
+    """As far as the catalogue knows sessions."""
+
+    def __init__(self) -> None:
+        self.at_rest = False
+
+
+def test_what_sessions_define_counts_from_their_transactions_end(connection: pq.PGconn) -> None:
+    query = Counted(connection)
+    catalogue = Catalogue(query, Clock())
+    first = fired(catalogue.current())
+    session = Session()
+    catalogue.defined(session)
+    assert catalogue.fresh is first  # nobody else sees it before
+    query.asked.clear()
+    session.at_rest = True
+    assert catalogue.fresh is None
+    query.fault = OSError("gone")
+    with pytest.raises(OSError, match="gone"):
+        fired(catalogue.current())
+    assert catalogue.fresh is None  # it stays so until somebody has looked
+    query.fault = None
+    assert fired(catalogue.current()) is first
+    assert catalogue.fresh is first
+    assert query.asked == [FINGERPRINT, FINGERPRINT]
+
+
+def test_a_check_under_way_does_not_count_for_what_is_defined_meanwhile(connection: pq.PGconn) -> None:
+    query = Counted(connection)
+    catalogue = Catalogue(query, Clock())
+    fired(catalogue.current())
+    query.hold = True
+    early = catalogue.refresh()
+    session = Session()
+    session.at_rest = True
+    catalogue.defined(session)
+    late = catalogue.current()
+    query.held.pop(0).callback(None)
+    assert fired(early) is catalogue.snapshot
+    assert not late.called
+    assert catalogue.fresh is None
+    query.held.pop(0).callback(None)
+    assert fired(late) is catalogue.snapshot
+    assert catalogue.fresh is not None
+
+
+def test_many_sessions_that_define_are_not_kept(connection: pq.PGconn) -> None:
+    catalogue = Catalogue(Counted(connection), Clock())
+    fired(catalogue.current())
+    for _ in range(3000):
+        session = Session()
+        catalogue.defined(session)
+        session.at_rest = True
+    assert len(catalogue._definers) <= 1000
+    assert catalogue.fresh is None
+
+
+def test_a_target_that_does_not_answer_is_given_up(connection: pq.PGconn) -> None:
+    clock = Clock()
+    query = Counted(connection)
+    catalogue = Catalogue(query, clock, limits=Limits(catalogue_read=7.0))
+    query.hold = True
+    waiting = catalogue.current()
+    clock.advance(6.9)
+    assert not waiting.called
+    clock.advance(0.2)
+    with pytest.raises(CatalogueError, match=r"limits\.catalogue_read"):
+        fired(waiting)
+    query.hold = False
+    assert fired(catalogue.current()) is catalogue.snapshot
+
+
+@pytest.mark.parametrize("name", ["catalogue_relations", "catalogue_columns", "catalogue_definitions"])
+def test_a_catalogue_beyond_a_limit_is_not_read(connection: pq.PGconn, name: str) -> None:
+    query = Counted(connection)
+    catalogue = Catalogue(query, Clock(), limits=evolve(Limits(), **{name: 10}))
+    with pytest.raises(LimitError, match=rf"limits\.{name}"):
+        fired(catalogue.current())
+    assert len(query.asked) == 3  # the fingerprint, the versions, what is small
+    assert catalogue.fresh is None
+
+
+def test_a_definition_beyond_its_limit_is_opaque(connection: pq.PGconn) -> None:
+    snapshot = fired(Catalogue(Counted(connection), Clock(), limits=Limits(catalogue_definition=1000)).current())
+    assert snapshot.views[relation(snapshot, "computed_view").oid].opaque
+    (peek,) = snapshot.function_names["peek"]
+    assert snapshot.bodies[peek.oid].relations  # a short one
+    snapshot = fired(Catalogue(Counted(connection), Clock(), limits=Limits(catalogue_definition=20)).current())
+    body = snapshot.bodies[peek.oid]
+    assert isinstance(body, Mentions)
+    assert "too long" in body.problem
+
+
+MORE_CHANGES = (
+    *CHANGES,
+    "ALTER TYPE mood RENAME TO temper",
+    "ALTER TYPE boxed RENAME ATTRIBUTE v TO w",
+    "ALTER TABLE addressed ALTER email TYPE varchar(50)",
+    "CREATE TYPE zz AS (a int, b mood)",
+    "CREATE DOMAIN zz AS text; ALTER TABLE docs ALTER body TYPE zz",
+    "DROP VIEW plain_view",
+    "DROP FUNCTION safe_add",
+    "CREATE OR REPLACE FUNCTION safe_add(int, int) RETURNS int LANGUAGE sql AS 'SELECT id FROM orders'",
+    "CREATE AGGREGATE zz (text) (SFUNC = textcat, STYPE = text)",
+    "CREATE TRIGGER zz BEFORE INSERT ON orders EXECUTE FUNCTION tell()",
+    "ALTER TABLE audited DISABLE TRIGGER tell",
+    "CREATE TABLE zz PARTITION OF events FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')",
+    "ALTER TABLE events DETACH PARTITION events_2024",
+    "ALTER EXTENSION vector DROP FUNCTION l2_distance(vector, vector)",
+    "CREATE TABLE zz (LIKE customers INCLUDING ALL)",
+    "ALTER DOMAIN address RENAME TO zz",
+)
+
+
+@pytest.mark.parametrize("change", MORE_CHANGES)
+def test_reading_what_changed_gives_what_reading_all_does(connection: pq.PGconn, change: str) -> None:
+    catalogue = catalogue_of(connection)
+    fired(catalogue.refresh())
+    connection.exec_(b"BEGIN; SET LOCAL search_path = public")
+    result = connection.exec_(change.encode())
+    assert result.status == pq.ExecStatus.COMMAND_OK, result.error_message
+    connection.exec_(b"SET LOCAL search_path = ''")
+    for _ in range(2):
+        catalogue.snapshot = catalogue.snapshot and evolve(catalogue.snapshot, fingerprint="")  # look closely
+        old, new = fired(catalogue.refresh()), fired(catalogue_of(connection).refresh())
+        for what in ("relations", "views", "rules", "functions", "bodies", "triggers", "types", "operators", "casts"):
+            assert getattr(old, what) == getattr(new, what), what
+        assert sorted(old.inherits) == sorted(new.inherits)
+        assert sorted(old.generated) == sorted(new.generated)
+        connection.exec_(b"ROLLBACK")
+
+
+def test_indexes_are_made_before_a_snapshot_is_shown(connection: pq.PGconn) -> None:
+    catalogue = catalogue_of(connection)
+    masks = (Mask("emails", ("*.*.email",)),)
+    index = fired(catalogue.prepared(masks, ()))
+    assert catalogue.index(index.snapshot, masks, ()) is index
+    connection.exec_(b"BEGIN; CREATE TABLE public.zz (email text, other text)")
+    made = connection.exec_(b"CREATE VIEW public.vv AS SELECT lower(email) AS e FROM public.zz")
+    assert made.status == pq.ExecStatus.COMMAND_OK, made.error_message
+    snapshot = fired(catalogue.refresh())
+    connection.exec_(b"ROLLBACK")
+    kept = catalogue._indexes._newest[masks, ()]
+    assert kept.snapshot is snapshot
+    assert kept.masked == compile_masks(snapshot, masks).masked
+    assert kept.derived == compile_masks(snapshot, masks).derived
+    (table,), (view,) = kept.relations("public", "zz"), kept.relations("public", "vv")
+    assert set(kept.masked[table.oid]) == {1}
+    assert (view.oid, 1) in kept.derived
+
+
+def test_long_work_lets_others_have_their_turn(connection: pq.PGconn) -> None:
+    clock = Clock()
+    turns: list[float] = []
+
+    def query(sql: str) -> Deferred[Any]:
+        clock.advance(0.004)
+        return succeed(rows(connection, sql))
+
+    def breathe() -> Deferred[None]:
+        turns.append(clock.seconds())
+        return succeed(None)
+
+    fired(Catalogue(query, clock, breathe=breathe).refresh())
+    assert len(turns) > 3
