@@ -140,7 +140,7 @@ class Queries(FromClause):
             row = self.value({"A_Indirection": {**body, "indirection": steps}} if steps else body.get("arg"), at)
             if row.fields is not None:
                 return [Item("", tuple(Column(each.name, each.value.perhaps()) for each in row.fields))]
-            return [Item("", rest=Value(row.taints))]
+            return [self._fields(row)]
         names, star = names_in(value.get("ColumnRef", {}))
         if not star:
             return None
@@ -148,6 +148,17 @@ class Queries(FromClause):
             return [item for item in (at.level.items if starred is None else starred) if item.by_column]
         found = at.level.table(names[-1], names[-2] if len(names) > 1 else None)
         return [found] if found is not None else [Item("", rest=self._nowhere(names[-1]))]
+
+    def _fields(self, row: Value) -> Item:
+        """The fields of a composite value."""
+        snapshot = self.relations.index.snapshot
+        kind = snapshot.types.get(row.type_oid)
+        relation = snapshot.relations.get(kind.relation) if kind is not None and kind.kind == "row" else None
+        if relation is None:
+            return Item("", rest=Value(row.taints))
+        return Item(
+            "", tuple(Column(each.name, Value(row.taints, type_oid=each.type_oid)) for each in relation.columns)
+        )
 
     # --- what is compared
 
