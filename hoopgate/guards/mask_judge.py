@@ -148,7 +148,8 @@ class Judge:
         return judged
 
     def _reworded(self, parsed: Parsed, answer: Answer, compiled: Compiled) -> Deferred[Any]:
-        return masked_form(self._session, parsed, answer, compiled.index)
+        own = {*self._memory.own, *self._memory.moved}
+        return masked_form(self._session, parsed, answer, compiled.index, own)
 
     def _judged(
         self, parsed: Parsed, answer: Answer, compiled: Compiled, names: Names, rewording: Rewording | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
@@ -12,8 +12,8 @@ from hoopgate.codecs.postgresql.reworded import reworded
 from hoopgate.frames import BIND, PREPARE, SIMPLE, Statement
 from hoopgate.guards.mask_memory import NAMES, drop_oldest
 from hoopgate.policy.lineage.remembered import Rewording
-from hoopgate.policy.lineage.respell import draft
-from hoopgate.policy.lineage.results import Answer, Refused, Traced
+from hoopgate.policy.lineage.respell import draft, unread
+from hoopgate.policy.lineage.results import Answer, Refused, Traced, Untouched
 from hoopgate.policy.lineage.source_text import Unspellable, source_masks
 from hoopgate.policy.sql.parser import Parsed, Unparsable
 from hoopgate.recorders.fields import prepared
@@ -42,10 +42,19 @@ AGAIN: Final = Block(
 
 
 @inlineCallbacks
-def masked_form(session: Any, parsed: Parsed, answer: Answer, index: MaskIndex) -> Generator[Deferred[Any], Any, Any]:
+def masked_form(
+    session: Any, parsed: Parsed, answer: Answer, index: MaskIndex, own: Collection[str]
+) -> Generator[Deferred[Any], Any, Any]:
     """Fire with the answer and the statement's :class:`Rewording`, None where it runs as it is. Where it cannot be made
-    to read masks, the answer is a refusal."""
+    to read masks, the answer is a refusal. ``own``: names of relations that the session made."""
+    if not isinstance(answer, Untouched | Traced):
+        return answer, None
     reads = [read for read in answer.reads if read.location >= 0] if isinstance(answer, Traced) else []
+    past = unread(parsed, reads, index, own)
+    if past:
+        return Refused(
+            f"{past} would be read past its masks", "Write its schema.", _RULE, "0A000", by_literal=True
+        ), None
     if not reads:
         return answer, None
     limits = session.config.limits

@@ -7,13 +7,21 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hoopgate.catalogue.index import MaskIndex, compile_masks
+from hoopgate.catalogue.snapshot import ColumnInfo, Relation, Snapshot
 from hoopgate.config.model import Mask
 from hoopgate.development.postgres import EmbeddedPostgres
-from hoopgate.policy.lineage.respell import respell
+from hoopgate.policy.lineage.remembered import Rewording
+from hoopgate.policy.lineage.respell import draft, respell, unread
 from hoopgate.policy.lineage.results import SourceRead, Traced
-from hoopgate.policy.sql.tree import parse
+from hoopgate.policy.lineage.source_text import Unspellable
+from hoopgate.policy.sql.shape import shape
+from hoopgate.policy.sql.tree import Parsed, parse
+from hoopgate.respelling import Edit, respelled
 from tests.conftest import TlsPostgres
 from tests.masks.random_queries import SCHEMA as RANDOM_SCHEMA
 from tests.masks.random_queries import WORLDS, Author
@@ -276,3 +284,160 @@ def test_no_setting_of_the_clients_turns_the_mask(worlds: Worlds, conforming: st
 def _read(index: MaskIndex, location: int, name: str) -> SourceRead:
     (relation,) = index.relations("public", name)
     return SourceRead(location, relation.oid)
+
+
+# --- what is kept, and what is refused
+
+VALUES = st.one_of(
+    st.integers(0, 10**9).map(str),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0'\\"), max_size=20).map(
+        lambda text: f"'{text}'"
+    ),
+)
+FORMS: Final = (
+    "SELECT {}, u.email FROM users u WHERE name <> {} AND u.id = {}",
+    "SELECT {} FROM public.users JOIN (TABLE users) AS x (a) ON a = {} WHERE public.users.card = {} -- it's",
+    "SELECT id, name, {} FROM users GROUP BY id, name || {} HAVING {} = 'x'",
+    "UPDATE app.orders SET note = {} FROM ONLY (users) WHERE id = {}; SELECT {} FROM users",
+)
+
+
+@given(st.sampled_from(FORMS), st.lists(VALUES, min_size=6, max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_what_was_made_of_one_text_serves_for_others_of_its_shape(form: str, values: list[str]) -> None:
+    one, other = form.format(*values[:3]), form.format(*values[3:])
+    if shape(one) is None or shape(one) != shape(other):
+        return
+    made = [respell(parsed, by_hand(parsed), INDEX, largest=LARGEST) for parsed in (parse(one), parse(other))]
+    kept = Rewording(parse(one), made[0])
+    assert not kept.by_literal
+    assert kept.of(other) == made[1]
+    assert kept.of(one) is made[0]
+
+
+def test_another_shape_is_no_text_of_it() -> None:
+    parsed = parse("SELECT email FROM users WHERE id = 1")
+    kept = Rewording(parsed, respell(parsed, by_hand(parsed), INDEX, largest=LARGEST))
+    with pytest.raises(ValueError, match="another shape"):
+        kept.of("SELECT email FROM users WHERE id = 1 OR true")
+    sampled = parse("SELECT email FROM users TABLESAMPLE system (10)")
+    assert Rewording(sampled, respell(sampled, by_hand(sampled), INDEX, largest=LARGEST)).by_literal
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_positions_lead_back(data: st.DataObject) -> None:
+    text = "".join(chr(97 + number % 26) for number in range(60))
+    places = sorted(data.draw(st.sets(st.integers(0, 60), max_size=8)))
+    edits = [
+        Edit(start, end, data.draw(st.text("XY", min_size=1, max_size=9)))
+        for start, end in zip(places[::2], places[1::2], strict=False)
+    ]
+    made = respelled(text, edits)
+    for at, letter in enumerate(made.text):
+        own = made.position(at + 1) - 1
+        if letter in "XY":
+            assert any(edit.start == own for edit in edits)
+        else:
+            assert text[own] == letter
+    assert made.position(len(made.text) + 1) == len(text) + 1
+
+
+def test_edits_do_not_overlap() -> None:
+    with pytest.raises(ValueError, match="overlap"):
+        respelled("abcdef", [Edit(1, 4, "x"), Edit(3, 5, "y")])
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT ctid, * FROM users", "ctid cannot be read beside all columns"),
+        ("SELECT u.xmin, u FROM users u", "xmin cannot be read beside all columns"),
+        (
+            "SELECT public.users.id FROM public.users, LATERAL (SELECT 1 FROM app.orders users) x",
+            "cannot be told apart",
+        ),
+    ],
+)
+def test_what_cannot_be_spelled(sql: str, reason: str) -> None:
+    parsed = parse(sql)
+    with pytest.raises(Unspellable, match=reason):
+        respell(parsed, by_hand(parsed), INDEX, largest=LARGEST)
+
+
+def test_reads_that_do_not_fit_the_text_are_refused() -> None:
+    parsed = parse("SELECT email FROM users")
+    for reads in ([SourceRead(17, 16400)], [SourceRead(18, 16400), SourceRead(18, 16401)], [SourceRead(18, 99)]):
+        with pytest.raises(Unspellable):
+            respell(parsed, reads, INDEX, largest=LARGEST)
+    with pytest.raises(Unspellable, match="too long"):
+        respell(parsed, by_hand(parsed), INDEX, largest=100)
+    with pytest.raises(Unspellable, match="too long"):
+        respell(evolve(parsed, pruned=True), by_hand(parsed), INDEX, largest=LARGEST)
+
+
+def test_the_proof_is_of_the_whole_tree() -> None:
+    parsed = parse("SELECT email FROM users WHERE id = 1")
+    made = draft(parsed, by_hand(parsed), INDEX, largest=LARGEST)
+    assert made.prove(parse(made.respelling.text)) is made.respelling
+    for turned in (
+        made.respelling.text.replace("id = 1", "id = 2"),
+        made.respelling.text.replace("'****'", "email"),
+        made.respelling.text + "; SELECT 1",
+        "SELECT email FROM users WHERE id = 1",
+    ):
+        with pytest.raises(Unspellable, match="cannot be made to read masks"):
+            made.prove(parse(turned))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT * FROM users", "SELECT 1 FROM app.orders o JOIN public.users u ON true",
+     "DELETE FROM app.orders USING users", "MERGE INTO app.orders o USING users u ON true WHEN MATCHED THEN DELETE",
+     "SELECT * FROM users TABLESAMPLE system (1)",
+     "INSERT INTO app.orders SELECT id FROM users", "COPY (SELECT * FROM users) TO STDOUT"],
+)  # fmt: skip
+def test_a_relation_that_lineage_forgot_is_seen_by_its_name(sql: str) -> None:
+    parsed = parse(sql)
+    assert unread(parsed, [], INDEX) == "public.users"
+    assert unread(parsed, by_hand(parsed), INDEX) == ""
+    assert unread(parsed, [], INDEX, {"users"}) == ""
+
+
+def test_what_is_written_or_only_named_so_is_not_read() -> None:
+    for sql in ("UPDATE users SET id = 1", "DELETE FROM users", "WITH users AS (SELECT 1) SELECT * FROM users",
+                "SELECT id FROM app.orders AS users", "SELECT 1 FROM app.users", "TRUNCATE users"):  # fmt: skip
+        assert unread(parse(sql), [], INDEX) == ""
+
+
+def _columns(*columns: tuple[str, int, str]) -> tuple[ColumnInfo, ...]:
+    return tuple(ColumnInfo(at, name, oid, type_name=of) for at, (name, oid, of) in enumerate(columns, 1))
+
+
+USERS: Final = Relation(
+    16400, "public", "users", "r", "p",
+    _columns(
+        ("id", 23, "integer"), ("email", 1043, "character varying(20)"), ("name", 25, "text"), ("card", 25, "text"),
+    ),
+    (1,),
+)  # fmt: skip
+ORDERS: Final = Relation(16401, "app", "orders", "r", "p", _columns(("id", 23, "integer"), ("note", 25, "text")), (1,))
+INDEX: Final = compile_masks(
+    Snapshot(serial=1, fingerprint="", relations={16400: USERS, 16401: ORDERS}),
+    [Mask("m", ("public.users.email", "public.users.card"), reading="source")],
+)
+
+
+def by_hand(parsed: Parsed) -> list[SourceRead]:
+    """What lineage would say of ``users``."""
+    found: list[SourceRead] = []
+    pending: list[object] = list(parsed.statements)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            if node.get("RangeVar", {}).get("relname") == "users":
+                found.append(SourceRead(node["RangeVar"]["location"], 16400))
+            pending += node.values()
+        elif isinstance(node, list):
+            pending += node
+    return found

@@ -59,7 +59,7 @@ class FromClause(Expressions):
         for source in sources:
             for probed in source.probes:
                 self.probe([Taint(probed.mask, probed.column)], narrow=probed.narrow)
-            if source.read_masked:
+            if any(each.read_masked for each in sources):  # of several, the statement has to say which
                 self.reads.append(SourceRead(int(node.get("location", 0)) if self.read_here else -1, source.oid))
         return [item_of(node, sources, masked_form=True)]
 

@@ -14,6 +14,8 @@ from hoopgate.policy.sql.tree import Node
 _NOT_GROUPED: Final = frozenset({114, 142, 600, 601, 602, 603, 604, 628, 718})
 """Types without equality, or with one that no group can use: json, xml, and geometry."""
 
+_FROM: Final = frozenset({"fromClause", "usingClause", "sourceRelation"})
+_WITHIN_FROM: Final = frozenset({"JoinExpr", "larg", "rarg"})
 _SHOWN: Final = ("targetList", "havingClause", "sortClause", "distinctClause", "windowClause")
 
 
@@ -25,6 +27,8 @@ class Words:
     names: set[str] = field(factory=set)  # anything that may be a column's name
     references: list[Node] = field(factory=list)  # ColumnRef's values
     called: list[tuple[str, int]] = field(factory=list)  # by which name each relation is known, and its oid or 0
+    left: list[Node] = field(factory=list)  # relations that are read, and stay
+    queries: set[str] = field(factory=set)  # names of WITH queries
     by_order: bool = False  # a join is natural, or has an alias, so that all columns of its sides count
 
     def note(self, kind: str, value: Any) -> None:
@@ -32,6 +36,8 @@ class Words:
             self.references.append(value)
         elif "relname" in value and "alias" not in value:
             self.called.append((value["relname"], self.wanted.get(value.get("location", 0), 0)))
+        elif kind == "CommonTableExpr":
+            self.queries.add(value.get("ctename", ""))
         elif "aliasname" in value:
             self.called.append((value["aliasname"], 0))
         elif kind == "JoinExpr" and ("isNatural" in value or "alias" in value):
@@ -183,7 +189,8 @@ def mentions(statement: Node, wanted: Mapping[int, int]) -> list[Mention]:
 
 def walk(tree: Any, words: Words) -> Iterator[Mention]:
     """Note what the tree names, and yield what is mentioned in it; without recursion."""
-    pending: list[tuple[Any, Node | None]] = [(tree, None)]  # with the statement in whose FROM it stands directly
+    # With the statement in whose FROM (USING, or MERGE's USING) it stands directly.
+    pending: list[tuple[Any, Node | None]] = [(tree, None)]
     seen: set[int] = set()
     while pending:
         node, select = pending.pop()
@@ -200,17 +207,21 @@ def walk(tree: Any, words: Words) -> Iterator[Mention]:
             elif type(value) in (dict, list) and kind != "A_Const":
                 if type(value) is dict:
                     words.note(kind, value)
-                stays = kind in ("JoinExpr", "larg", "rarg")
-                pending.append((value, node if kind == "fromClause" else select if stays else None))
+                stays = kind in _WITHIN_FROM
+                pending.append((value, node if kind in _FROM else select if stays else None))
 
 
 def _mention(node: Node, select: Node | None, words: Words) -> Mention | None:
     sample = node.get("RangeTableSample")
     variable = (sample["relation"] if sample is not None else node).get("RangeVar")
-    if variable is None or variable.get("location", 0) not in words.wanted:
+    if variable is None:
         return None
-    targets = select.get("targetList", ()) if select is not None else ()
-    first = targets[0].get("ResTarget", {}).get("val", {}).get("ColumnRef", {}) if len(targets) == 1 else {}
+    if variable.get("location", 0) not in words.wanted:
+        if select is not None:
+            words.left.append(variable)
+        return None
+    targets: list[Node] = select.get("targetList", []) if select is not None else []
+    first: Node = {} if len(targets) != 1 else targets[0].get("ResTarget", {}).get("val", {}).get("ColumnRef", {})
     # Of TABLE, whose star stands nowhere in the text (PostgreSQL, gram.y: simple_select).
-    command = first.get("location", 0) < 0 and "A_Star" in first["fields"][0]
+    command = int(first.get("location", 0)) < 0 and "A_Star" in first["fields"][0]
     return Mention(node, variable, words, sample, select, command)

@@ -15,19 +15,22 @@ _LITERAL: Final = 2  # characters that stand for one in a shape
 
 @frozen
 class Template:
-    """Edits of a shape's text, each with the number of literals before it."""
+    """Edits of a shape's text, each with the number of literals before it and the words that it replaces."""
 
-    edits: tuple[tuple[int, Edit], ...]
+    edits: tuple[tuple[int, str, Edit], ...]
 
     def of(self, text: str) -> Respelling:
-        """The respelling of a text of this shape."""
+        """The respelling of a text of this shape. Raises ValueError for any other, as far as that can be seen."""
         shifts = [0]
         for start, end in literals(text):
             shifts.append(shifts[-1] + end - start - _LITERAL)
-        return respelled(
-            text,
-            [Edit(edit.start + shifts[before], edit.end + shifts[before], edit.new) for before, edit in self.edits],
-        )
+        made: list[Edit] = []
+        for before, old, edit in self.edits:
+            shift = shifts[before]
+            if text[edit.start + shift : edit.end + shift] != old:
+                raise ValueError("a text of another shape")
+            made.append(Edit(edit.start + shift, edit.end + shift, edit.new))
+        return respelled(text, made)
 
 
 def literals(text: str) -> list[tuple[int, int]]:
@@ -40,7 +43,7 @@ def template(text: str, respelling: Respelling) -> Template | None:
     if respelling.quotes or shape(text) is None:
         return None
     spans = literals(text)
-    made: list[tuple[int, Edit]] = []
+    made: list[tuple[int, str, Edit]] = []
     before = shift = 0
     for edit in respelling.edits:
         while before < len(spans) and spans[before][1] <= edit.start:
@@ -48,7 +51,8 @@ def template(text: str, respelling: Respelling) -> Template | None:
             before += 1
         if before < len(spans) and spans[before][0] < edit.end:
             return None
-        made.append((before, Edit(edit.start - shift, edit.end - shift, edit.new)))
+        old = text[edit.start : edit.end]
+        made.append((before, old, Edit(edit.start - shift, edit.end - shift, edit.new)))
     return Template(tuple(made))
 
 

@@ -6,7 +6,7 @@ these relations replaced (:meth:`Draft.prove`). So the statement does what it di
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -14,9 +14,9 @@ from attrs import define, field, frozen
 from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.snapshot import Relation
 from hoopgate.policy.lineage import lexing
-from hoopgate.policy.lineage.mentions import Mention, mentions
+from hoopgate.policy.lineage.mentions import Mention, Words, mentions, walk
 from hoopgate.policy.lineage.results import SourceRead
-from hoopgate.policy.lineage.source_text import Unspellable, quoted, sub_select
+from hoopgate.policy.lineage.source_text import Unspellable, quoted, source_masks, sub_select
 from hoopgate.policy.sql.tree import Node, Parsed, Unparsable, parse
 from hoopgate.respelling import Edit, Respelling, respelled
 
@@ -76,6 +76,25 @@ def draft(parsed: Parsed, reads: Iterable[SourceRead], index: MaskIndex, *, larg
     except (lexing.Astray, ValueError, RecursionError):
         raise Unspellable(NOT_SO, SIMPLER) from None
     return Draft(made, trees)
+
+
+def unread(parsed: Parsed, reads: Iterable[SourceRead], index: MaskIndex, own: Collection[str] = ()) -> str:
+    """The name of a relation that the statement reads past its masks, by names alone, as a second opinion; "" for none.
+
+    ``own``: names of relations that the session made, which may come first.
+    """
+    wanted = {read.location: read.oid for read in reads}
+    for statement in parsed.statements:
+        words = Words(wanted)
+        for _ in walk(statement, words):
+            continue
+        for variable in words.left:
+            name = variable["relname"]
+            found = index.relations(variable.get("schemaname"), name)
+            hides = bool(found) and all(source_masks(index, each.oid) for each in found)
+            if hides and name not in own and name not in words.queries:
+                return str(found[0])
+    return ""
 
 
 def without_places(tree: Any) -> Any:

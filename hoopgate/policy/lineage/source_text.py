@@ -79,7 +79,7 @@ def sub_select(
     """
     masks = source_masks(index, relation.oid)
     columns = [
-        _column(column, masks.get(column.attnum), index)
+        _column(column, masks.get(column.attnum), index, derived=(relation.oid, column.attnum) in index.derived)
         for column in relation.columns
         if names is None or column.name in names
     ]
@@ -94,14 +94,17 @@ def sub_select(
     return f"(SELECT {', '.join(columns)} FROM {'ONLY ' if only else ''}{source})"  # noqa: S608 - quoted names only
 
 
-def _column(column: ColumnInfo, mask: Mask | None, index: MaskIndex) -> str:
+def _column(column: ColumnInfo, mask: Mask | None, index: MaskIndex, *, derived: bool) -> str:
     name = quoted(column.name)
-    return name if mask is None else f"{expression(mask, column, index)} AS {name}"
+    return name if mask is None else f"{expression(mask, column, index, derived=derived)} AS {name}"
 
 
-def expression(mask: Mask, column: ColumnInfo, index: MaskIndex) -> str:
+def expression(mask: Mask, column: ColumnInfo, index: MaskIndex, *, derived: bool) -> str:
     """What stands for the column: of its very type (a domain's base type, since a mask need not pass its checks), its
-    modifier and collation; NULL where the column is. Raises Unspellable."""
+    modifier and collation; NULL where the column is. ``derived``: a view computes it, so it is hidden whole.
+
+    Raises Unspellable.
+    """
     types = index.snapshot.types
     base, type_name = _base_type(column, types)
     if not type_name:
@@ -111,7 +114,7 @@ def expression(mask: Mask, column: ColumnInfo, index: MaskIndex) -> str:
         )
     collation = f" COLLATE {_ascii(column.collation)}" if column.collation else ""
     name, nothing = quoted(column.name), f"NULL::{type_name}"
-    if mask.kind == "keep-last" and mask.keep > 0 and _is_text(base, types):
+    if mask.kind == "keep-last" and mask.keep > 0 and not derived and _is_text(base, types):
         return f"({_kept(name, nothing, mask.keep, type_name)}){collation}"
     constant = _constant(mask, base, types)
     if constant is None:
