@@ -33,7 +33,8 @@ class Relation:
     """A table, view, materialized view, foreign table, partitioned table, sequence, index or composite type (``kind``:
     relkind). A composite type is no relation that a statement could name.
 
-    ``primary_key`` holds attribute numbers. Indexes have no ``columns``.
+    ``primary_key`` holds attribute numbers. Indexes have no ``columns``. ``secured``: it has row security,
+    whose policies run whatever they hold behind each look at it.
     """
 
     oid: int
@@ -43,6 +44,7 @@ class Relation:
     persistence: str = "p"
     columns: tuple[ColumnInfo, ...] = field(default=(), repr=False)
     primary_key: tuple[int, ...] = ()
+    secured: bool = False
 
     of_users_types: tuple[ColumnInfo, ...] = field(init=False, repr=False, eq=False)
 
@@ -212,8 +214,20 @@ class Snapshot:
     operators: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name -> functions not in C behind it
     casts: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name of a type -> functions not in C
     types: Mapping[int, UserType] = field(factory=dict)
+    secured: frozenset[int] = field(init=False, repr=False)  # relations with row security, and views that read such
     names: Mapping[str, tuple[Relation, ...]] = field(init=False, repr=False)
     function_names: Mapping[str, tuple[Function, ...]] = field(init=False, repr=False)
+
+    @secured.default
+    def _secured(self) -> frozenset[int]:
+        found = {relation.oid for relation in self.relations.values() if relation.secured}
+        more = found
+        while more:
+            more = {
+                view for view, reads in self.views.items() if view not in found and not more.isdisjoint(reads.relations)
+            }
+            found |= more
+        return frozenset(found)
 
     @names.default
     def _names(self) -> Mapping[str, tuple[Relation, ...]]:

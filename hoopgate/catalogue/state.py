@@ -74,14 +74,14 @@ class Others:
 
 def relation_of(values: list[Any], others: Others) -> Relation:
     """A relation of one row's values."""
-    oid, schema, name, kind, persistence, columns, key = values
+    oid, schema, name, kind, persistence, columns, key, secured = values
     names, collations = others.names, others.collations
     made = tuple(
         ColumnInfo(attnum, column, of, generated, names.get((of, modifier), ""), collations.get((oid, attnum), ""))
         for attnum, column, of, generated, modifier in columns or ()
     )
     keys = tuple(int(number) for number in (key or "").split())
-    return Relation(oid, schema, name, kind, persistence, made, keys)
+    return Relation(oid, schema, name, kind, persistence, made, keys, secured)
 
 
 def type_of(values: list[Any]) -> UserType:

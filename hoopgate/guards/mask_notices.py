@@ -108,13 +108,6 @@ def scrub(fields: dict[str, str], index: MaskIndex | None, written: Written | No
     return fields if clean == fields else clean
 
 
-def tells_of_values(fields: dict[str, str]) -> bool:
-    """Whether that this error came depends on stored values: it arose as the statement ran, not as it was read."""
-    severity = fields.get("V", fields.get("S", ""))
-    ended = fields.get("C", "")[:2] in ("08", "25", "40", "53", "57", "58")
-    return severity == "ERROR" and not ended and not _points_into_text(fields)
-
-
 def said_by_code(fields: dict[str, str]) -> bool:
     """Said by a function or block of the database, such as that of a row's policy, and not by the server itself: or
     with a CONTEXT that cannot be told from one, as in languages other than English.

@@ -89,6 +89,7 @@ class Relations:
         self.path = path
         self.missing: set[RelationName] = set()
         self.met: set[str] = set()
+        self.secured = False  # policies of row security run, whose errors may quote what they read
         self.settled = True
         self.believed: set[RelationName] = set()
         self._session = session
@@ -130,6 +131,7 @@ class Relations:
             if key not in self._session:
                 self.missing.add(key)
             found = (Source(dotted(key), name=key[1], hidden=True),)
+        self.secured |= any(source.oid in self.index.snapshot.secured for source in found)
         self.met.update(mask.name for source in found if (mask := source.any_mask) is not None)
         self.met.update(probed.mask.name for source in found for probed in source.probes)
         return found

@@ -85,7 +85,7 @@ def _told(walk: Statements) -> Untouched | Traced:
     # A function's body reads relations that the statement does not name, so what it met is not all.
     shown = {output.mask.name for outputs in results if outputs for output in outputs if output.mask is not None}
     met = walk.relations.met | shown | {probe.mask.name for probe in walk.probes}
-    if not (walk.scrub or met or walk.copy is not None):
+    if not (walk.scrub or walk.relations.secured or met or walk.copy is not None):
         return Untouched(results=results, by_literal=by_literal)
     return Traced(
         masks=tuple(sorted(met)),
