@@ -77,6 +77,7 @@ class Sources:
     def __init__(self, session: Any) -> None:
         self._session = session
         self._sent: dict[str, Words] = {}  # by the client's text
+        self._last = ("", b"")  # the last text that was told of, and the end of its event
 
     def verdict(self, frame: Statement, judged: Judged, before: Judged | None) -> Verdict:
         """What becomes of a statement that may pass otherwise. ``before``: what was judged of it as it was parsed."""
@@ -121,11 +122,23 @@ class Sources:
                 hint="Set client_encoding to UTF8.",
                 sqlstate="22021",
             )
-        told = {"of": frame.number, "text": _told(session, made.ran)}
         if frame.phase is PREPARE:  # of which no other event tells
-            told["from"] = _told(session, frame.text)
-        session.later(pack_event("respelled", prepared(told)))
+            told = {"of": frame.number, "text": _told(session, made.ran), "from": _told(session, frame.text)}
+            session.later(pack_event("respelled", prepared(told)))
+        else:
+            session.later(b'{"event":"respelled","of":%d%b' % (made.number, self._end(made.ran)))
         return Rewrite(made)
+
+    def _end(self, text: str) -> bytes:
+        """How the event ends that tells of ``text``; the last one is kept, if it hides nothing."""
+        printed = self._session.printed
+        if text == self._last[0] and (printed is None or not printed.recorded):
+            return self._last[1]
+        told = _told(self._session, text)
+        end = b"," + pack_event("respelled", prepared({"text": told})).removeprefix(b'{"event":"respelled",')
+        if told is text:
+            self._last = (text, end)
+        return end
 
 
 def _told(session: Any, text: str) -> str:

@@ -7,6 +7,7 @@ these relations replaced (:meth:`Draft.prove`). So the statement does what it di
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -230,6 +231,15 @@ def _column(relation: str, name: str) -> Node:
 
 
 def _range_subselect(text: str, alias: Node) -> Node:
+    made = _remembered(text) if len(text) <= _LONGEST_KEPT else _parsed(text)
+    return {"RangeSubselect": {**made, "alias": without_places(alias)}}
+
+
+def _parsed(text: str) -> Node:
     (statement,) = parse(f"SELECT FROM {text} AS a").statements
-    made = statement["SelectStmt"]["fromClause"][0]["RangeSubselect"]
-    return {"RangeSubselect": without_places({**made, "alias": alias})}
+    made: Node = without_places(statement["SelectStmt"]["fromClause"][0]["RangeSubselect"])
+    return made
+
+
+_LONGEST_KEPT: Final = 8192
+_remembered: Final = lru_cache(maxsize=256)(_parsed)
