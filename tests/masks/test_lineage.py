@@ -230,6 +230,10 @@ def test_conditions_are_probes(tracer: Tracer, condition: str, narrow: list[bool
         "SELECT substring(email FROM 'S(.)') FROM customers",
         "SELECT unnest(string_to_array(email, '')) FROM customers",
         "SELECT id FROM customers, regexp_split_to_table(email, '') x",
+        "SELECT lag(id, length(email)) OVER (ORDER BY id) FROM customers",
+        "SELECT date_trunc(email, now()) FROM customers",
+        "SELECT name LIKE email FROM customers",
+        "SELECT JSON_ARRAYAGG(id) OVER w FROM customers WINDOW w AS (ORDER BY email)",
     ],
 )
 def test_what_fails_or_is_null_for_some_values_is_a_probe(tracer: Tracer, sql: str) -> None:
@@ -258,6 +262,12 @@ def test_what_is_written_to_a_temporary_table_is_masked_at_once(session: Tracer)
     assert isinstance(answer, Traced)
     assert set(answer.moved[0].columns) == {"e", "f"}
     assert [masked for masked, _ in outputs(answer)] == [None, "emails", "emails"]
+    fresh = "CREATE TEMP TABLE fresh (e text); INSERT INTO fresh SELECT email FROM customers; "
+    kept = session.trace(fresh + "SELECT upper(e) FROM fresh")
+    assert isinstance(kept, Traced)
+    assert kept.results[2] is not None
+    assert [each.mask for each in kept.results[2]] == [EMAILS]
+    assert isinstance(session.trace(fresh + "ALTER TABLE fresh RENAME TO stale"), Refused)
     together = session.trace("INSERT INTO noted (e) SELECT email FROM customers; SELECT f FROM noted")
     assert isinstance(together, Traced)
     assert together.results[1] is not None

@@ -46,7 +46,13 @@ QUIET: Final = frozenset(
 """Functions of the server that give one value for every value, and never fail for one: not to be told from outside
 by which value they were given. ``substring`` is none of them, nor arithmetic."""
 
-QUIET_OPERATORS: Final = frozenset({"=", "<>", "<", ">", "<=", ">=", "||", "~~", "!~~", "~~*", "!~~*"})
+VALUE_AT: Final = {
+    "date_part": 1, "date_trunc": 1, "extract": 1, "lag": 0, "lead": 0, "left": 0, "lpad": 0, "nth_value": 0,
+    "percentile_cont": -1, "percentile_disc": -1, "right": 0, "rpad": 0, "split_part": 0,
+}  # fmt: skip
+"""Those among them that are quiet for this argument alone (-1: for none): others make them fail or give NULL."""
+
+QUIET_OPERATORS: Final = frozenset({"=", "<>", "<", ">", "<=", ">=", "||"})
 QUIET_TYPES: Final = frozenset({"text", "varchar", "bpchar", "name", "char"})
 
 UNKNOWN_FUNCTION: Final = "42883"
@@ -110,9 +116,16 @@ class Calls:
         """Judge ``row.name``, which is a call of name(row) where no such column is. Raises Refusal."""
         return self._exposed([name])
 
-    def quiet(self, names: Sequence[str]) -> bool:
+    def quiet(self, names: Sequence[str], arguments: Sequence[Node] = ()) -> bool:
         """Whether it cannot be told from outside which value the function was given."""
-        return names[-1] in QUIET and all(function.system for function in self.functions(names))
+        if names[-1] not in QUIET or not self.system(names):
+            return False
+        value = VALUE_AT.get(names[-1])
+        return value is None or all(at == value or named_already(each) for at, each in enumerate(arguments))
+
+    def system(self, names: Sequence[str]) -> bool:
+        """Whether the name can only mean a function of the server."""
+        return all(function.system for function in self.functions(names))
 
     def known(self, name: str) -> bool:
         return self._index.known_function(name)
@@ -182,6 +195,13 @@ def _check_set_config(node: Node) -> None:
     name = literal((node.get("args") or [{}])[0])
     if name is not None:
         check_setting(name)
+
+
+def named_already(node: Any) -> bool:
+    """Whether the client itself gives the value: a constant or a parameter."""
+    while isinstance(node, dict) and "TypeCast" in node:
+        node = node["TypeCast"].get("arg", {})
+    return isinstance(node, dict) and bool(set(node) & {"A_Const", "ParamRef", "SQLValueFunction"})
 
 
 def strings(nodes: Any) -> list[str]:

@@ -6,12 +6,12 @@ Iterative within an expression, so that a long one costs no stack; only nested q
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NoReturn
 
 from attrs import define, evolve, field
 
-from hoopgate.policy.lineage.calls import CODE, QUIET_OPERATORS, QUIET_TYPES, Calls, Shown, strings
+from hoopgate.policy.lineage.calls import CODE, QUIET_OPERATORS, QUIET_TYPES, Calls, Shown, named_already, strings
 from hoopgate.policy.lineage.calls import HINT as CODE_HINT
 from hoopgate.policy.lineage.refusals import refuse
 from hoopgate.policy.lineage.relations import HINT, UNSEEN, Relations
@@ -290,18 +290,26 @@ class Expressions(ABC):
             sum_.add(projected)
             return ()
         arguments = [node.get("args"), node.get("agg_order")]
-        given = self.value(node.get("args"), at) if self._may_be_allowed(names[-1]) else None
+        given = self.value(node.get("args"), at) if self._may_be_allowed(names) else None
         if given is not None:
             if node.get("agg_distinct"):
                 self.probe(given.taints)
             sum_.taints.update({taint: None for taint in given.taints if names[-1] not in taint.mask.aggregates})
             return ()
-        sum_.loud |= bool(node.get("args")) and not self.calls.quiet(names)
+        sum_.loud |= bool(node.get("args")) and not self.calls.quiet(names, node.get("args", ()))
         return arguments
 
-    def _may_be_allowed(self, name: str) -> bool:
+    def _may_be_allowed(self, names: Sequence[str]) -> bool:
         """Whether a mask lets results of this aggregate pass."""
-        return any(name in mask.aggregates for mask in self.relations.index.masks)
+        return any(names[-1] in mask.aggregates for mask in self.relations.index.masks) and self.calls.system(names)
+
+    def _json_aggregate(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        """The part of JSON_ARRAYAGG and JSON_OBJECTAGG that other aggregates have, too."""
+        self.condition(node.get("agg_filter"), at)
+        window = self._window(node.get("over"), at)
+        self.probe(window.taints)
+        sum_.add(window)
+        return (node.get("agg_order"), node.get("output"))
 
     def _window(self, over: Node | None, at: At) -> Value:
         """By what a window is parted and ordered."""
@@ -321,7 +329,8 @@ class Expressions(ABC):
         names = strings(node.get("name", ()))
         self.calls.operator(names)
         kind = node.get("kind")
-        quiet = names[-1:] and names[-1] in QUIET_OPERATORS and kind in ("AEXPR_OP", "AEXPR_LIKE", "AEXPR_ILIKE")
+        quiet = kind == "AEXPR_OP" and names[-1:] and names[-1] in QUIET_OPERATORS
+        quiet = quiet or (kind in ("AEXPR_LIKE", "AEXPR_ILIKE") and named_already(node.get("rexpr")))
         quiet = quiet or kind in ("AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN")
         if not quiet and not (kind == "AEXPR_IN" and _constants(node.get("rexpr", {})) is not None):
             sum_.loud = True
@@ -407,27 +416,22 @@ def _constants(node: Any) -> int | None:
     return len(items) if items is not None and all(_is_constant(each) for each in items) else None
 
 
-def _is_named_already(node: Any) -> bool:
-    while isinstance(node, dict) and "TypeCast" in node:
-        node = node["TypeCast"].get("arg", {})
-    return isinstance(node, dict) and bool(set(node) & {"A_Const", "ParamRef", "SQLValueFunction"})
-
-
 def _is_narrow(node: Node) -> bool:
     """``column = constant`` and the like."""
     body = node.get("A_Expr", {})
     kind, sides = body.get("kind"), (body.get("lexpr", {}), body.get("rexpr", {}))
     if kind == "AEXPR_IN":
         items = sides[1].get("List", {}).get("items", ())
-        return "ColumnRef" in sides[0] and len(items) <= NARROW_LIST and all(_is_named_already(each) for each in items)
+        return "ColumnRef" in sides[0] and len(items) <= NARROW_LIST and all(named_already(each) for each in items)
     equal = kind == "AEXPR_OP" and strings(body.get("name", ()))[-1:] in (["="], ["<>"])
     if not equal and kind not in ("AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT"):
         return False
-    return any("ColumnRef" in one and _is_named_already(other) for one, other in (sides, sides[::-1]))
+    return any("ColumnRef" in one and named_already(other) for one, other in (sides, sides[::-1]))
 
 
 def _to_text(cast: Node) -> bool:
-    return strings(cast.get("typeName", {}).get("names", ()))[-1:] in [[name] for name in QUIET_TYPES]
+    names = strings(cast.get("typeName", {}).get("names", ()))
+    return names[-1:] in [[name] for name in QUIET_TYPES] and names[:-1] in ([], ["pg_catalog"])
 
 
 _WHOLE: dict[str, Callable[[Expressions, Node, At], Value | None]] = {
@@ -453,4 +457,5 @@ _SPECIAL: dict[str, Callable[[Expressions, Node, At, Sum], Iterable[Any]]] = {
     "IndexElem": Expressions._named,
     "StatsElem": Expressions._named,
     "RangeVar": Expressions._relation,
+    "constructor": Expressions._json_aggregate,
 }

@@ -150,7 +150,9 @@ class Relations:
         if not self.settled or made is not None:
             found = {relation.oid: relation for relation in (*every, *([seen] if seen is not None else []))}
             sources = tuple(self._source(relation) for relation in found.values())
-            return sources if made is None else (made, *sources)
+            if made is None:
+                return sources
+            return (evolve(made, masked={**self._own.get(made.name, {}), **made.masked}), *sources)
         self.believed.add(key)
         meant, sure = self._by_path(every) if key[0] is None else (every, not _temporary(every))
         if not sure or len(meant) > 1:

@@ -17,7 +17,7 @@ from hoopgate.policy.lineage.creations import Creations
 from hoopgate.policy.lineage.refusals import refuse
 from hoopgate.policy.lineage.results import Assigned, CopyInput, CopyShape, Output
 from hoopgate.policy.lineage.scope import At, Level, Rows
-from hoopgate.policy.lineage.values import Node, Value, computed, output_columns
+from hoopgate.policy.lineage.values import Node, Taint, Value, computed, output_columns
 
 Bodies = Mapping[str, Sequence[Node]]
 Outputs = tuple[Output, ...] | None
@@ -141,8 +141,18 @@ class Statements(Creations):
 
     def _explain(self, node: Node) -> None:
         self.scrub = True
+        moved, read = len(self.moved), len(self.reads)
         self.statement(node["query"])
+        shown = [output.mask for output in self._answer or () if output.mask is not None]
+        shown += [mask for each in self.moved[moved:] for mask in each.columns.values()]
         self._answer = (Output(),)
+        if not _estimates(node):
+            return
+        # Estimates come of statistics: of how long values are, and how many are alike.
+        if len(self.reads) > read:
+            reason = "EXPLAIN shows estimates, which depend on the values of a table that is only read masked"
+            raise refuse(reason, min(self.relations.met), "Use EXPLAIN (COSTS OFF).")
+        self.probe([Taint(mask, "estimates") for mask in dict.fromkeys(shown)], narrow=True)
 
     def _unanswered(self, node: Node) -> None:
         """PREPARE and DECLARE CURSOR: the answer comes later."""
@@ -226,6 +236,20 @@ class Statements(Creations):
             return table_rows(sources[0], node)
         rows = [table_rows(source, node) for source in sources]
         return Rows(rest=computed(value for each in rows for value in each.every))
+
+
+def _estimates(node: Node) -> bool:
+    """Whether an EXPLAIN shows costs, as it does unless it says otherwise. In doubt it does."""
+    options = [each.get("DefElem", {}) for each in node.get("options", ())]
+    costs = [option for option in options if option.get("defname") == "costs"]
+    said = [option.get("arg", {}) for option in costs]
+    return not said or not all(_off(value) for value in said)
+
+
+def _off(value: Node) -> bool:
+    text = value.get("String", {}).get("sval", "").lower()
+    number = value.get("Integer")
+    return text in ("off", "false", "no") or (number is not None and not number.get("ival", 0))
 
 
 def _one_of(answers: Sequence[Outputs]) -> Outputs:
