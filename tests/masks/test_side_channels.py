@@ -197,8 +197,11 @@ def read(result: Any) -> dict[str, str]:
 
 
 def server_of(dsn: str) -> Server:
+    reader = connect(dsn)  # another, whose settings the catalogue makes its own
+    index = compile_masks(fired(catalogue_of(reader).refresh()), MASKS)
+    reader.finish()
     connection = connect(dsn)
-    made = Server(connection, compile_masks(fired(catalogue_of(connection).refresh()), MASKS))
+    made = Server(connection, index)
     connection.notice_handler = lambda result: made.notices.append(read(result))
     return made
 
