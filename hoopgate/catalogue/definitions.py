@@ -36,7 +36,8 @@ def reads(action: str, functions: frozenset[int] = frozenset(), condition: str =
     except (Malformed, RecursionError):
         return Reads(opaque=True, functions=functions)
     outputs = {number: made.flow() for number, made in results[-1].outputs.items()}
-    return _attributed(Reads(outputs, narrow.flow(), wide.flow(), functions, writes=analysis.writes))
+    tables = frozenset(analysis.tables)
+    return _attributed(Reads(outputs, narrow.flow(), wide.flow(), functions, writes=analysis.writes, tables=tables))
 
 
 def _attributed(found: Reads) -> Reads:

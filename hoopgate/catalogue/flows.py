@@ -108,6 +108,7 @@ class Analysis:
         self._results: dict[int, Result | None] = {}  # by the Query's identity; None while under way
         self._steps = 0
         self.writes = False
+        self.tables: set[int] = set()
 
     def query(self, query: Node, outer: Level | None) -> Result:
         known = self._results.get(id(query))
@@ -195,7 +196,9 @@ class Analysis:
                 self._rows(self._subquery(table, level), result)
             elif kind in (_FUNCTION, _TABLE_FUNCTION):
                 result.narrow.add(self.expression(list(table.fields.values()), level))
-            elif kind not in (_RELATION, _JOIN, _VALUES, _CTE, _RESULT, _GROUP):
+            elif kind == _RELATION:
+                self.tables.add(table.integer("relid"))
+            elif kind not in (_JOIN, _VALUES, _CTE, _RESULT, _GROUP):
                 raise Malformed(f"a range table entry of kind {kind}")
             for name in ("tablesample", "securityQuals"):
                 result.narrow.add(self.expression(table.fields.get(name, []), level))

@@ -130,17 +130,16 @@ class Reading:
 
     def _bound(self, wanted: dict[str, dict[int, str]]) -> None:
         """Refuse a catalogue beyond the limits, before it is read."""
-        limits = self._limits
-        relations = wanted["relation"]
+        limits, relations = self._limits, wanted["relation"]
         columns = sum(map(_columns, relations.values()))
         definitions = len(wanted["rule"]) + len(wanted["function"])
-        for what, count, name in (
-            ("relations", len(relations), "catalogue_relations"),
-            ("columns", columns, "catalogue_columns"),
-            ("definitions", definitions, "catalogue_definitions"),
+        for what, count, most in (
+            ("relations", len(relations), limits.catalogue_relations),
+            ("columns", columns, limits.catalogue_columns),
+            ("definitions", definitions, limits.catalogue_definitions),
         ):
-            if count > getattr(limits, name):
-                raise LimitError(f"the target's catalogue has {count} {what}", limit=f"limits.{name}")
+            if count > most:
+                raise LimitError(f"the target's catalogue has {count} {what}", limit=f"limits.catalogue_{what}")
 
     def _made(self, serial: int, fingerprint: str, places: dict[int, tuple[int, str]]) -> Snapshot:
         """Join all of it; a rule or text that could not be read is opaque."""

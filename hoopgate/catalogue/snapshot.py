@@ -148,9 +148,10 @@ class Reads:
     functions: frozenset[int] = frozenset()
     writes: bool = False
     opaque: bool = False
+    tables: frozenset[int] = frozenset()  # relations that stand in it, of whose columns it may use none
 
     every: frozenset[ColumnKey] = field(init=False, repr=False, eq=False)  # all columns that it reads
-    relations: frozenset[int] = field(init=False, repr=False, eq=False)  # of which these are
+    relations: frozenset[int] = field(init=False, repr=False, eq=False)  # all relations
     calls: frozenset[int] = field(init=False, repr=False, eq=False)  # all functions
 
     @every.default
@@ -159,7 +160,7 @@ class Reads:
 
     @relations.default
     def _relations(self) -> frozenset[int]:
-        return frozenset([oid for oid, _ in self.every])
+        return self.tables.union([oid for oid, _ in self.every])
 
     @calls.default
     def _calls(self) -> frozenset[int]:

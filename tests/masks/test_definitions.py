@@ -147,6 +147,7 @@ VIEWS: dict[str, tuple[str, list[bool | None], bool]] = {
     "sampled": ("SELECT id FROM people TABLESAMPLE bernoulli (100)", [CLEAR], False),
     "system_columns": ("SELECT tableoid::regclass::text, id FROM people", [CLEAR, CLEAR], False),
     "second": ("SELECT * FROM conditional", [CLEAR, COMPUTED], False),
+    "counted": ("SELECT count(*) FROM ordered", [CLEAR], True),
     "third": ("SELECT o.id FROM orders o JOIN ordered USING (id)", [CLEAR], True),
 }
 REFUSED = {
@@ -154,6 +155,7 @@ REFUSED = {
     "xml_view": "SELECT query_to_xml('SELECT * FROM people', true, true, '')::text AS x",
     "stored_view": "SELECT ts_stat('SELECT to_tsvector(secret) FROM people')::text AS x",
     "above_refused": "SELECT id FROM opaque_view",
+    "counts_refused": "SELECT count(*) FROM opaque_view",
 }
 NEWER = {
     "json_table": (
