@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from hoopgate.catalogue.exposure import NOTHING, Covered, Exposed, Taint
 from hoopgate.catalogue.globs import Selectors, matcher
 from hoopgate.catalogue.propagation import Propagation
-from hoopgate.catalogue.server_values import SERVER_VALUES
+from hoopgate.catalogue.server_values import server_masks
 from hoopgate.catalogue.snapshot import WHOLE_ROW, ColumnKey, Function, Relation, Snapshot, Trigger
 from hoopgate.config.model import Mask
 
@@ -165,7 +165,7 @@ def compiling(
 ) -> Generator[None, None, MaskIndex]:
     """The same step by step, of a millisecond or so each. ``before``: an index of an older snapshot under the same
     masks; what globs cover in relations that have not changed is taken from it."""
-    everything = (*masks, SERVER_VALUES) if masks else ()
+    everything = (*masks, *server_masks(masks))
     selectors = Selectors(everything)
     by_globs: dict[int, tuple[Relation, dict[int, Mask]]] = {}
     old = before.by_globs if before is not None else {}

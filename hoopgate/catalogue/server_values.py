@@ -6,6 +6,7 @@ force, these are masked as well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from hoopgate.config.model import Mask
@@ -40,3 +41,35 @@ SERVER_VALUES: Final = Mask(
         *(f"pg_catalog.{relation}.{column}" for relation, columns in _COLUMNS.items() for column in columns),
     ),
 )
+
+_SHAPES: Final = {
+    "pg_statistic": ("stawidth", "stadistinct", "stakind?", "staop?", "stacoll?"),
+    "pg_stats": (
+        "avg_width",
+        "n_distinct",
+        "most_common_freqs",
+        "correlation",
+        "most_common_elem_freqs",
+        "elem_count*",
+    ),
+    "pg_stats_ext": ("n_distinct", "dependencies", "most_common_freqs"),
+    "pg_stats_ext_exprs": ("avg_width", "n_distinct", "correlation", "elem_count*"),
+}
+
+SERVER_SHAPES: Final = Mask(
+    name="server-shapes",
+    kind="null",
+    aggregates=(),
+    inference=0,
+    columns=tuple(f"pg_catalog.{relation}.{name}" for relation, names in _SHAPES.items() for name in names),
+)
+"""Statistics that hold no value, but tell of values how long they are and how many are alike."""
+
+
+def server_masks(masks: Sequence[Mask]) -> tuple[Mask, ...]:
+    """The masks of the server's own relations while ``masks`` are in force. Where one of them allows no inference,
+    statistics are hidden whole."""
+    if not masks:
+        return ()
+    strict = any(mask.reading == "source" or not mask.inference for mask in masks)
+    return (SERVER_VALUES, SERVER_SHAPES) if strict else (SERVER_VALUES,)

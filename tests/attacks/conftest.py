@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attrs import define
+from attrs import define, field
 
 from hoopgate.development.certificates import Authority
 from hoopgate.development.postgres import EmbeddedPostgres, PostgresError, PostgresServer
@@ -102,21 +102,30 @@ class Stage:
     version: int
     has: frozenset[str]
     newest: int  # the last object identifier of both databases when they were made
+    _wires: dict[tuple[str, str], Wire] = field(factory=dict)
 
     def connect(self, where: str, secrets: Secrets) -> Wire:
         if where != "direct":
-            return self.gate.wire(f"{where}-{secrets.name}")
-        path = f"{self.server.socket_directory}/.s.PGSQL.{self.server.port}"
-        return Wire.unix(path, {"user": USER, "database": f"attacked_{secrets.name}"})
+            made = self.gate.wire(f"{where}-{secrets.name}")
+        else:
+            path = f"{self.server.socket_directory}/.s.PGSQL.{self.server.port}"
+            made = Wire.unix(path, {"user": USER, "database": f"attacked_{secrets.name}"})
+        made.query("SET statement_timeout = 4000")
+        return made
 
     def send(self, attack: Attack, where: str, secrets: Secrets) -> Came:
         for extension in attack.needs - {"xml"}:
             self.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}", secrets)
-        try:
-            return send(attack, lambda: self.connect(where, secrets))
-        finally:
-            for sql in attack.undo:
-                self.execute(sql, secrets)
+        key = where, secrets.name
+        wire = self._wires.pop(key, None) or self.connect(where, secrets)
+        came = send(attack, wire, lambda: self.connect(where, secrets))
+        if came.ended or attack.flags.keys() & {"steps", "commits"}:
+            wire.close()
+        else:  # one line alone leaves nothing behind
+            self._wires[key] = wire
+        for sql in attack.undo:
+            self.execute(sql, secrets)
+        return came
 
     def can(self, attack: Attack) -> bool:
         return attack.least <= self.version and attack.needs <= self.has

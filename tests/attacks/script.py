@@ -6,7 +6,7 @@ backslash:
 
 ====================  =================================================================================
 ``\\x SQL``            Parse, Bind, Describe, Execute, Sync, with results as text; ``\\xb``: in binary
-``\\x[a|b] SQL``       the same with the parameters ``a`` and ``b``
+``\\x[a|b] SQL``       the same with the parameters ``a`` and ``b``; ``\\N`` is NULL
 ``\\parse NAME SQL``   Parse and Sync
 ``\\bind K NAME``      Bind the portal ``K``, and no Sync; ``-`` is the name of no letters, as below
 ``\\run K ROWS``       Describe and Execute it, and no Sync
@@ -34,6 +34,7 @@ from attrs import define, field
 
 LEAST = re.compile(r"\[(\d+)\] ")
 CASES = Path(__file__).parent / "cases"
+HONEST = Path(__file__).parent / "honest"
 
 
 @define
@@ -78,6 +79,17 @@ class Attack:
             return None
         letter = "\\xb" if binary else "\\x"
         return Attack(self.title, self.kind, [f"{letter} {line}" for line in self.lines], self.flags, self.undo)
+
+
+def statements(path: Path) -> list[Attack]:
+    """A file of honest lines: each by itself, the first line tells where they come from."""
+    found: list[str] = []
+    for line in path.read_text().splitlines()[1:]:
+        if line.startswith("    ") and found:
+            found[-1] += "\n" + line
+        else:
+            found.append(line)
+    return [Attack(path.stem, "honest", [line]) for line in found]
 
 
 def attacks(path: Path) -> Iterator[Attack]:

@@ -54,25 +54,22 @@ def _values(raw: bytes) -> list[bytes]:
     return [raw[5:]]
 
 
-def send(attack: Attack, connect: Callable[[], Wire]) -> Came:
-    """Run ``attack`` in a session of its own (two where it wants two), in a transaction unless it commits."""
+def send(attack: Attack, wire: Wire, connect: Callable[[], Wire]) -> Came:
+    """Run ``attack`` in the session ``wire`` (and another where it wants two), in a transaction unless it commits."""
     came = Came()
     others: list[Wire] = []
-    wire = connect()
     try:
         _send(attack, wire, came, lambda: others.append(connect()) or others[-1])
     except (ClosedError, TimeoutError, ConnectionError) as error:
         came.messages += getattr(error, "so_far", [])
         came.ended = True
-    finally:
-        for one in (wire, *others):
-            one.close()
+    for one in others:
+        one.close()
     return came
 
 
 def _send(attack: Attack, wire: Wire, came: Came, another: Callable[[], Wire]) -> None:
     sender, other = _Sender(wire, came.messages), None
-    wire.query("SET statement_timeout = 4000")
     if "commits" not in attack.flags:
         wire.query("BEGIN")
     for line in attack.lines:
@@ -94,7 +91,7 @@ class _Sender:
             self._await(m.query(line.encode()))
         elif match := ASKS_FOR_DATA.fullmatch(line):
             binary, values, sql = match.groups()
-            parameters = [value.encode() for value in values.split("|")] if values is not None else []
+            parameters = [None if value == "\\N" else value.encode() for value in values.split("|")] if values else []
             self._await(extended(sql, *parameters, result=(1,) if binary else ()))
         else:
             word, _, rest = line[1:].partition(" ")

@@ -99,17 +99,19 @@ SELECT stavalues1, stavalues2 FROM pg_statistic WHERE starelid = 'people'::regcl
 SELECT s FROM pg_statistic s WHERE starelid = 'people'::regclass
 SELECT s.x FROM (SELECT histogram_bounds AS x FROM pg_stats WHERE tablename = 'people') s
 COPY pg_statistic (starelid, staattnum, stavalues1, stavalues2) TO STDOUT
-COPY (SELECT * FROM pg_stats WHERE tablename = 'people') TO STDOUT
+COPY (SELECT attname, most_common_vals, histogram_bounds FROM pg_stats WHERE tablename = 'people') TO STDOUT
 SELECT to_jsonb(s) FROM pg_stats s WHERE attname = 'salary'
 SELECT pg_stats FROM pg_stats WHERE tablename = 'people'
 
 # statistics of distribution
+@probe
 SELECT n_distinct, correlation, avg_width FROM pg_stats WHERE tablename = 'people' ORDER BY attname
 SELECT stadistinct, stawidth, stanumbers1 FROM pg_statistic WHERE starelid = 'people'::regclass ORDER BY staattnum
 SELECT most_common_freqs, most_common_elem_freqs, elem_count_histogram FROM pg_stats WHERE tablename = 'people' ORDER BY attname
 
 # statistics that one makes
 @steps
+@probe
 CREATE STATISTICS st (mcv, ndistinct, dependencies) ON vip, grade FROM people
 ANALYZE people
 SELECT most_common_vals, n_distinct, dependencies FROM pg_stats_ext
@@ -204,6 +206,7 @@ CREATE FUNCTION f() RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT email FROM pu
 EXPLAIN (VERBOSE) SELECT * FROM queue WHERE state = f()
 
 # EXPLAIN ANALYZE that writes
+@probe
 @steps
 EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) CREATE TEMP TABLE t AS SELECT email AS name FROM people
 SELECT name FROM t

@@ -95,7 +95,7 @@ SELECT id FROM people WHERE email LIKE 'D%' ORDER BY id
 SELECT name FROM people WHERE salary > 500000
 SELECT count(*) FROM people WHERE salary < 400000
 SELECT id FROM orders WHERE person IN (SELECT id FROM people WHERE vip)
-SELECT id FROM queue WHERE EXISTS (SELECT FROM people WHERE email < 'C')
+SELECT id FROM queue WHERE EXISTS (SELECT FROM people WHERE salary < 200000)
 SELECT a.id, b.id FROM people a JOIN people b ON a.email < b.email
 SELECT id FROM people WHERE ascii(substr(email, 1, 1)) > 77 ORDER BY id
 SELECT 1 WHERE (SELECT email FROM people WHERE id = 1) > 'N'
