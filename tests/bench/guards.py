@@ -248,7 +248,7 @@ def statements(rounds: int, count: int) -> None:
         return [frame for text in TRANSACTION for frame in simple(number, text.format(number))]
 
     def new(number: int) -> list[Frame]:
-        return simple(number, f"SELECT c{number}_{time.monotonic_ns()} FROM pgbench_accounts")
+        return simple(number, f"SELECT abalance AS c{number}_{time.monotonic_ns()} FROM pgbench_accounts")
 
     for name, rules, masks, make, few in (
         ("allow all, simple", ALLOW_ALL, (), point, 1),
