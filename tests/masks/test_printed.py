@@ -37,8 +37,8 @@ copying = [False]
 
 SHOWN = {
     "SELECT * FROM customers WHERE email = 'SECRET1'": "SELECT * FROM customers WHERE email = '****'",
-    "SELECT 1 FROM customers WHERE id = 5 AND email = 'SECRET1'": (
-        "SELECT 1 FROM customers WHERE id = 5 AND email = '****'"
+    "SELECT id FROM customers WHERE id = 5 AND email = 'SECRET1'": (
+        "SELECT id FROM customers WHERE id = 5 AND email = '****'"
     ),
     "SELECT * FROM customers c WHERE c.id >= 5 AND 'SECRET1' = c.email LIMIT 3": (
         "SELECT * FROM customers c WHERE c.id >= 5 AND '****' = c.email LIMIT 3"
