@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
+import select
 import time
 from collections.abc import Callable, Iterator
 
 from tests.bench.data import PERSON
 from tests.bench.peers import USER, Peer
 from tests.bench.processes import cpu_seconds, forget_peak, memory
+from tests.bench.replay import SCAN
 from tests.bench.result import FailedRunError, Result
-from tests.bench.wire import RefusedError, Wire, connected, encrypted, message, tls_context
+from tests.bench.wire import READY, RefusedError, Wire, connected, encrypted, message, tls_context
 
 CHUNK = 64 * 1024  # about what libpq sends at once
+WARMING = 1.0  # seconds until every client has had its first rows
 MEGABYTE = 1 << 20
 
 
@@ -57,30 +59,54 @@ def _repeated(chunk: bytes, count: int) -> Iterator[bytes]:
         yield chunk
 
 
-def several_scans(peer: Peer, *, rows: int, clients: int) -> Result:
-    """As many scans at once; a unit is a row."""
+def several_scans(peer: Peer, *, rows: int, clients: int, seconds: float) -> Result:
+    """Scans of ``rows`` rows by several clients, over and over; a unit is a row.
+
+    So many clients, and a time rather than a number of rows for all: the kernel deals connections out to workers by
+    lot, and each worker has to be busy to the end.
+    """
     wires = [session(peer) for _ in range(clients)]
-    failed: list[Exception] = []
-
-    def work(wire: Wire) -> None:
-        try:
-            wire.fetch("SELECT * FROM people", binary=False)
-        except (OSError, RefusedError) as error:
-            failed.append(error)
-
+    readers = Readers(wires)
+    readers.read(WARMING)
     pids = peer.pids()
     before, began = cpu_seconds(pids), time.perf_counter()
-    running = [threading.Thread(target=work, args=(wire,)) for wire in wires]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
+    try:
+        scans = readers.read(seconds)
+    except (OSError, RefusedError) as error:
+        raise FailedRunError(f"{peer.name}: {error}") from error
     took, used = time.perf_counter() - began, cpu_seconds(pids) - before
     for wire in wires:
-        wire.close()
-    if failed:
-        raise FailedRunError(f"{peer.name}: {failed[0]}")
-    return Result(rows * clients / took, used / rows / clients * 1e6)
+        wire.socket.close()
+    if not scans:
+        raise FailedRunError(f"{peer.name}: no scan ended")
+    return Result(rows * scans / took, used / rows / scans * 1e6)
+
+
+class Readers:
+    """Clients that scan over and over, in one thread: with many, one that has to wait makes all others wait."""
+
+    def __init__(self, wires: list[Wire]) -> None:
+        self._epoll = select.epoll()
+        self._wires = {wire.socket.fileno(): wire for wire in wires}
+        self._tails = dict.fromkeys(self._wires, b"")
+        self._view = memoryview(bytearray(MEGABYTE))
+        for number, wire in self._wires.items():
+            self._epoll.register(number, select.EPOLLIN)
+            wire.begin(SCAN)
+
+    def read(self, seconds: float) -> int:
+        """How many scans ended in that time."""
+        end, scans = time.perf_counter() + seconds, 0
+        while time.perf_counter() < end:
+            for number, _ in self._epoll.poll(0.1):
+                count = self._wires[number].socket.recv_into(self._view)
+                if not count:
+                    raise RefusedError("closed during a scan")
+                tail = self._tails[number] = (self._tails[number] + bytes(self._view[max(count - 6, 0) : count]))[-6:]
+                if tail in READY:
+                    scans += 1
+                    self._wires[number].begin(SCAN)
+        return scans
 
 
 def _timed(

@@ -34,11 +34,15 @@ class Site:
 
 @frozen
 class Kind:
-    """Which gateway: ``tree`` is what goes before everything else on Python's path, ``policy`` a template's name."""
+    """Which gateway: ``tree`` is what goes before everything else on Python's path, ``policy`` a template's name.
+
+    ``replayed``: its target is one that costs nothing (see replay.py).
+    """
 
     tree: Path = SOURCE
     policy: str = "allow"
     workers: int = 1
+    replayed: bool = False
 
 
 @frozen

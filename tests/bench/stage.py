@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from hoopgate.development.accounts import unprivileged
 from hoopgate.development.certificates import Authority
@@ -56,10 +57,19 @@ class Stage:
 
     def gateway(self, kind: Kind) -> Gateway:
         if kind not in self._gateways:
-            made = gateways.start(self.site, kind, f"hoopgate-{len(self._gateways)}")
+            site = evolve(self.site, upstream=self._replaying()) if kind.replayed else self.site
+            made = gateways.start(site, kind, f"hoopgate-{len(self._gateways)}")
             self.stack.callback(made.kept.stop)
             self._gateways[kind] = made
         return self._gateways[kind]
+
+    def _replaying(self) -> int:
+        """The port of a target that answers scans out of memory."""
+        port = free_port()
+        command = [sys.executable, "-m", "tests.bench.replay", str(port), str(self.server.port)]
+        log = self.site.directory / f"replay-{port}.log"
+        self.stack.callback(up(Kept(command, log=log, directory=SOURCE), port, "the replaying target").stop)
+        return port
 
     @property
     def tree(self) -> Path:
@@ -148,6 +158,18 @@ def _haproxy(stage: Stage) -> Peer:
     )  # fmt: skip
 
 
+def _relay(stage: Stage, name: str, *more: str) -> Peer:
+    """What a proxy in this interpreter costs that looks at nothing: on the gateway's transport, and without."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.relay", str(port), str(stage.server.port), *more]
+    path = os.pathsep.join([str(stage.tree), str(SOURCE)])
+    environment = {**gateways.environment(stage.tree), "PYTHONPATH": path}
+    log = stage.site.directory / f"relay-{port}.log"
+    kept = Kept(command, log=log, directory=stage.site.directory, environment=environment)
+    stage.stack.callback(up(kept, port, name).stop)
+    return Peer(name, port, "", log=log, pids=lambda: [kept.pid])
+
+
 def _ours(stage: Stage, name: str, kind: Kind, target: str) -> Peer:
     build = "compiled" if kind.tree == stage.core else "interpreted"
     return stage.gateway(kind).peer(name, target, f"hoopgate, {build}", stage.site.token)
@@ -171,10 +193,14 @@ _MAKING: dict[str, Making] = {
     "hoopgate": lambda stage: _ours(stage, "hoopgate", Kind(stage.tree), "bench"),
     "hoopgate, rules": lambda stage: _ours(stage, "hoopgate, rules", Kind(stage.tree, "policy"), "ruled"),
     "hoopgate, masking": lambda stage: _ours(stage, "hoopgate, masking", Kind(stage.tree, "policy"), "masked"),
-    "hoopgate, hashing": lambda stage: _ours(stage, "hoopgate, hashing", Kind(stage.tree, "policy"), "hashed"),
-    "hoopgate, hashing, two workers": lambda stage: _ours(
-        stage, "hoopgate, hashing, two workers", Kind(stage.tree, "policy", 2), "hashed"
+    "hoopgate, one worker": lambda stage: _ours(
+        stage, "hoopgate, one worker", Kind(stage.tree, "policy", 1, replayed=True), "hashed"
     ),
+    "hoopgate, two workers": lambda stage: _ours(
+        stage, "hoopgate, two workers", Kind(stage.tree, "policy", 2, replayed=True), "hashed"
+    ),
+    "relay": lambda stage: _relay(stage, "relay"),
+    "relay, bare": lambda stage: _relay(stage, "relay, bare", "--bare"),
     "hoopgate, interpreted": lambda stage: _ours(stage, "hoopgate, interpreted", Kind(), "bench"),
     "hoopgate, interpreted, masking": lambda stage: _ours(
         stage, "hoopgate, interpreted, masking", Kind(policy="policy"), "masked"

@@ -13,6 +13,7 @@ from tests.bench.pgbench import Shape
 from tests.bench.result import Result
 
 PLAIN = ("direct", "pgbouncer", "haproxy", "hoopgate")
+FLOOR = ("relay", "relay, bare")  # proxies in Python that look at nothing: what nobody who looks can undercut
 RULED = (*PLAIN, "hoopgate, rules", "hoopgate, masking")
 INTERPRETED = ("hoopgate, interpreted", "hoopgate, interpreted, masking")
 MODES = ("simple", "extended", "prepared")
@@ -56,6 +57,7 @@ def _point_selects(sizes: Sizes) -> Iterator[Workload]:
             name = f"point select, {mode}, {clients} client{'s' * (clients > 1)}"
             shape = Shape(("-S",), mode, clients, sizes.seconds)
             peers = (*RULED, INTERPRETED[0]) if clients == 8 else RULED
+            peers = (*peers, *FLOOR) if mode == "simple" else peers
             yield _pgbench(name, shape, peers)
     unseen = Shape((), "simple", 8, sizes.seconds, script=pgbench.UNSEEN)
     yield _pgbench("statements never seen, simple, 8 clients", unseen, RULED)
@@ -109,6 +111,6 @@ def _connections(sizes: Sizes) -> Iterator[Workload]:
 
 
 def _workers(sizes: Sizes) -> Iterator[Workload]:
-    work = functools.partial(bulk.several_scans, rows=sizes.rows, clients=4)
-    peers = ("pgbouncer", "hoopgate, hashing", "hoopgate, hashing, two workers")
-    yield Workload("scan with four columns hashed, 4 clients", "row", peers, work)
+    work = functools.partial(bulk.several_scans, rows=20_000, clients=16, seconds=2 * sizes.seconds)
+    peers = ("hoopgate, one worker", "hoopgate, two workers")
+    yield Workload("scan with four columns hashed, the gateway as bottleneck", "row", peers, work)
