@@ -149,9 +149,10 @@ class Statements(Creations):
         if not _estimates(node):
             return
         # Estimates come of statistics: of how long values are, and how many are alike.
-        if len(self.reads) > read:
-            reason = "EXPLAIN shows estimates, which depend on the values of a table that is only read masked"
-            raise refuse(reason, min(self.relations.met), "Use EXPLAIN (COSTS OFF).")
+        closed = [mask.name for mask in shown if not mask.inference]
+        if closed or len(self.reads) > read:
+            name = closed[0] if closed else min(self.relations.met)
+            raise refuse("EXPLAIN shows estimates, which depend on masked values", name, "Use EXPLAIN (COSTS OFF).")
         self.probe([Taint(mask, "estimates") for mask in dict.fromkeys(shown)], narrow=True)
 
     def _unanswered(self, node: Node) -> None:

@@ -74,8 +74,8 @@ COPY (SELECT contact FROM direct_view) TO STDOUT
 COPY masked_people TO STDOUT
 COPY events_2024 TO STDOUT
 COPY (TABLE events) TO STDOUT
-EXPLAIN ANALYZE SELECT * FROM customers
-EXPLAIN (VERBOSE) SELECT email FROM customers
+EXPLAIN (ANALYZE, COSTS OFF) SELECT * FROM customers
+EXPLAIN (VERBOSE, COSTS OFF) SELECT email FROM customers
 SELECT email FROM customers; SELECT * FROM customers
 PREPARE q1 AS SELECT email FROM customers WHERE id = $1
 SELECT * FROM computed
