@@ -52,8 +52,6 @@ VALUE_AT: Final = {
 }  # fmt: skip
 """Those among them that are quiet for this argument alone (-1: for none): others make them fail or give NULL."""
 
-QUIET_OPERATORS: Final = frozenset({"=", "<>", "<", ">", "<=", ">=", "||"})
-QUIET_TYPES: Final = frozenset({"text", "varchar", "bpchar", "name", "char"})
 
 UNKNOWN_FUNCTION: Final = "42883"
 _LEXICAL: Final = "standard_conforming_strings"

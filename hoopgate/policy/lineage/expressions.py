@@ -5,32 +5,19 @@ Iterative within an expression, so that a long one costs no stack; only nested q
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from attrs import define, evolve, field
 
-from hoopgate.policy.lineage.calls import CODE, QUIET_OPERATORS, QUIET_TYPES, Calls, Shown, named_already, strings
-from hoopgate.policy.lineage.calls import HINT as CODE_HINT
+from hoopgate.policy.lineage.calls import named_already, strings
+from hoopgate.policy.lineage.quiet import QUIET_NODES, QUIET_OPERATORS, constants, is_constant, is_narrow, to_text
+from hoopgate.policy.lineage.references import References, refuse_effect
 from hoopgate.policy.lineage.refusals import refuse
-from hoopgate.policy.lineage.relations import HINT, UNSEEN, Relations
-from hoopgate.policy.lineage.results import Assigned, Probe
-from hoopgate.policy.lineage.scope import At, Rows, names_in
+from hoopgate.policy.lineage.relations import UNSEEN
+from hoopgate.policy.lineage.scope import At, Rows
 from hoopgate.policy.lineage.values import CLEAR, Node, Taint, Value, computed, taints_of
-
-PROBES: Final = 1000
-"""Narrow probes of one statement that are told one by one; with more, each further one counts as a wide one."""
-NARROW_LIST: Final = 10
-"""Constants after IN that still make a narrow probe."""
-
-_QUIET_NODES: Final = frozenset(
-    {
-        "A_Const", "A_ArrayExpr", "BooleanTest", "Boolean", "CoalesceExpr", "CollateClause", "ColumnRef", "Float",
-        "GroupingFunc", "Integer", "List", "MinMaxExpr", "NullTest", "ParamRef", "RowExpr", "SQLValueFunction",
-        "SetToDefault", "SortBy", "String", "TypeName", "WindowDef", "A_Star", "MergeSupportFunc",
-    }
-)  # fmt: skip
 
 _AGGREGATED: Final = frozenset({"over", "agg_filter", "agg_order", "agg_distinct", "agg_star", "agg_within_group"})
 
@@ -51,42 +38,8 @@ class Sum:
 
 
 @define(eq=False)
-class Expressions(ABC):
-    """State of one message's walk. ``scrub``: it does something whose errors may quote stored values.
-
-    ``literal``: the value of a literal was looked at (of a call's arguments, see :class:`Calls`).
-    """
-
-    relations: Relations
-    calls: Calls
-    scrub: bool = False
-    literal: bool = False
-    probes: list[Probe] = field(factory=list)
-    assigned: list[Assigned] = field(factory=list)
-    _wide: set[tuple[str, str]] = field(factory=set)
-
-    # --- what is told
-
-    def probe(self, taints: Iterable[Taint], *, narrow: bool = False) -> None:
-        """Masked values decide about something that no mask hides. Raises Refusal where they must not."""
-        for taint in taints:
-            mask = taint.mask
-            if mask is UNSEEN:
-                raise refuse(
-                    f"relation {taint.label} does not exist, or the gateway cannot see it: "
-                    "its columns cannot be used in a condition",
-                    mask.name,
-                    "Check its name, its schema and the search_path.",
-                    "42P01",
-                )
-            if mask.reading == "source":
-                raise refuse(f'column {taint.label} is only read masked (mask "{mask.name}")', mask.name, HINT)
-            key = (mask.name, taint.label)
-            if narrow and len(self.probes) < PROBES:
-                self.probes.append(Probe(mask, taint.label, narrow=True))
-            elif key not in self._wide:
-                self._wide.add(key)
-                self.probes.append(Probe(mask, taint.label))
+class Expressions(References):
+    """Adds expressions and conditions."""
 
     # --- expressions
 
@@ -102,7 +55,7 @@ class Expressions(ABC):
         self._gather(root, at, sum_)
         if sum_.taints:
             if self.calls.effects > effects:
-                _refuse_effect(next(iter(sum_.taints)))
+                refuse_effect(next(iter(sum_.taints)))
             if sum_.loud:
                 self.probe(sum_.taints)
         return sum_.value()
@@ -127,7 +80,7 @@ class Expressions(ABC):
             return special(self, value, at, sum_)
         if kind.endswith("Stmt"):
             raise refuse(f"the gateway does not know {kind} here", "unknown")
-        if kind[0].isupper() and kind not in _QUIET_NODES:
+        if kind[0].isupper() and kind not in QUIET_NODES:
             sum_.loud = True
         return (value,)
 
@@ -148,57 +101,11 @@ class Expressions(ABC):
                 pending.append(node["BoolExpr"].get("args", []))
             elif node:
                 found = self.value(node, at)
-                self.probe(found.taints, narrow=_is_narrow(node))
+                self.probe(found.taints, narrow=is_narrow(node))
 
     def order(self, root: Any, at: At) -> None:
         """Expressions by which rows are sorted, grouped, compared or counted off."""
         self.probe(self.value(root, at).taints)
-
-    # --- references
-
-    def reference(self, node: Node, at: At) -> Value:
-        """What a ColumnRef means."""
-        names, star = names_in(node)
-        if star:
-            items = [at.level.table(names[-1])] if names else at.level.items
-            return computed(item.row() for item in items if item is not None)
-        if len(names) == 1:
-            return self._bare(names[0], at)
-        item = at.level.table(names[-2], names[-3] if len(names) > 2 else None)
-        if item is None:
-            return self._nowhere(names[-1])
-        found = item.find(names[-1])
-        return self.called(names[-1], item.row()) if found is None else found
-
-    def _bare(self, name: str, at: At) -> Value:
-        found = at.level.bare(name)
-        if found is None or (not found.origin and any(item.rest is not None for item in at.level.items)):
-            item = at.level.table(name)
-            if item is not None:
-                return item.row() if found is None else computed([item.row(), found])
-        return self._nowhere(name) if found is None else found
-
-    def called(self, name: str, row: Value) -> Value:
-        """``row.name`` and ``name(row)``, which are the same where the row has no such column: a call of a function."""
-        effects = self.calls.effects
-        shown = self._shown(self.calls.row_function(name))
-        if not self.calls.known(name):
-            return self._nowhere(name)
-        if row.taints and self.calls.effects > effects:
-            _refuse_effect(row.taints[0])
-        if not self.calls.quiet([name]):
-            self.probe(row.taints)
-        return computed([row, shown])
-
-    def _shown(self, shown: Shown) -> Value:
-        """What a function gives besides what it is given."""
-        for taint, narrow in shown.probes:
-            self.probe([taint], narrow=narrow)
-        return Value(shown.taints) if shown.taints else CLEAR
-
-    def _nowhere(self, name: str) -> Value:
-        """A name that means nothing we know: a column that came in since, or PostgreSQL will say so."""
-        return Value((Taint(UNSEEN, f'"{name}"'),)) if self.relations.doubt() else CLEAR
 
     # --- nodes that are a value as a whole
 
@@ -221,7 +128,7 @@ class Expressions(ABC):
             return None
         self.calls.cast(body.get("typeName", {}), inner)
         value = self.value(inner, at)
-        if value.taints and not _to_text(body):
+        if value.taints and not to_text(body):
             self.probe(value.taints)
         value = evolve(value.perhaps(), type_oid=0, fields=None)
         return evolve(value, plain=False) if value.taints else value
@@ -332,7 +239,7 @@ class Expressions(ABC):
         quiet = kind == "AEXPR_OP" and names[-1:] and names[-1] in QUIET_OPERATORS
         quiet = quiet or (kind in ("AEXPR_LIKE", "AEXPR_ILIKE") and named_already(node.get("rexpr")))
         quiet = quiet or kind in ("AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN")
-        if not quiet and not (kind == "AEXPR_IN" and _constants(node.get("rexpr", {})) is not None):
+        if not quiet and not (kind == "AEXPR_IN" and constants(node.get("rexpr", {})) is not None):
             sum_.loud = True
         return (node.get("lexpr"), node.get("rexpr"))
 
@@ -342,7 +249,7 @@ class Expressions(ABC):
 
     def _case(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
         results = [branch["CaseWhen"].get("result") for branch in node.get("args", ())]
-        sum_.loud |= not all(_is_constant(result) for result in [*results, node.get("defresult")])
+        sum_.loud |= not all(is_constant(result) for result in [*results, node.get("defresult")])
         conditions = [branch["CaseWhen"].get("expr") for branch in node.get("args", ())]
         return (node.get("arg"), conditions, results, node.get("defresult"))
 
@@ -364,7 +271,7 @@ class Expressions(ABC):
 
     def _cast(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
         self.calls.cast(node.get("typeName", {}), node.get("arg", {}))
-        sum_.loud |= not _to_text(node) and "A_Const" not in node.get("arg", {})
+        sum_.loud |= not to_text(node) and "A_Const" not in node.get("arg", {})
         return (node.get("arg"),)
 
     def _indirection(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
@@ -392,46 +299,6 @@ class Expressions(ABC):
         for source in self.relations.find(node):
             if source.taint is not None:
                 sum_.taints[source.taint] = None
-
-
-def _refuse_effect(taint: Taint) -> NoReturn:
-    raise refuse(
-        f'column {taint.label} is masked (mask "{taint.mask.name}"): it cannot be given to a function that '
-        "has effects, nor decide whether one is called",
-        taint.mask.name if taint.mask is not UNSEEN else CODE,
-        CODE_HINT,
-    )
-
-
-def _is_constant(node: Any) -> bool:
-    """A constant that is not NULL."""
-    while isinstance(node, dict) and "TypeCast" in node:
-        node = node["TypeCast"].get("arg", {})
-    return isinstance(node, dict) and "A_Const" in node and not node["A_Const"].get("isnull")
-
-
-def _constants(node: Any) -> int | None:
-    """How many constants a list holds; None if there is anything else."""
-    items = node.get("List", {}).get("items") if isinstance(node, dict) else None
-    return len(items) if items is not None and all(_is_constant(each) for each in items) else None
-
-
-def _is_narrow(node: Node) -> bool:
-    """``column = constant`` and the like."""
-    body = node.get("A_Expr", {})
-    kind, sides = body.get("kind"), (body.get("lexpr", {}), body.get("rexpr", {}))
-    if kind == "AEXPR_IN":
-        items = sides[1].get("List", {}).get("items", ())
-        return "ColumnRef" in sides[0] and len(items) <= NARROW_LIST and all(named_already(each) for each in items)
-    equal = kind == "AEXPR_OP" and strings(body.get("name", ()))[-1:] in (["="], ["<>"])
-    if not equal and kind not in ("AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT"):
-        return False
-    return any("ColumnRef" in one and named_already(other) for one, other in (sides, sides[::-1]))
-
-
-def _to_text(cast: Node) -> bool:
-    names = strings(cast.get("typeName", {}).get("names", ()))
-    return names[-1:] in [[name] for name in QUIET_TYPES] and names[:-1] in ([], ["pg_catalog"])
 
 
 _WHOLE: dict[str, Callable[[Expressions, Node, At], Value | None]] = {
