@@ -39,6 +39,8 @@ class Look(ABC):
 
     __slots__ = ("plain",)
 
+    plain: bool
+
     @abstractmethod
     def __call__(self, old: bytes) -> bytes | None:
         """The value without its secrets, ``old`` itself if it has none."""
