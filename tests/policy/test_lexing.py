@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from postgast import PgQueryError, pg_query_pb2, scan
 from psycopg import pq
 
 from hoopgate.codecs.postgresql.encodings import codec
 from hoopgate.development import postgres
 from hoopgate.policy.sql.effects import effects
 from hoopgate.policy.sql.parser import parse
+from hoopgate.policy.sql.plpgsql_tokens import tokens
 from hoopgate.policy.sql.shape import shape
 from hoopgate.policy.sql.tree import Unparsable
 
@@ -266,6 +268,35 @@ def test_backslashes_are_read_alike_whatever_the_settings_say_of_them(newest: pq
         for text in texts:
             _agrees(newest, text)
     newest.exec_(b"RESET ALL")
+
+
+def test_blocks_of_plpgsql_are_cut_into_the_same_tokens() -> None:
+    """libpg_query's scanner is the server's own."""
+    seen = 0
+    for text in _texts(4, 20_000):
+        try:
+            theirs = scan(text)
+        except PgQueryError:
+            continue
+        raw = text.encode()
+        wanted = [(one.start, one.end) for one in theirs.tokens if _is_counted(raw, one)]
+        ours = [
+            (len(text[: one.start].encode()), len(text[: one.end].encode()))
+            for one in tokens(text)
+            if one.kind in ("string", "escaped", "quoted", "word")
+        ]
+        assert ours == wanted, text
+        seen += 1
+    assert seen > 2000
+
+
+def _is_counted(raw: bytes, token: Any) -> bool:
+    """Names, keywords and strings: what begins and ends statements, or hides their ends."""
+    if pg_query_pb2.Token.Name(token.token) in ("SQL_COMMENT", "C_COMMENT"):
+        return False
+    first = raw[token.start : token.start + 1]
+    plain = first.isalpha() or first in b"'\"_" or first >= b"\x80" or raw[token.start : token.end].endswith(b"$")
+    return plain and token.end - token.start > (first == b"$")
 
 
 # -- shapes

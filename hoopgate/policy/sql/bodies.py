@@ -15,7 +15,8 @@ from hoopgate.policy.sql.condense import LONG
 from hoopgate.policy.sql.expressions import literal
 from hoopgate.policy.sql.extraction import Extraction, Scope, Visitor
 from hoopgate.policy.sql.names import named, strings
-from hoopgate.policy.sql.plpgsql import Unread, read
+from hoopgate.policy.sql.plpgsql import read
+from hoopgate.policy.sql.plpgsql_tokens import Unread
 from hoopgate.policy.sql.tree import Node, Unparsable, inline_limit, parse, replaced
 
 TRUSTED: Final = frozenset({"sql", "plpgsql", "plperl", "pltcl", "plv8"})

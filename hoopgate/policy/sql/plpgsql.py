@@ -7,65 +7,19 @@ it: at ``;``, ``THEN`` or ``LOOP`` outside of parentheses. EXECUTE, and whatever
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from hoopgate.errors import HoopgateError
-from hoopgate.policy.sql.names import folded
+from hoopgate.policy.sql.plpgsql_tokens import Token, Unread, tokens
 
 _DEPTH: Final = 60  # blocks in blocks
-_MOST: Final = 20_000  # tokens
-_NAME: Final = 63  # bytes of a name; longer ones are cut
+_MOST: Final = 1000  # each takes some 50 microseconds to judge
 
 _SPECIAL: Final = frozenset({
     "found", "new", "old", "sqlerrm", "sqlstate", "tg_argv", "tg_event", "tg_level", "tg_name", "tg_nargs", "tg_op",
     "tg_relid", "tg_relname", "tg_table_name", "tg_table_schema", "tg_tag", "tg_when",
 })  # fmt: skip
-
-# PostgreSQL's scanner (scan.l), for what PL/pgSQL needs of it; nested comments are counted by hand
-_TOKEN: Final = re.compile(
-    r"""
-    (?P<space>\s+|--[^\n\r]*)
-  | (?P<comment>/\*)
-  | (?P<dollar>\$(?:[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff]*)?\$)
-  | (?P<escaped>[eE]'(?:[^'\\]|\\.|'')*')
-  | (?P<string>(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')
-  | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
-  | (?P<word>[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*)
-  | (?P<number>[0-9]+(?:\.(?!\.)[0-9]*)?(?:[eE][+-]?[0-9]+)?|\$[0-9]+)
-  | (?P<mark>:=|\.\.|<<|>>|::|[^\s])
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-
-class Unread(HoopgateError):  # noqa: N818 - says what the block is
-    """The block runs something that its text does not show, or is not plain to read. The message says what."""
-
-
-@frozen
-class Token:
-    kind: str
-    text: str
-    start: int
-    end: int
-
-    @property
-    def word(self) -> str:
-        """A keyword or name in lower case; a quoted name is none, and other tokens are themselves."""
-        return self.text.lower() if self.kind == "word" else self.text if self.kind == "mark" else ""
-
-    @property
-    def name(self) -> str:
-        """A name as the SQL parser will spell it. Raises :class:`Unread` where that takes more than folding it."""
-        if self.kind not in ("word", "quoted"):
-            return ""
-        found = folded(self.text) if self.kind == "word" else self.text[1:-1].replace('""', '"')
-        if self.text[:2] in ("U&", "u&") or len(found.encode(errors="surrogatepass")) > _NAME:
-            raise Unread("a name is not plain to read")
-        return found
 
 
 @define
@@ -88,36 +42,6 @@ def read(text: str) -> Block:
     return reader.found
 
 
-def _tokens(text: str) -> list[Token]:
-    found: list[Token] = []
-    position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None or len(found) > _MOST:
-            raise Unread("it is too long, or no text that can be read")
-        kind, end = str(match.lastgroup), match.end()
-        if kind == "comment":
-            end = _comment_end(text, end)
-        elif kind == "dollar":
-            close = text.find(match[0], end)
-            if close < 0:
-                raise Unread("a quoted string does not end")
-            end, kind = close + len(match[0]), "string"
-        if kind not in ("space", "comment"):
-            found.append(Token(kind, text[position:end], position, end))
-        position = end
-    return found
-
-
-def _comment_end(text: str, position: int) -> int:
-    depth = 1
-    for mark in re.finditer(r"/\*|\*/", text[position:]):
-        depth += 1 if mark[0] == "/*" else -1
-        if not depth:
-            return position + mark.end()
-    raise Unread("a comment does not end")
-
-
 _OPEN: Final = {"(": 1, "[": 1, ")": -1, "]": -1}
 _QUERIES: Final = frozenset(
     {"select", "with", "values", "table", "insert", "update", "delete", "merge", "(", "explain"}
@@ -131,7 +55,7 @@ _NOTHING: Final = frozenset({"fetch", "move", "close", "get", "commit", "rollbac
 class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = _tokens(text)
+        self.tokens = tokens(text)
         self.position = 0
         self.found = Block()
 
@@ -182,7 +106,12 @@ class _Reader:
 
     def expression(self, tokens: list[Token], prefix: str = "SELECT ") -> None:
         if tokens:
-            self.found.statements.append(prefix + self.text[tokens[0].start : tokens[-1].end])
+            self.runs(prefix + self.text[tokens[0].start : tokens[-1].end])
+
+    def runs(self, sql: str) -> None:
+        if len(self.found.statements) >= _MOST:
+            raise Unread("it runs too many statements to be judged")
+        self.found.statements.append(sql)
 
     def block(self, depth: int) -> None:
         if depth > _DEPTH:
@@ -282,7 +211,7 @@ class _Reader:
             return
         end = self._targets(tokens, cut)
         tail = self.text[tokens[end].start : tokens[-1].end] if end < len(tokens) else ""
-        self.found.statements.append(f"{self.text[tokens[0].start : tokens[cut].start]} {tail}")
+        self.runs(f"{self.text[tokens[0].start : tokens[cut].start]} {tail}")
 
     def _targets(self, tokens: list[Token], place: int) -> int:
         """Where the list of variables behind INTO ends."""
