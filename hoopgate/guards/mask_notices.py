@@ -104,7 +104,8 @@ def scrub(fields: dict[str, str], index: MaskIndex | None, written: Written | No
         clean["D"] = fields["D"]
     if "M" in fields and (quotes or not (pointed or _holds_no_value(fields, written))):
         clean["M"] = _general(fields.get("C", ""))
-        clean.pop("H", None)
+        for code in "HFLR":  # where in the server's source it was raised tells which of several messages it is
+            clean.pop(code, None)
     return fields if clean == fields else clean
 
 

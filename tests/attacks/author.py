@@ -138,7 +138,7 @@ class Author:
         elif kind < 0.76:
             sql = (f"COPY ({query}) TO STDOUT",)
         elif kind < 0.80:
-            sql = (f"PREPARE q AS {query}", "EXECUTE q")
+            sql = (f"PREPARE prepared{self.seed} AS {query}", f"EXECUTE prepared{self.seed}")
         elif kind < 0.84:
             # Names of their own: one that held masked values once keeps its masks for the session.
             name = f"cursor{self.seed}"
