@@ -98,8 +98,8 @@ SELECT array_to_string(histogram_bounds::text::text[], ',') FROM pg_stats WHERE 
 SELECT stavalues1, stavalues2 FROM pg_statistic WHERE starelid = 'people'::regclass
 SELECT s FROM pg_statistic s WHERE starelid = 'people'::regclass
 SELECT s.x FROM (SELECT histogram_bounds AS x FROM pg_stats WHERE tablename = 'people') s
-COPY pg_statistic (starelid, staattnum, stavalues1, stavalues2) TO STDOUT
-COPY (SELECT attname, most_common_vals, histogram_bounds FROM pg_stats WHERE tablename = 'people') TO STDOUT
+COPY (SELECT stavalues1, stavalues2 FROM pg_statistic WHERE starelid = 'people'::regclass ORDER BY staattnum) TO STDOUT
+COPY (SELECT attname, most_common_vals, histogram_bounds FROM pg_stats WHERE tablename = 'people' ORDER BY attname) TO STDOUT
 SELECT to_jsonb(s) FROM pg_stats s WHERE attname = 'salary'
 SELECT pg_stats FROM pg_stats WHERE tablename = 'people'
 

@@ -172,6 +172,7 @@ EXECUTE q (1)
 
 # parallel and forced
 @steps
+@server 16
 SET debug_parallel_query = on
 SET parallel_setup_cost = 0
 SELECT email, upper(card) FROM people
