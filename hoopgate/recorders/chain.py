@@ -76,10 +76,6 @@ class Chain:
             self.size - self.signed_size >= CHECKPOINT_BYTES or self.records - self.signed_records >= CHECKPOINT_RECORDS
         )
 
-    @property
-    def unsigned(self) -> bool:
-        return self.records != self.signed_records
-
     def agrees(self, content: bytes, tag: bytes) -> bool:
         """Whether a record with this head and payload, and this tag, could follow here."""
         chain = self._hash.copy()

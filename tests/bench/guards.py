@@ -253,7 +253,9 @@ def statements(rounds: int, count: int) -> None:
         return simple(number, f"SELECT abalance AS c{number}_{time.monotonic_ns()} FROM pgbench_accounts")
 
     def derived(number: int) -> list[Frame]:
-        return simple(number, f"SELECT email || card AS c{number}_{time.monotonic_ns()} FROM customers WHERE card > '4'")
+        return simple(
+            number, f"SELECT email || card AS c{number}_{time.monotonic_ns()} FROM customers WHERE card > '4'"
+        )
 
     for name, rules, masks, make, few in (
         ("allow all, simple", ALLOW_ALL, (), point, 1),

@@ -47,10 +47,6 @@ class Value:
         derived = mask is not None and not self.plain
         return Output(self.origin, others=self.others, mask=mask, derived=derived, type_oid=self.type_oid)
 
-    def without_origin(self) -> Value:
-        """The same where PostgreSQL names no origin for it."""
-        return evolve(self, origin=None, others=())
-
     def perhaps(self) -> Value:
         """The same where PostgreSQL may name the origin or not."""
         known = (*self.others, self.origin) if self.origin is not None else self.others
