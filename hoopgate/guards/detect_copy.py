@@ -9,7 +9,7 @@ from attrs import evolve
 from hoopgate.codecs.postgresql.copy import CopyOptions, unmaskable
 from hoopgate.frames import Columns
 from hoopgate.guards.mask_plans import MULTIBYTE_WITH_ASCII
-from hoopgate.policy.sql.copying import UnknownOptionError, copy_options
+from hoopgate.policy.sql.copying import UnknownOptionError, output_options
 from hoopgate.policy.sql.parser import Parsed, Unparsable
 
 
@@ -28,7 +28,7 @@ def options_of(parser: Any, frame: Columns, encoding: str) -> CopyOptions | None
         copies = [each["CopyStmt"] for each in parsed.statements if "CopyStmt" in each]
         if len(copies) != 1:
             return None
-        options, named = copy_options(copies[0])
+        options, named = output_options(copies[0])
     except (Unparsable, UnknownOptionError):
         return None
     if options.format != "binary" and not named and encoding in MULTIBYTE_WITH_ASCII:
