@@ -131,7 +131,7 @@ def found(came: Iterable[bytes], world: World) -> list[str]:
 
 @cache
 def _needles(world: World) -> tuple[tuple[str, bytes], ...]:
-    needles = []
+    needles: list[tuple[str, bytes]] = []
     for token in world.tokens:
         needles += _of_token(token)
     for row in world.people:

@@ -58,8 +58,13 @@ def send(attack: Attack, wire: Wire, connect: Callable[[], Wire]) -> Came:
     """Run ``attack`` in the session ``wire`` (and another where it wants two), in a transaction unless it commits."""
     came = Came()
     others: list[Wire] = []
+
+    def another() -> Wire:
+        others.append(connect())
+        return others[-1]
+
     try:
-        _send(attack, wire, came, lambda: others.append(connect()) or others[-1])
+        _send(attack, wire, came, another)
     except (ClosedError, TimeoutError, ConnectionError) as error:
         came.messages += getattr(error, "so_far", [])
         came.ended = True

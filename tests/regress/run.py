@@ -110,8 +110,8 @@ class Bench:
 
 
 def difference(test: str, one: bytes, other: bytes) -> str:
-    lines = (text.decode(errors="backslashreplace").splitlines(keepends=True) for text in (one, other))
-    return "".join(difflib.unified_diff(*lines, f"direct/{test}", f"gateway/{test}"))
+    before, after = (text.decode(errors="backslashreplace").splitlines(keepends=True) for text in (one, other))
+    return "".join(difflib.unified_diff(before, after, f"direct/{test}", f"gateway/{test}"))
 
 
 def compare(direct: Outputs, gateway: Outputs, again: Callable[[], Outputs], report: Path | None) -> list[str]:
