@@ -126,6 +126,7 @@ SELECT encode(pg_read_binary_file(pg_relation_filepath('people')), 'escape')
 
 # pages of tables as large objects
 @steps
+CHECKPOINT
 SELECT lo_import(current_setting('data_directory') || '/' || pg_relation_filepath('people'), 4715)
 SELECT lo_get(4715)
 
