@@ -115,10 +115,20 @@ class Tour:
             check((card or "").endswith(tail), "the card number lost its last digits")
 
     def not_walked_round(self) -> None:
-        """What would read a masked column in another way is refused"""
-        with self.connect() as connection:
-            for sql in ("SELECT upper(email) FROM customers LIMIT 1", "SELECT * FROM customer_labels LIMIT 1"):
-                self.refused(connection, sql)
+        """What is computed with masks is hidden; copies are refused"""
+        clear = self.behind("SELECT email FROM customers WHERE id = 1")
+        with self.connect("app_rw") as connection:
+            for sql in (
+                "SELECT upper(email) FROM customers WHERE id = 1",
+                "SELECT label FROM customer_labels WHERE id = 1",
+            ):
+                self.told("scout", f"psycopg: {sql}")
+                rows = connection.execute(sql).fetchall()
+                self.answer(str(rows))
+                check(rows == [("(hidden)",)], "a value computed with a masked one was not hidden")
+            self.refused(connection, "UPDATE customers SET email = '(hidden)' WHERE id = 1")
+            self.refused(connection, "UPDATE tickets t SET body = c.email FROM customers c WHERE t.id = 1 AND c.id = 1")
+        check(self.behind("SELECT email FROM customers WHERE id = 1") == clear, "the mask was written")
 
     def blocked(self) -> None:
         """DROP TABLE is refused, the rule is named, the session lives on"""
