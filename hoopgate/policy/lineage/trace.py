@@ -7,7 +7,7 @@ can judge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Protocol
 
 from attrs import evolve
@@ -62,10 +62,16 @@ def trace(
     walk = Statements(
         relations, calls, prepared=prepared or {}, cursors=cursors or {}, alone=len(parsed.statements) == 1
     )
+    return _judged(walk, parsed, set(session_relations or {}))
+
+
+def _judged(walk: Statements, parsed: Parsed, asked: Set[RelationName]) -> Answer:
+    """``asked``: the relations that the session was asked about already."""
+    relations, calls = walk.relations, walk.calls
     try:
         walk.message(parsed.statements)
     except Refusal as refusal:
-        if relations.missing - set(session_relations or {}):
+        if relations.missing - asked:
             return Ask(frozenset(relations.missing), frozenset(calls.unknown))
         return evolve(refusal.refused, by_literal=walk.literal or calls.literal)
     except RecursionError:
