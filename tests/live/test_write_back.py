@@ -219,6 +219,7 @@ COPIES = {
     "COPY people (id, card) FROM STDIN": b"8\t4111\n9\t****1234\n",
     "COPY people FROM STDIN": b"9\tx\t****1234\t\\N\t\\N\t\\N\t\\N\n",
     "COPY people (id, card) FROM STDIN (FORMAT csv)": b'8,4111\n9,"****1234"\n',
+    "COPY people (id, card) FROM STDIN (FORMAT csv, NULL '****', FORCE_NOT_NULL (card))": b"9,****\n",
     "COPY people (id, card) FROM STDIN (FORMAT csv, HEADER, DELIMITER ';')": b"id;card\n9;****1234\n",
     "COPY people (id, card) FROM STDIN (FORMAT binary)": BINARY + packed(b"\0\0\0\x09", b"****1234") + b"\xff\xff",
     "COPY parted FROM STDIN": b"1\t****1234\n",

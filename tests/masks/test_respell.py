@@ -17,7 +17,7 @@ from hoopgate.config.model import Mask
 from hoopgate.development.postgres import EmbeddedPostgres
 from hoopgate.policy.lineage.remembered import Rewording
 from hoopgate.policy.lineage.respell import draft, respell, unread
-from hoopgate.policy.lineage.results import SourceRead, Traced
+from hoopgate.policy.lineage.results import Refused, SourceRead, Traced
 from hoopgate.policy.lineage.source_text import Unspellable
 from hoopgate.policy.sql.shape import shape
 from hoopgate.policy.sql.tree import Parsed, parse
@@ -190,6 +190,22 @@ def test_a_statement_gives_what_it_gives_where_tables_hold_masks(worlds: Worlds,
     assert first == second
     assert first.sorted() == masked.sorted()
     assert not first.errors
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "EXPLAIN (ANALYZE, COSTS OFF) SELECT u.card FROM users u JOIN app.orders o ON o.note = u.name",
+        "EXPLAIN (ANALYZE, COSTS OFF, WAL) UPDATE users SET name = 'x' WHERE id = 1",
+        "EXPLAIN ANALYZE DELETE FROM users",
+        "EXPLAIN SELECT DISTINCT email FROM users",
+    ],
+)
+def test_sizes_and_estimates_depend_on_what_masks_hide(worlds: Worlds, sql: str) -> None:
+    """What runs carries the values themselves where masks are put in above a join, and writes them to the log."""
+    _, answer = worlds.traced(sql)
+    assert isinstance(answer, Refused)
+    assert answer.hint == "Use EXPLAIN (COSTS OFF)."
 
 
 @pytest.mark.parametrize("sql", FAULTS)

@@ -201,6 +201,8 @@ class CsvRows(_Lines):
             else:
                 found.append(piece)
             inside = self._within(piece, inside)
+        if self._options.force_not_null:
+            return [self._unquoted(field) for field in found]
         return [None if field == marker else self._unquoted(field) for field in found]
 
     def _unquoted(self, field: bytes) -> bytes:

@@ -38,7 +38,8 @@ class CopyOptions:
 
     ``delimiter``, ``quote`` and ``escape`` are one byte. ``force_quote`` holds column positions in the output,
     counted from 0; ``force_quote_all`` is ``FORCE_QUOTE *``. ``encoding`` is the statement's ENCODING or else
-    client_encoding, by PostgreSQL's name or Python's.
+    client_encoding, by PostgreSQL's name or Python's. ``force_not_null``: of a COPY FROM, where in some columns a field
+    that looks like NULL is a value.
     """
 
     format: CopyFormat = "text"
@@ -50,6 +51,7 @@ class CopyOptions:
     force_quote: frozenset[int] = frozenset()
     force_quote_all: bool = False
     encoding: str = "UTF8"
+    force_not_null: bool = False
 
     @property
     def delimiter_byte(self) -> bytes:

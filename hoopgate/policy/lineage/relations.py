@@ -29,6 +29,8 @@ class Source:
     """One relation that a name may mean. ``hidden``: unseen, so that every column is masked.
 
     ``derived``: columns of a view that are computed with masked ones; ``probes``: what its own conditions tell.
+    ``child``: its rows show through another relation. ``uncertain``: columns that are masked by their names of now
+    alone, while values in them may show elsewhere, which the catalogue will know when the transaction is at its end.
     """
 
     label: str
@@ -42,6 +44,8 @@ class Source:
     primary_key: tuple[int, ...] = ()
     derived: frozenset[str] = frozenset()
     probes: tuple[Probed, ...] = ()
+    child: bool = False
+    uncertain: frozenset[str] = frozenset()
 
     def mask_of(self, column: str) -> Mask | None:
         return UNSEEN if self.hidden else self.masked.get(column)
@@ -75,7 +79,7 @@ class Relations:
 
     ``session`` maps a name to the relation that the client's session sees under it, or None for no such relation.
     ``path`` is the search_path, ``own`` the masked values in the session's temporary relations. Names that cannot be
-    told are collected in ``missing``, names of masks met in ``met``.
+    told are collected in ``missing``, names of masks met in ``met``, all masks of relations met in ``reached``.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Relations:
         self.path = path
         self.missing: set[RelationName] = set()
         self.met: set[str] = set()
+        self.reached: dict[str, Mask] = {}
         self.secured = False  # policies of row security run, whose errors may quote what they read
         self.settled = True
         self.believed: set[RelationName] = set()
@@ -134,6 +139,8 @@ class Relations:
         self.secured |= any(source.oid in self.index.snapshot.secured for source in found)
         self.met.update(mask.name for source in found if (mask := source.any_mask) is not None)
         self.met.update(probed.mask.name for source in found for probed in source.probes)
+        for source in found:
+            self.reached.update({mask.name: mask for mask in source.masked.values()})
         return found
 
     def doubt(self) -> bool:
@@ -203,7 +210,19 @@ class Relations:
             relation.primary_key,
             frozenset(each.name for each in relation.columns if (relation.oid, each.attnum) in self.index.derived),
             self.index.outputs_of(relation.oid).probes,
+            relation.child or relation.oid in self.index.snapshot.children,
+            frozenset() if temporary else self._uncertain(relation, named),
         )
+
+    def _uncertain(self, relation: Relation, named: Mapping[str, Mask]) -> frozenset[str]:
+        """A relation under another name than the catalogue has may be read by views, one that is a child through its
+        parents, and a generated column may be computed with masked ones."""
+        certain = self.index.masked.get(relation.oid, {})
+        by_name = {each.name for each in relation.columns if each.name in named and each.attnum not in certain}
+        generated = any(each.generated and each.name not in named for each in relation.columns)
+        if relation.child or generated or relation.oid in self.index.snapshot.relations:
+            return frozenset(by_name)
+        return frozenset()
 
     def _shows_own(self, view: int) -> bool:
         """Whether a view reads a temporary relation to which masked values were moved."""

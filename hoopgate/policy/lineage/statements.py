@@ -146,14 +146,20 @@ class Statements(Creations):
         shown = [output.mask for output in self._answer or () if output.mask is not None]
         shown += [mask for each in self.moved[moved:] for mask in each.columns.values()]
         self._answer = (Output(),)
-        if not _estimates(node):
+        runs = _runs(node)
+        if runs:
+            # What was measured as it ran: how much memory, log and output the values took.
+            shown += self.relations.reached.values()
+        elif not _estimates(node):
             return
         # Estimates come of statistics: of how long values are, and how many are alike.
-        closed = [mask.name for mask in shown if not mask.inference]
+        closed = [mask.name for mask in shown if not mask.inference or mask.reading == "source"]
         if closed or len(self.reads) > read:
             name = closed[0] if closed else min(self.relations.met)
-            raise refuse("EXPLAIN shows estimates, which depend on masked values", name, "Use EXPLAIN (COSTS OFF).")
-        self.probe([Taint(mask, "estimates") for mask in dict.fromkeys(shown)], narrow=True)
+            which = "EXPLAIN ANALYZE shows sizes" if runs else "EXPLAIN shows estimates"
+            raise refuse(f"{which}, which depend on masked values", name, "Use EXPLAIN (COSTS OFF).")
+        taints = [Taint(mask, "sizes" if runs else "estimates") for mask in dict.fromkeys(shown)]
+        self.probe(taints, narrow=not runs)
 
     def _unanswered(self, node: Node) -> None:
         """PREPARE and DECLARE CURSOR: the answer comes later."""
@@ -241,10 +247,19 @@ class Statements(Creations):
 
 def _estimates(node: Node) -> bool:
     """Whether an EXPLAIN shows costs, as it does unless it says otherwise. In doubt it does."""
-    options = [each.get("DefElem", {}) for each in node.get("options", ())]
-    costs = [option for option in options if option.get("defname") == "costs"]
-    said = [option.get("arg", {}) for option in costs]
+    said = _said(node, "costs")
     return not said or not all(_off(value) for value in said)
+
+
+def _runs(node: Node) -> bool:
+    """Whether an EXPLAIN runs the statement and measures it. In doubt it does."""
+    return not all(_off(value) for value in _said(node, "analyze"))
+
+
+def _said(node: Node, name: str) -> list[Node]:
+    """The values that an EXPLAIN gives to one of its options."""
+    options = [each.get("DefElem", {}) for each in node.get("options", ())]
+    return [option.get("arg", {}) for option in options if option.get("defname") == name]
 
 
 def _off(value: Node) -> bool:

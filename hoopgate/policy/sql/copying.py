@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from attrs import evolve
+
 from hoopgate.codecs.postgresql.copy_rows import CopyFormat, CopyOptions
 
 _FORMATS: Final[dict[str, CopyFormat]] = {"text": "text", "csv": "csv", "binary": "binary"}
@@ -31,7 +33,7 @@ def output_options(node: dict[str, Any]) -> tuple[CopyOptions, str]:
 def input_options(node: dict[str, Any]) -> tuple[CopyOptions, str]:
     """The same of a CopyStmt FROM. HEADER is not told: a row more is looked at, and none is missed."""
     options = _options(node, _INPUT)
-    return _common(options), _text(options.get("encoding"))
+    return evolve(_common(options), force_not_null="force_not_null" in options), _text(options.get("encoding"))
 
 
 def _common(options: Options, *, header: bool = False, quoted: bool = False) -> CopyOptions:

@@ -74,7 +74,7 @@ COPY (SELECT contact FROM direct_view) TO STDOUT
 COPY masked_people TO STDOUT
 COPY events_2024 TO STDOUT
 COPY (TABLE events) TO STDOUT
-EXPLAIN (ANALYZE, COSTS OFF) SELECT * FROM customers
+EXPLAIN (COSTS OFF) SELECT * FROM customers
 EXPLAIN (VERBOSE, COSTS OFF) SELECT email FROM customers
 SELECT email FROM customers; SELECT * FROM customers
 PREPARE q1 AS SELECT email FROM customers WHERE id = $1
