@@ -535,3 +535,20 @@ def test_what_depends_on_a_literal_says_so(sql: str) -> None:
 )
 def test_what_depends_on_no_literal_says_so(sql: str) -> None:
     assert not effects(parse(sql)).by_literal
+
+
+@pytest.mark.parametrize(
+    ("path", "objects"),
+    [
+        ("app, pg_temp", ["app.t"]),
+        ('"$user", app', ["t", "app.t"]),
+        ("''", ["t"]),
+        ("app, other", ["app.t", "other.t"]),
+    ],
+)
+def test_a_body_looks_for_names_where_its_function_does(path: str, objects: list[str]) -> None:
+    head = f"CREATE FUNCTION f() RETURNS void LANGUAGE sql SET search_path = {path}"
+    found = {one.command: one for one in operations(parse(f"{head} AS 'DELETE FROM t WHERE id = 1'"))}
+    assert [str(thing) for thing in found["DELETE"].objects] == objects
+    found = {one.command: one for one in operations(parse(f"{head} BEGIN ATOMIC DELETE FROM t WHERE id = 1; END"))}
+    assert [str(thing) for thing in found["DELETE"].objects] == ["t"]  # named as it is made, by the session

@@ -24,17 +24,20 @@ _SPECIAL: Final = frozenset({
 
 @define
 class Block:
-    """``statements`` (expressions as ``SELECT ...``) run in it; ``names`` are those of its variables."""
+    """``statements`` (expressions as ``SELECT ...``) run in it; ``names`` are those of its variables.
+
+    ``labels`` are those of its blocks and loops, by which variables may be qualified.
+    """
 
     statements: list[str] = field(factory=list)
     names: set[str] = field(factory=lambda: set(_SPECIAL))
+    labels: set[str] = field(factory=set)
 
 
 def read(text: str) -> Block:
     """Take a block apart. Raises :class:`Unread`."""
     reader = _Reader(text)
-    while reader.at("#"):  # #variable_conflict and the like, to the end of the line
-        reader.skip_line()
+    reader.options()
     reader.block(0)
     reader.take_if(";")
     if reader.position < len(reader.tokens):
@@ -49,6 +52,11 @@ _QUERIES: Final = frozenset(
 _ENDS: Final = frozenset({"end", "exception", "else", "elsif", "elseif", "when"})
 _LEVELS: Final = frozenset({"debug", "log", "info", "notice", "warning", "exception"})
 _BLOCKS: Final = frozenset({"begin", "declare", "<<"})
+_OPTIONS: Final = {
+    "option": ("dump",),
+    "print_strict_params": ("on", "off"),
+    "variable_conflict": ("error", "use_column", "use_variable"),
+}
 _NOTHING: Final = frozenset({"fetch", "move", "close", "get", "commit", "rollback"})
 
 
@@ -85,12 +93,6 @@ class _Reader:
         self.position += 1
         return token
 
-    def skip_line(self) -> None:
-        newline = self.text.find("\n", self.peek().start)
-        end = newline if newline >= 0 else len(self.text)
-        while self.position < len(self.tokens) and self.tokens[self.position].start < end:
-            self.position += 1
-
     def until(self, *ends: str) -> list[Token]:
         """The tokens up to one of ``ends`` outside of parentheses, which is taken too."""
         start, depth = self.position, 0
@@ -113,11 +115,23 @@ class _Reader:
             raise Unread("it runs too many statements to be judged")
         self.found.statements.append(sql)
 
+    def options(self) -> None:
+        """``#variable_conflict use_column`` and the like. They need no line of their own: a block may stand behind."""
+        while self.take_if("#"):
+            values = _OPTIONS.get(self.next().word, ())
+            if self.next().word not in values:
+                raise Unread("an option is none that is known")
+
+    def label(self) -> None:
+        self.take("<<")
+        self.found.labels.add(self.next().name)
+        self.take(">>")
+
     def block(self, depth: int) -> None:
         if depth > _DEPTH:
             raise Unread("blocks are nested too deeply")
-        if self.take_if("<<"):
-            self.until(">>")
+        if self.at("<<"):
+            self.label()
         if self.take_if("declare"):
             while not self.at("begin"):
                 if not self.take_if("declare"):
@@ -142,7 +156,7 @@ class _Reader:
         words = [token.word for token in tokens]
         if words[:1] == ["alias"]:
             return
-        if "cursor" in words[:3]:
+        if "cursor" in words[:1] or words[:2] == ["scroll", "cursor"] or words[:3] == ["no", "scroll", "cursor"]:
             places = [place for place, word in enumerate(words) if word in ("for", "is")]
             if not places:
                 raise Unread("a cursor has no query")
@@ -160,8 +174,7 @@ class _Reader:
             self.block(depth + 1)
             self.take(";")
         elif word == "<<":
-            self.next()
-            self.until(">>")
+            self.label()
         elif self._is_assignment():
             self.expression(self.until(":=", "="))  # its subscripts are expressions too
             self.expression(self.until(";"))

@@ -1198,3 +1198,36 @@ COPY log (text) FROM '/dev/null'
 -- transfer.out
 COPY a TO '/dev/null' (FORMAT csv)
 --> SELECT true
+
+-- admin.become
+DO '#print_strict_params on DECLARE x text := set_config(''role'', ''victim'', false);
+BEGIN NULL; END'
+
+-- delete!
+DO '#variable_conflict use_column BEGIN DELETE FROM a; END'
+
+-- delete!
+DO '<<a>> DECLARE v int := 1; BEGIN DELETE FROM a WHERE a.v = 1; END'
+
+-- delete!
+DO 'BEGIN PERFORM 1; DELETE FROM a AS inline_code_block WHERE inline_code_block.found; END'
+
+-- delete!
+DO 'BEGIN <<a>> FOR i IN 1..1 LOOP DELETE FROM a WHERE a.i = 1; END LOOP; END'
+
+-- delete!
+CREATE FUNCTION a(v int) RETURNS void LANGUAGE sql AS 'DELETE FROM a WHERE a.v = 1'; SELECT a(1)
+
+-- delete!
+CREATE FUNCTION a(v int) RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM a WHERE a.v = 1; END; SELECT a(1)
+
+-- delete!
+CREATE FUNCTION a(v int) RETURNS void LANGUAGE plpgsql AS 'BEGIN DELETE FROM a WHERE a.v = 1; END'; SELECT a(1)
+
+-- admin.names
+CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DELETE FROM a'; ALTER FUNCTION f() SET search_path = shadow; SELECT f()
+--> SELECT count(*) = 5 FROM a
+
+-- admin.names
+CREATE FUNCTION f() RETURNS void LANGUAGE sql SET search_path = shadow AS 'DELETE FROM a'; ALTER FUNCTION f() RESET ALL; SELECT f()
+--> SELECT count(*) = 0 FROM a
