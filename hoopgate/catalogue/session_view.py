@@ -21,7 +21,8 @@ SELECT w.i::pg_catalog.text, pg_catalog.json_build_array(
        a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog."char") ORDER BY a.attnum)
    FROM pg_catalog.pg_attribute a
    WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
-     AND NOT a.attisdropped))::pg_catalog.text
+     AND NOT a.attisdropped),
+  EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid))::pg_catalog.text
 FROM (VALUES {values}) w(i, s, r)
 JOIN pg_catalog.pg_class c ON c.relname OPERATOR(pg_catalog.=) w.r
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
@@ -47,9 +48,9 @@ def session_relations(names: Sequence[Name], rows: Iterable[Row]) -> dict[Name, 
     """The relation that the session sees under each name, or None."""
     found: dict[Name, Relation | None] = dict.fromkeys(names)
     for index, values in rows:
-        oid, schema, name, kind, persistence, columns = json.loads(values or "null")
+        oid, schema, name, kind, persistence, columns, child = json.loads(values or "null")
         made = tuple(ColumnInfo(*column) for column in columns or ())
-        found[names[int(index or 0)]] = Relation(oid, schema, name, kind, persistence, made)
+        found[names[int(index or 0)]] = Relation(oid, schema, name, kind, persistence, made, child=child)
     return found
 
 

@@ -31,7 +31,8 @@ class ColumnInfo:
 @frozen
 class Relation:
     """A table, view, materialized view, foreign table, partitioned table, sequence, index or composite type (``kind``:
-    relkind). A composite type is no relation that a statement could name.
+    relkind). A composite type is no relation that a statement could name. ``child``: it shows its rows through another
+    (told only of what a session sees; see :attr:`Snapshot.inherits`).
 
     ``primary_key`` holds attribute numbers. Indexes have no ``columns``. ``secured``: it has row security,
     whose policies run whatever they hold behind each look at it.
@@ -45,6 +46,7 @@ class Relation:
     columns: tuple[ColumnInfo, ...] = field(default=(), repr=False)
     primary_key: tuple[int, ...] = ()
     secured: bool = False
+    child: bool = False
 
     of_users_types: tuple[ColumnInfo, ...] = field(init=False, repr=False, eq=False)
 
@@ -215,9 +217,14 @@ class Snapshot:
     operators: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name -> functions not in C behind it
     casts: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name of a type -> functions not in C
     types: Mapping[int, UserType] = field(factory=dict)
+    children: frozenset[int] = field(init=False, repr=False)  # of others
     secured: frozenset[int] = field(init=False, repr=False)  # relations with row security, and views that read such
     names: Mapping[str, tuple[Relation, ...]] = field(init=False, repr=False)
     function_names: Mapping[str, tuple[Function, ...]] = field(init=False, repr=False)
+
+    @children.default
+    def _children(self) -> frozenset[int]:
+        return frozenset(child for _, child in self.inherits)
 
     @secured.default
     def _secured(self) -> frozenset[int]:

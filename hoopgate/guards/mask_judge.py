@@ -15,7 +15,7 @@ from hoopgate.config.model import Mask, SecretRef
 from hoopgate.errors import HoopgateError
 from hoopgate.guards.mask_judged import Judged
 from hoopgate.guards.mask_known import UNSETTLED, Compiled, Known
-from hoopgate.guards.mask_memory import Bodies, SessionMemory, declared, names_run, relation_names
+from hoopgate.guards.mask_memory import Bodies, SessionMemory, declared, in_doubt, names_run, relation_names
 from hoopgate.guards.mask_sources import UNKNOWN, Words, masked_form
 from hoopgate.policy.lineage.remembered import Rewording
 from hoopgate.policy.lineage.results import Answer, Ask, Refused, RelationName, Traced, Untouched
@@ -92,7 +92,7 @@ class Judge:
             snapshot = yield catalogue.refresh()
             memory.own.clear()
         elif memory.own:
-            relations = yield self._ask([name for name in relation_names(parsed.statements) if name[1] in memory.own])
+            relations = yield self._ask(in_doubt(relation_names(parsed.statements), memory.own))
         refreshed = False
         for _ in range(_ROUNDS):
             compiled = self._known.compiled(snapshot, masks)

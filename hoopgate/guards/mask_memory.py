@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from hoopgate.catalogue.snapshot import Relation
 from hoopgate.guards.mask_judged import Outputs, combined
 from hoopgate.guards.mask_moved import MovedValues
+from hoopgate.policy.lineage.results import RelationName
 from hoopgate.policy.sql.parser import Node, Parsed
 
 NAMES: Final = 1024
 """Names of each kind that are remembered; the oldest go first, and then count as unknown."""
+
+ANY: Final = ""
+"""Stands among names of relations for every one."""
+_UNCOVERING: Final = frozenset({"DropStmt", "DropOwnedStmt", "RenameStmt"})
+"""After these, but for renames of less than a schema, a name may mean another relation that was hidden by the first."""
 
 TEXT: Final = 16 * 1024  # a longer text is not kept, so its name counts as unknown
 _MEANINGS: Final = 8
@@ -56,7 +62,7 @@ class SessionMemory:
         self.prepared = Bodies()
         self.cursors = Bodies()
         self.own: dict[str, None] = {}
-        """Relations that this session defined and the catalogue may not have seen yet."""
+        """Relations that this session defined and the catalogue may not have seen yet; ANY after a drop."""
         self.learnt: dict[int, Relation] = {}
         """Relations by oid, as the session itself sees them."""
         self.moved = MovedValues()
@@ -82,7 +88,7 @@ class SessionMemory:
         for name in _defined(kind, value):
             self.own[name] = None
             if len(self.own) > NAMES:
-                drop_oldest(self.own)
+                self.own = {ANY: None}
 
     def learn(self, relation: Relation) -> None:
         self.learnt[relation.oid] = relation
@@ -112,6 +118,8 @@ class SessionMemory:
 
 def _defined(kind: str, value: Node) -> list[str]:
     """Names of the relations that a statement defines or changes."""
+    if kind in _UNCOVERING and value.get("renameType", "OBJECT_SCHEMA") == "OBJECT_SCHEMA":
+        return [ANY]
     if kind in ("CreateStmt", "AlterTableStmt", "RenameStmt", "AlterObjectSchemaStmt"):
         names = [value.get("relation", {}).get("relname"), value.get("newname")]
     elif kind == "CreateTableAsStmt":
@@ -123,6 +131,11 @@ def _defined(kind: str, value: Node) -> list[str]:
     else:
         names = []
     return [name for name in names if name]
+
+
+def in_doubt(names: Iterable[RelationName], own: Mapping[str, None]) -> list[RelationName]:
+    """Those of which the session itself has to be asked."""
+    return [name for name in names if ANY in own or name[1] in own]
 
 
 def relation_names(root: Any) -> set[tuple[str | None, str]]:

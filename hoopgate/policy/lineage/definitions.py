@@ -115,6 +115,10 @@ class Definitions(Writes):
         children = (*sources, *(self.relations.find(child) if child is not None else ()))
         if any(source.temporary for source in children):
             raise refuse("a temporary table cannot be shown through another while masks are in force", "unknown")
+        for new in children[len(sources) :]:
+            for name, mask in new.masked.items():
+                if any(parent.mask_of(name) != mask for parent in sources):
+                    raise _out_of_reach(Taint(mask, f'"{name}" of {new.label}'))
 
     def rename(self, node: Node) -> None:
         """RENAME of a masked column, its table or its schema would take it out of the globs' reach."""

@@ -12,7 +12,16 @@ from typing import Any, Final
 from attrs import define, evolve, field
 
 from hoopgate.policy.lineage.calls import named_already, strings
-from hoopgate.policy.lineage.quiet import QUIET_NODES, QUIET_OPERATORS, constants, is_constant, is_narrow, to_text
+from hoopgate.policy.lineage.quiet import (
+    COMPARING,
+    COMPARING_CALLS,
+    QUIET_NODES,
+    QUIET_OPERATORS,
+    constants,
+    is_constant,
+    is_narrow,
+    to_text,
+)
 from hoopgate.policy.lineage.references import References, refuse_effect
 from hoopgate.policy.lineage.refusals import refuse
 from hoopgate.policy.lineage.relations import UNSEEN
@@ -25,10 +34,11 @@ _AGGREGATED: Final = frozenset({"over", "agg_filter", "agg_order", "agg_distinct
 @define(eq=False)
 class Sum:
     """What is met in one expression. ``loud``: something in it may fail, or give NULL, for one value and not for
-    another."""
+    another. ``compares``: so it may with values of several parts."""
 
     taints: dict[Taint, None] = field(factory=dict)
     loud: bool = False
+    compares: bool = False
 
     def add(self, value: Value) -> None:
         self.taints.update(dict.fromkeys(value.taints))
@@ -56,7 +66,7 @@ class Expressions(References):
         if sum_.taints:
             if self.calls.effects > effects:
                 refuse_effect(next(iter(sum_.taints)))
-            if sum_.loud:
+            if sum_.loud or (sum_.compares and self.parts):
                 self.probe(sum_.taints)
         return sum_.value()
 
@@ -82,6 +92,8 @@ class Expressions(References):
             raise refuse(f"the gateway does not know {kind} here", "unknown")
         if kind[0].isupper() and kind not in QUIET_NODES:
             sum_.loud = True
+        sum_.compares |= kind in COMPARING
+        self.parts |= kind == "RowExpr"
         return (value,)
 
     @abstractmethod
@@ -199,11 +211,13 @@ class Expressions(References):
         arguments = [node.get("args"), node.get("agg_order")]
         given = self.value(node.get("args"), at) if self._may_be_allowed(names) else None
         if given is not None:
+            self.order(node.get("agg_order"), at)
             if node.get("agg_distinct"):
                 self.probe(given.taints)
             sum_.taints.update({taint: None for taint in given.taints if names[-1] not in taint.mask.aggregates})
             return ()
         sum_.loud |= bool(node.get("args")) and not self.calls.quiet(names, node.get("args", ()))
+        sum_.compares |= names[-1] in COMPARING_CALLS or bool({"agg_distinct", "agg_order"} & set(node))
         return arguments
 
     def _may_be_allowed(self, names: Sequence[str]) -> bool:
@@ -241,6 +255,7 @@ class Expressions(References):
         quiet = quiet or kind in ("AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN")
         if not quiet and not (kind == "AEXPR_IN" and constants(node.get("rexpr", {})) is not None):
             sum_.loud = True
+        sum_.compares = True
         return (node.get("lexpr"), node.get("rexpr"))
 
     def _boolean(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
@@ -250,6 +265,7 @@ class Expressions(References):
     def _case(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
         results = [branch["CaseWhen"].get("result") for branch in node.get("args", ())]
         sum_.loud |= not all(is_constant(result) for result in [*results, node.get("defresult")])
+        sum_.compares |= "arg" in node
         conditions = [branch["CaseWhen"].get("expr") for branch in node.get("args", ())]
         return (node.get("arg"), conditions, results, node.get("defresult"))
 

@@ -92,6 +92,8 @@ class Queries(FromClause):
     # --- SELECT
 
     def _select(self, node: Node, at: At) -> Rows:
+        if "intoClause" in node:
+            raise refuse("SELECT INTO in a set operation cannot be judged", "unknown", "Use CREATE TABLE AS.", "0A000")
         if node.get("op", "SETOP_NONE") != "SETOP_NONE":
             return self._set_operation(node, at)
         if "valuesLists" in node:
@@ -110,11 +112,16 @@ class Queries(FromClause):
         return rows
 
     def _values(self, lists: Sequence[Node], at: At) -> Rows:
-        lines = [[self.value(item, at) for item in each["List"].get("items", ())] for each in lists]
-        width = min((len(line) for line in lines), default=0)
-        return Rows(
-            tuple(Column(f"column{number + 1}", either(line[number] for line in lines)) for number in range(width))
-        )
+        lines = [self.listed(each["List"].get("items", ()), at) for each in lists]
+        if any(line.rest is not None for line in lines):
+            return Rows(rest=computed(value for line in lines for value in line.every))
+        width = min((len(line.columns) for line in lines), default=0)
+        places = [either(line.columns[place].value for line in lines) for place in range(width)]
+        return Rows(tuple(Column(f"column{place + 1}", value) for place, value in enumerate(places)))
+
+    def listed(self, items: Sequence[Node], at: At) -> Rows:
+        """The values of a list in which, as in an output list, ``t.*`` stands for the columns of a row."""
+        return self.outputs([{"ResTarget": {"val": item}} for item in items], at)
 
     def outputs(self, targets: Sequence[Node], at: At, starred: Sequence[Item] | None = None) -> Rows:
         """What an output list gives. ``starred``: the entries that a lone ``*`` stands for, if not all."""
@@ -127,6 +134,8 @@ class Queries(FromClause):
                 columns.append(Column(column_name(inner), self.value(inner.get("val"), at)))
                 continue
             for item in items:
+                for column in item.columns:
+                    self.met(column.value)
                 columns += item.columns
                 if item.rest is not None or item.unordered:
                     rests.append(item.row())

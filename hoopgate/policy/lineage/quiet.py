@@ -18,6 +18,20 @@ QUIET_NODES: Final = frozenset(
     }
 )  # fmt: skip
 
+COMPARING: Final = frozenset({"A_ArrayExpr", "MinMaxExpr"})
+COMPARING_CALLS: Final = frozenset({"array_agg", "max", "min", "mode", "percentile_disc"})
+"""Nodes and functions that are quiet for values of one part. Of rows and arrays they fail where parts do not fit, and
+whether it comes to that hangs on the values before: records are compared column by column up to the first that differs,
+arrays in arrays have to be of one length (PostgreSQL's source, ``rowtypes.c``: record_cmp; ``arrayfuncs.c``)."""
+
+ONE_PART: Final = frozenset(
+    {
+        16, 17, 18, 19, 20, 21, 23, 25, 26, 114, 142, 650, 700, 701, 774, 790, 829, 869, 1042, 1043, 1082, 1083, 1114,
+        1184, 1186, 1266, 1560, 1562, 1700, 2950, 3614, 3802,
+    }
+)  # fmt: skip
+"""Types that are neither rows nor arrays."""
+
 QUIET_OPERATORS: Final = frozenset({"=", "<>", "<", ">", "<=", ">=", "||"})
 QUIET_TYPES: Final = frozenset({"text", "varchar", "bpchar", "name", "char"})
 

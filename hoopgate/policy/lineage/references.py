@@ -10,10 +10,11 @@ from attrs import define, field
 
 from hoopgate.policy.lineage.calls import CODE, Calls, Shown
 from hoopgate.policy.lineage.calls import HINT as CODE_HINT
+from hoopgate.policy.lineage.quiet import ONE_PART
 from hoopgate.policy.lineage.refusals import refuse
 from hoopgate.policy.lineage.relations import HINT, UNSEEN, Relations
 from hoopgate.policy.lineage.results import Assigned, Probe
-from hoopgate.policy.lineage.scope import At, names_in
+from hoopgate.policy.lineage.scope import At, Item, names_in
 from hoopgate.policy.lineage.values import CLEAR, Node, Taint, Value, computed
 
 PROBES: Final = 1000
@@ -24,13 +25,15 @@ PROBES: Final = 1000
 class References(ABC):
     """State of one message's walk. ``scrub``: it does something whose errors may quote stored values.
 
-    ``literal``: the value of a literal was looked at (of a call's arguments, see :class:`Calls`).
+    ``literal``: the value of a literal was looked at (of a call's arguments, see :class:`Calls`). ``parts``: masked
+    values were met that are rows or arrays, or may be.
     """
 
     relations: Relations
     calls: Calls
     scrub: bool = False
     literal: bool = False
+    parts: bool = False
     probes: list[Probe] = field(factory=list)
     assigned: list[Assigned] = field(factory=list)
     _wide: set[tuple[str, str]] = field(factory=set)
@@ -62,32 +65,51 @@ class References(ABC):
 
     def reference(self, node: Node, at: At) -> Value:
         """What a ColumnRef means."""
+        found = self._reference(node, at)
+        self.met(found)
+        return found
+
+    def met(self, value: Value) -> None:
+        """A column's value is used. (What was computed is made of what was met before.)"""
+        if value.taints and value.type_oid not in ONE_PART and (value.plain or value.origin is not None):
+            self.parts = True
+
+    def _whole(self, item: Item) -> Value:
+        row = item.row()
+        self.parts |= bool(row.taints)
+        return row
+
+    def _reference(self, node: Node, at: At) -> Value:
         names, star = names_in(node)
         if star:
             items = [at.level.table(names[-1])] if names else at.level.items
-            return computed(item.row() for item in items if item is not None)
+            return computed(self._whole(item) for item in items if item is not None)
         if len(names) == 1:
             return self._bare(names[0], at)
         item = at.level.table(names[-2], names[-3] if len(names) > 2 else None)
         if item is None:
             return self._nowhere(names[-1])
         found = item.find(names[-1])
-        return self.called(names[-1], item.row()) if found is None else found
+        return self.called(names[-1], self._whole(item)) if found is None else found
 
     def _bare(self, name: str, at: At) -> Value:
         found = at.level.bare(name)
         if found is None or (not found.origin and any(item.rest is not None for item in at.level.items)):
             item = at.level.table(name)
             if item is not None:
-                return item.row() if found is None else computed([item.row(), found])
-        return self._nowhere(name) if found is None else found
+                return self._whole(item) if found is None else computed([self._whole(item), found])
+        if found is not None:
+            return found
+        # What is no table may have columns that we do not know of.
+        rows = [self._whole(item) for level in at.level.levels() for item in level.items if not item.oid]
+        return computed([*rows, self._nowhere(name)])
 
     def called(self, name: str, row: Value) -> Value:
         """``row.name`` and ``name(row)``, which are the same where the row has no such column: a call of a function."""
         effects = self.calls.effects
         shown = self._shown(self.calls.row_function(name))
         if not self.calls.known(name):
-            return self._nowhere(name)
+            return computed([row, self._nowhere(name)])
         if row.taints and self.calls.effects > effects:
             refuse_effect(row.taints[0])
         if not self.calls.quiet([name]):

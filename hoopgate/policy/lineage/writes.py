@@ -69,11 +69,16 @@ class Writes(Queries):
         for taint in value.taints:
             if mask is None or source.hidden or not covers(mask, taint.mask, value):
                 raise refuse_move(taint)
+        if column in source.uncertain:
+            raise refuse(
+                f"{source.label} was changed in this transaction: masked values cannot be written to it yet",
+                value.taints[0].mask.name,
+                "Commit first.",
+            )
 
     def _move(self, source: Source, columns: dict[str, Mask]) -> None:
         """The taint goes with the value, and into columns that are computed from it."""
-        snapshot = self.relations.index.snapshot
-        if any(child == source.oid for _, child in snapshot.inherits):
+        if source.child:
             raise refuse(
                 f"{source.label} shows its rows through another relation: masked values cannot be written to it",
                 next(iter(columns.values())).name,
@@ -110,14 +115,15 @@ class Writes(Queries):
     def _row(self, node: Node, at: At) -> list[Value]:
         """The values of the row on the right of ``(a, b) = ...``."""
         if "RowExpr" in node:
-            return [self.value(each, at) for each in node["RowExpr"].get("args", ())]
-        if "SubLink" in node:
+            rows = self.listed(node["RowExpr"].get("args", ()), at)
+        elif "SubLink" in node:
             rows = self.query(node["SubLink"].get("subselect", {}), at)
-            if rows.rest is None:
-                return [column.value for column in rows.columns]
-            whole = Value(taints_of(rows.every))
-            return [whole] * 1664  # PostgreSQL's most columns of a row
-        return [self.value(node, at)]
+        else:
+            rows = Rows(rest=self.value(node, at))
+        if rows.rest is None:
+            return [column.value for column in rows.columns]
+        whole = Value(taints_of(rows.every))
+        return [whole] * 1664  # PostgreSQL's most columns of a row
 
     # --- statements
 
@@ -196,8 +202,7 @@ class Writes(Queries):
             self.condition(branch.get("condition"), at)
             if branch.get("commandType") == "CMD_INSERT":
                 names = [each["ResTarget"].get("name", "") for each in branch.get("targetList", ())] or target.names
-                values = [self.value(each, at) for each in branch.get("values", ())]
-                self._fill(target, names, Rows(tuple(Column("", value) for value in values)))
+                self._fill(target, names, self.listed(branch.get("values", ()), at))
             else:
                 self._assignments(branch.get("targetList", ()), target, at)
         at.level.items[0] = self._after(node["relation"], target)
