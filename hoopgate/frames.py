@@ -55,6 +55,12 @@ class Opaque(Frame):
     __slots__ = ()
 
 
+class Described(Opaque):
+    """A RowDescription that answers a client's Describe: the names of columns, which the target may make of values."""
+
+    __slots__ = ()
+
+
 class Parameter:
     """One bound value: ``value`` is None for NULL, ``format`` 0 for text and 1 for binary, ``type_oid`` 0 if unsaid."""
 

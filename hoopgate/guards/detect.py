@@ -7,7 +7,7 @@ applies the plan); canaries are sought in what is about to reach the client, who
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
@@ -20,7 +20,8 @@ from hoopgate.codecs.postgresql.splice import Plan
 from hoopgate.config.model import Canary, Config, Detector
 from hoopgate.detectors.canaries import SHORTEST, Canaries
 from hoopgate.errors import HoopgateError
-from hoopgate.frames import Columns, Frame, Notice, Rows
+from hoopgate.frames import Columns, Described, Frame, Notice, Rows
+from hoopgate.guards.detect_cells import CanaryCell
 from hoopgate.guards.detect_copy import options_of
 from hoopgate.guards.detect_plans import Watch
 from hoopgate.guards.mask_judge import Fetch, Step
@@ -28,6 +29,7 @@ from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.verdicts import ALLOW, Block, Mask, Rewrite, Verdict
 
 log = Logger()
+_FOUND: Final = "an answer held a value that nobody has business with"
 
 
 class Detect:
@@ -62,7 +64,7 @@ class Detect:
 class DetectGuard:
     """One session's guard."""
 
-    wants: ClassVar[frozenset[type[Frame]]] = frozenset({Columns, Rows, Notice})
+    wants: ClassVar[frozenset[type[Frame]]] = frozenset({Columns, Described, Rows, Notice})
 
     def __init__(self, session: Any, factory: Detect) -> None:
         self._session = session
@@ -74,6 +76,7 @@ class DetectGuard:
         self._canaries = Canaries({})
         self._values: dict[str, bytes] = {}
         self._raw: Watch | None = None  # a COPY that cannot be edited is searched as it lies
+        self._field: CanaryCell | None = None  # looks for canaries in what a COPY's fields mean
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         session = self._session
@@ -83,11 +86,9 @@ class DetectGuard:
             return ALLOW
         if isinstance(frame, Rows):
             return self._rows(frame) if self._slow is None else self._slowly(self._slow, frame)
-        if isinstance(frame, Columns):
-            return self._columns(frame) if not self._planted else self._with_canaries(frame)
-        if isinstance(frame, Notice):
-            return self._notice(frame)
-        return ALLOW
+        if self._planted:
+            return self._with_canaries(frame)
+        return self._begun(frame)
 
     def closed(self, reason: str) -> None:
         """Nothing outlives the session."""
@@ -99,10 +100,10 @@ class DetectGuard:
         self._planted = session.engine.canaries(session.target)
         self._config = config
 
-    # --- results begin
+    # --- results begin, and what is said of them
 
     @inlineCallbacks
-    def _with_canaries(self, frame: Columns) -> Step:
+    def _with_canaries(self, frame: Frame) -> Step:
         """The secrets' cache has the values, or fetches them."""
         values = {}
         for canary in self._planted:
@@ -115,7 +116,16 @@ class DetectGuard:
             values[canary.name] = value
         if values != self._values:
             self._values, self._canaries = values, Canaries(values)
-        return self._columns(frame)
+        name = self._canaries.found(frame.raw)  # what columns are called, or an error says
+        if not name:
+            return self._begun(frame)
+        ended = self._alarm(name)
+        return Block(_FOUND, rule=f"canary.{name}") if isinstance(frame, Columns) else ended
+
+    def _begun(self, frame: Frame) -> Verdict:
+        if isinstance(frame, Columns):
+            return self._columns(frame)
+        return self._notice(frame) if isinstance(frame, Notice) else ALLOW
 
     def _unread(self, canary: Canary, why: str) -> Block:
         log.error("canary {canary} cannot be sought, so no rows pass: {why}", canary=canary.name, why=why)
@@ -127,7 +137,7 @@ class DetectGuard:
         return Block("a canary cannot be sought", rule=f"canary.{canary.name}", sqlstate="57P03")
 
     def _columns(self, frame: Columns) -> Verdict:
-        self._raw = self._slow = None
+        self._raw = self._slow = self._field = None
         if frame.copy is not None:
             return self._copy(frame)
         encoding = self._session.client_encoding
@@ -147,14 +157,24 @@ class DetectGuard:
         _, formats = messages.parse_copy_out_response(frame.raw)
         encoding = self._session.client_encoding
         if self._watch.plugged:
-            reason = "a detector that is a plug-in cannot look at COPY: select the rows"
-            self._session.end(reason, sqlstate="0A000", rule="detectors")
-            return Block(reason, rule="detectors", sqlstate="0A000")
+            return self._cannot("a detector that is a plug-in cannot look at COPY: select the rows")
         options = options_of(self._session.parser, frame, encoding)
         if options is None:
+            if self._planted:
+                return self._cannot(
+                    "this COPY cannot be searched for canaries: copy in UTF8 with default options, alone"
+                )
             self._raw = self._watch
             return Mask(CopyPlan(Plan((None,) * len(formats)), CopyOptions()))
-        return Mask(CopyPlan(self._watch.copy_plan(len(formats), encoding), options))
+        looks: tuple[CanaryCell, ...] = ()
+        if self._planted:
+            self._field = CanaryCell(self._canaries)
+            looks = (self._field,)
+        return Mask(CopyPlan(self._watch.copy_plan(len(formats), encoding, looks), options))
+
+    def _cannot(self, reason: str) -> Block:
+        self._session.end(reason, sqlstate="0A000", rule="detectors")
+        return Block(reason, rule="detectors", sqlstate="0A000")
 
     # --- and pass
 
@@ -176,7 +196,8 @@ class DetectGuard:
             reason = "this COPY holds values that are hidden by detectors, and its options do not allow to edit it"
             self._session.end(f"{reason}: copy in UTF8 with default options", rule="detectors")
             return Rewrite(Rows(b"", 0))
-        name = self._canaries.found(frame.raw)
+        name = self._field.found if self._field is not None else ""
+        name = name or self._canaries.found(frame.raw)
         return self._alarm(name) if name else ALLOW
 
     def _alarm(self, name: str) -> Verdict:
@@ -190,13 +211,10 @@ class DetectGuard:
         )
         session.event("canary", canary=name)
         session.gateway.metrics.canaries.value += 1
-        session.end("an answer held a value that nobody has business with", rule=f"canary.{name}")
+        session.end(_FOUND, rule=f"canary.{name}")
         return Rewrite(Rows(b"", 0))
 
     def _notice(self, frame: Notice) -> Verdict:
-        name = self._canaries.found(frame.raw)
-        if name:
-            return self._alarm(name)
         encoding = self._session.client_encoding
         clean = {code: self._hidden(text, encoding) for code, text in frame.fields.items()}
         if clean == frame.fields:

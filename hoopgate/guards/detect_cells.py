@@ -12,6 +12,7 @@ from typing import Final
 
 from hoopgate.catalogue.snapshot import UserType
 from hoopgate.config.model import Mask
+from hoopgate.detectors.canaries import Canaries
 from hoopgate.detectors.finder import Finder
 from hoopgate.detectors.plugged import Plugged
 from hoopgate.fixed_values import ARRAYS
@@ -159,6 +160,22 @@ class AnyCell(Look):
     def __call__(self, old: bytes) -> bytes | None:
         clean = self._json(old) if old[:1] in (b"{", b"[", b'"') else old
         return self._text(old) if clean is old else clean
+
+
+class CanaryCell(Look):
+    """A field of a COPY as it is meant, which the row's bytes may spell otherwise. ``found``: the canary in one."""
+
+    __slots__ = ("_canaries", "found")
+
+    def __init__(self, canaries: Canaries) -> None:
+        self.plain = False
+        self._canaries = canaries
+        self.found = ""
+
+    def __call__(self, old: bytes) -> bytes | None:
+        if not self.found:
+            self.found = self._canaries.found(old)
+        return old
 
 
 def _hex(text: bytes) -> bytes:

@@ -61,9 +61,9 @@ class Watch:
         """The plan by which plug-ins look, in a thread."""
         return Plan(tuple([both(looks) for looks in _looks(self.plugged, columns, types, encoding)]))
 
-    def copy_plan(self, width: int, encoding: str) -> Plan:
-        """The plan for the rows of a COPY, which may be split anywhere."""
-        return Plan((both([each.unknown(encoding) for each in self.cells]),) * width)
+    def copy_plan(self, width: int, encoding: str, first: Sequence[Look] = ()) -> Plan:
+        """The plan for the rows of a COPY, which may be split anywhere. ``first`` look before all others."""
+        return Plan((both([*first, *(each.unknown(encoding) for each in self.cells)]),) * width)
 
     def take(self) -> Counter[str]:
         """What was hidden since this was asked last, by kind."""

@@ -13,6 +13,7 @@ import pytest
 from hoopgate.codecs.postgresql import messages as m
 from tests.detectors.samples import JWT, KEY
 from tests.live.gate import Gate, World
+from tests.live.wire import extended
 
 CARD = "4111111111111111"
 CANARY = "blackbird-7741-canary"
@@ -238,6 +239,54 @@ def test_a_canary_in_copy_and_in_an_error(gate: Gate) -> None:
             came = b"".join(wire.closed())
         assert CANARY.encode() not in came
         assert b"nobody has business with" in came
+
+
+@pytest.mark.parametrize(
+    "options", ["FORMAT csv, QUOTE 'b', FORCE_QUOTE *", "DELIMITER '-'", "FORMAT csv, DELIMITER '7'"]
+)
+@pytest.mark.usefixtures("planted")
+def test_a_canary_that_copy_spells_otherwise(gate: Gate, options: str) -> None:
+    """Its bytes are found in the field, wherever COPY puts quotes and escapes between them."""
+    with gate.wire("planted") as wire:
+        wire.send(m.query(f"COPY nest TO STDOUT ({options})".encode()))
+        came = b"".join(wire.closed())
+    assert b"ackb" not in came
+    assert b"ackbird" not in came.replace(b"bb", b"b")
+    assert b"nobody has business with" in came
+
+
+@pytest.mark.usefixtures("planted")
+def test_a_copy_in_which_no_canary_can_be_sought_ends_the_session(gate: Gate) -> None:
+    with gate.wire("planted") as wire:
+        wire.send(m.query(b"COPY nest TO STDOUT; COPY nest TO STDOUT"))
+        came = b"".join(wire.closed())
+    assert CANARY.encode() not in came
+    assert b"cannot be searched for canaries" in came
+
+
+NAMED = "CREATE TEMP VIEW named AS SELECT 1 AS "
+PLANTED_NAME = f"DO $$ BEGIN EXECUTE (SELECT '{NAMED}' || quote_ident(secret) FROM nest); END $$"
+TELLING = {
+    "notice": ([], m.query(b"DO $$ BEGIN RAISE NOTICE '%', (SELECT secret FROM nest); END $$")),
+    "error": ([], m.query(b"DO $$ BEGIN RAISE EXCEPTION '%', (SELECT secret FROM nest); END $$")),
+    "name": ([PLANTED_NAME], m.query(b"SELECT * FROM named")),
+    "portal": ([PLANTED_NAME], extended("SELECT * FROM named")),
+    "described": ([PLANTED_NAME], m.parse_message("", "TABLE named") + m.describe(b"S", "") + m.sync()),
+}
+
+
+@pytest.mark.parametrize("way", TELLING)
+@pytest.mark.usefixtures("planted")
+def test_a_canary_in_what_is_said_before_any_row(gate: Gate, way: str) -> None:
+    """As the first thing that the session hears."""
+    before, telling = TELLING[way]
+    with gate.wire("planted") as wire:
+        for sql in before:
+            wire.query(sql)
+        wire.send(telling)
+        came = b"".join(wire.closed())
+    assert CANARY.encode() not in came
+    assert b"nobody has business with" in came
 
 
 def metric(gate: Gate) -> float:

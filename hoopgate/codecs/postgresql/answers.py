@@ -9,7 +9,7 @@ from hoopgate.codecs.postgresql.conversation import Conversation
 from hoopgate.codecs.postgresql.framer import NOTHING, PASS, ROWS, Framer, table
 from hoopgate.codecs.postgresql.owed import DONE, FAIL, KEEP, Owed
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.frames import Columns, Frame, Notice, Opaque, Reply, Rows, Statement
+from hoopgate.frames import Columns, Described, Frame, Notice, Opaque, Reply, Rows, Statement
 from hoopgate.wire import Wire
 
 if TYPE_CHECKING:
@@ -229,6 +229,8 @@ class Answers(Wire):
                 raw = self._raw()
                 read = messages.parse_row_description
                 return Columns(raw, None, head.statement, None, raw, read, head.completed)
+            if kind == _COLUMNS:
+                return Described(self._raw())
             if kind == _COPY_OUT:
                 raw = self._raw()
                 overall, _ = messages.parse_copy_out_response(raw)
