@@ -9,6 +9,7 @@ configuration, so a reload forgets everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from attrs import evolve
@@ -40,7 +41,8 @@ from hoopgate.policy.sql.parser import Parser
 from hoopgate.policy.sql.shape import shape
 from hoopgate.policy.sql.tree import Parsed, Unparsable
 from hoopgate.policy.standing import Around, Scope, Standing, Subject
-from hoopgate.policy.verdict import DEFAULT_DENY, Decision, Finding, decided, denial, gather, opening
+from hoopgate.policy.through import opened
+from hoopgate.policy.verdict import DEFAULT_DENY, SEVERITY, Decision, Finding, decided, denial, gather, opening
 from hoopgate.policy.vouched import Vouched
 
 __all__ = ["Decision", "Engine", "Ruling", "Standing", "Subject"]
@@ -313,7 +315,8 @@ class Engine:
         scope = around.scope
         if sum(len(operation.objects) or 1 for operation in found.operations) > _MOST_CASES:
             found = Effects((unparsable(f"it touches more than {_MOST_CASES} objects"),), True)
-        found = evolve(found, operations=self._vouched.raised(found.operations, around.search_path))
+        raised = self._vouched.raised(found.operations, around.search_path)
+        found = evolve(found, operations=opened(raised, partial(self._severity, around)))
         cases = self.cases(scope, found, around.search_path)
         labels = {label for case in cases for label in case.every_label}
         risk, reasons = assess(
@@ -323,6 +326,10 @@ class Engine:
         return evolve(
             decided(gather(findings)), risk=risk, risk_reasons=reasons, operations=found.operations, parsed=parsed
         )
+
+    def _severity(self, around: Around, operation: Operation) -> int:
+        cases = self.cases(around.scope, Effects((operation,), True), around.search_path)
+        return max(SEVERITY[self.find(around.scope, case, 0).then] for case in cases)
 
     def cases(self, scope: Scope, found: Effects, search_path: tuple[str, ...]) -> list[Case]:
         """Each object of each operation, or the operation alone where it has none."""

@@ -72,7 +72,7 @@ class Operation:
     ``command`` is the command in the protocol's own words, upper case (``DROP TABLE``, ``DELETE``).
     ``bounded`` is False for a DELETE or UPDATE without an effective WHERE, and for TRUNCATE and DROP; None where
     the question has no meaning. ``why`` says in a few words how the effect was found. ``part`` is the second word of
-    one of :data:`PARTS`, or empty.
+    one of :data:`PARTS`, or empty. ``through``: what may be written by writing to the objects, which are made here.
     """
 
     effect: Effect
@@ -81,6 +81,7 @@ class Operation:
     bounded: bool | None = None
     why: str = ""
     part: str = ""
+    through: tuple[Object, ...] = ()
 
     @property
     def name(self) -> str:

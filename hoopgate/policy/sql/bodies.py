@@ -182,7 +182,7 @@ def _as_parameters(tree: Any, names: Names) -> Any:
 
 
 def _is_argument(node: Node, names: Names) -> bool:
-    """``argument``, ``argument.field``, ``label.argument``, ``label.argument.field``; a table may be called as a label."""
+    """``argument``, ``argument.field``, ``label.argument[.field]``; a table may be called as a label."""
     if "ColumnRef" not in node:
         return False
     parts = strings(node["ColumnRef"].get("fields"))

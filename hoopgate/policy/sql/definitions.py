@@ -234,8 +234,22 @@ def set_schema(x: Extraction, body: Node, scope: Scope) -> None:
 
 def create_view(x: Extraction, body: Node, scope: Scope) -> None:
     effect = "schema.temporary" if is_temporary(body.get("view")) else "schema"
-    x.add(effect, "CREATE VIEW", (relation(body.get("view", {})),))
+    draft = x.add(effect, "CREATE VIEW", (relation(body.get("view", {})),))
+    draft.through = _written_through(body.get("query", {}).get("SelectStmt", {}))
     x.rest(body, scope, ("view",))
+
+
+def _written_through(query: Node) -> tuple[Object, ...]:
+    """The relation to which PostgreSQL hands on what is written to a view of this query: the only one in FROM."""
+    sources = query.get("fromClause", ())
+    if len(sources) != 1 or "RangeVar" not in sources[0] or not _COMPUTED.isdisjoint(query):
+        return ()
+    return (relation(sources[0]["RangeVar"]),)
+
+
+_COMPUTED: Final = frozenset({
+    "distinctClause", "groupClause", "havingClause", "limitCount", "limitOffset", "withClause",
+})  # fmt: skip
 
 
 def create_sequence(x: Extraction, body: Node, scope: Scope) -> None:

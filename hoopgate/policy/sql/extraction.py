@@ -81,18 +81,22 @@ class Draft:
     bounded: bool | None = None
     why: str = ""
     path: tuple[str, ...] = ()
+    through: tuple[Object, ...] = ()
 
     def finish(self) -> Operation:
         (effect, _, part), why = self.effect.partition("."), self.why
         called = self.command.startswith("CALL")
         if not called and effect in ("schema", "write", "delete") and any(map(_is_systems, self.objects)):
             effect, part, why = "admin", "catalogue", why or "changes the system's own schema"
-        objects = tuple(dict.fromkeys(self._placed())) if self.path else tuple(self.objects)
-        return Operation(cast(Effect, effect), self.command, objects, self.bounded, why, part)
+        objects, through = self._placed(self.objects), self._placed(self.through)
+        return Operation(cast(Effect, effect), self.command, objects, self.bounded, why, part, through)
 
-    def _placed(self) -> Iterable[Object]:
+    def _placed(self, things: Iterable[Object]) -> tuple[Object, ...]:
+        return tuple(dict.fromkeys(self._places(things))) if self.path else tuple(things)
+
+    def _places(self, things: Iterable[Object]) -> Iterable[Object]:
         """The objects, where the function's own search_path puts those without a schema: in each schema of it."""
-        for thing in self.objects:
+        for thing in things:
             if thing.schema or thing.kind in SCHEMALESS or in_catalogue(thing):
                 yield thing
             else:
