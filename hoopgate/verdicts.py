@@ -45,13 +45,15 @@ class Block:
     """Refuse the frame in the protocol's own error language.
 
     ``reason`` is one sentence for the client, ``rule`` the rule's name, ``hint`` what to do next, ``sqlstate``
-    PostgreSQL's code for it (other codecs map it to their own).
+    PostgreSQL's code for it (other codecs map it to their own). ``foretold``: the server itself would have said so, in
+    these words, and no policy decided: the client is told of no rule.
     """
 
     reason: str
     rule: str
     hint: str = ""
     sqlstate: str = "42501"
+    foretold: bool = False
 
 
 @frozen

@@ -15,8 +15,9 @@ import pytest
 
 from hoopgate.codecs.postgresql import messages as m
 from tests.codecs.postgresql.test_live_clients import token_source
+from tests.live.conftest import Make
 from tests.live.gate import Gate, World, wait_for
-from tests.live.wire import ClosedError, Wire, error, types
+from tests.live.wire import ClosedError, Wire, error, notice, types
 
 
 def turned_away(gate: Gate, *, target: str = "open", user: str = "app", **options: object) -> dict[str, str]:
@@ -26,6 +27,42 @@ def turned_away(gate: Gate, *, target: str = "open", user: str = "app", **option
     fields = error(caught.value.so_far)
     assert fields["S"] == "FATAL"
     return fields
+
+
+# --- what the target says meanwhile
+
+GREETING = """
+CREATE FUNCTION greet() RETURNS event_trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE NOTICE 'welcome, %', (SELECT max(secret) FROM greeted); END $$;
+CREATE TABLE greeted AS SELECT 'sesame-4711' AS secret;
+GRANT SELECT ON greeted TO {user};
+CREATE EVENT TRIGGER greet ON login EXECUTE FUNCTION greet();
+"""
+MASKED = """
+[[mask]]
+name = "greeted"
+target = ["masked"]
+columns = ["*.greeted.secret"]
+kind = "replace"
+"""
+
+
+def test_notices_of_the_login(make_gate: Make, world: World) -> None:
+    """They come before the login is over, as from the server itself, and no mask is walked round by them."""
+    gate = make_gate(world.target("open") + world.target("masked") + MASKED)
+    if int(world.behind("SHOW server_version_num")) < 170_000:
+        pytest.skip("triggers of logins came with PostgreSQL 17")
+    world.behind(GREETING.format(user=world.user))
+    try:
+        with gate.wire("open") as wire:
+            assert types(wire.greeting).endswith("NZ")
+            assert notice(wire.greeting)["M"] == "welcome, sesame-4711"
+            assert types(wire.query("SELECT 1")) == "TDCZ"
+        with gate.wire("masked") as wire:
+            assert types(wire.greeting).endswith("NZ")
+            assert not [raw for raw in wire.greeting if b"sesame" in raw]
+    finally:
+        world.behind("DROP EVENT TRIGGER greet; DROP FUNCTION greet; DROP TABLE greeted")
 
 
 # --- the token as the password

@@ -225,3 +225,14 @@ def test_refusals_are_recorded(gate: Gate) -> None:
     assert DROP in shown
     assert "no-drops" in shown
     assert "Tables stay." in shown
+
+
+def test_names_that_are_not_there_in_the_words_of_the_server(gate: Gate, world: World) -> None:
+    """No policy decided, so no rule is named."""
+    bound = m.bind(b"", b"nothing", (), (), ()) + m.sync()
+    run = m.execute(b"nothing", 0) + m.sync()
+    with gate.wire("open") as wire, world.direct() as direct:
+        assert types(wire.query("PREPARE p AS SELECT 1")) == types(direct.query("PREPARE p AS SELECT 1"))
+        for data in (bound, run, m.parse_message(b"p", "SELECT 2", ()) + m.sync()):
+            said, own = error(wire.ask(data)), error(direct.ask(data))
+            assert {code: said.get(code) for code in "SVCMDH"} == {code: own.get(code) for code in "SVCMDH"}

@@ -106,7 +106,7 @@ class Reading:
         frame = self._text(raw, parsed.text, PREPARE, name)
         known = self._conversation.prepared
         if parsed.name and known.get(parsed.name) is not None:
-            frame.fault = Block(f'prepared statement "{name}" already exists', rule="protocol.names", sqlstate="42P05")
+            frame.fault = _foretold(f'prepared statement "{name}" already exists', "42P05")
         elif parsed.name == REFUSED_NAME or parsed.name == QUESTION_NAME:
             frame.fault = Block(f'the name "{name}" is reserved', rule="protocol.names", sqlstate="42939")
         elif len(known) >= self._most or known.size + len(parsed.text) > self._most_bytes:
@@ -132,7 +132,7 @@ class Reading:
         frame = Statement(raw, text, BIND, name=text_of(name), portal=text_of(portal), parameters=parameters)
         if prepared is None:
             which = f'prepared statement "{frame.name}"' if name else "unnamed prepared statement"
-            frame.fault = Block(f"{which} does not exist", rule="protocol.names", sqlstate="26000")
+            frame.fault = _foretold(f"{which} does not exist", "26000")
             return frame
         frame.judged = prepared.judged
         frame.respelled = prepared.respelled
@@ -147,7 +147,7 @@ class Reading:
         portal = self._conversation.portals.get(name)
         if portal is None:
             frame = Statement(raw, "", EXECUTE, portal=text_of(name))
-            frame.fault = Block(f'portal "{frame.portal}" does not exist', rule="protocol.names", sqlstate="34000")
+            frame.fault = _foretold(f'portal "{frame.portal}" does not exist', "34000")
             return frame
         frame = Statement(
             raw, portal.text, EXECUTE, name=portal.name, portal=text_of(name), parameters=portal.parameters
@@ -179,3 +179,8 @@ def wire_name(name: str) -> bytes:
 def text_of(name: bytes) -> str:
     """A name as frames have it; what is not UTF-8 is kept as surrogates (PEP 383)."""
     return name.decode("utf-8", "surrogateescape") if name else ""
+
+
+def _foretold(reason: str, sqlstate: str) -> Block:
+    """What PostgreSQL says of names; such messages are not sent on."""
+    return Block(reason, rule="protocol.names", sqlstate=sqlstate, foretold=True)

@@ -32,13 +32,15 @@ class Send:
 @frozen
 class Ready:
     """The login is over. ``status`` is ReadyForQuery's, ``parameters`` the ParameterStatus by name, ``version`` what
-    was agreed, ``secret`` empty where the server gave no cancel key (some poolers)."""
+    was agreed, ``secret`` empty where the server gave no cancel key (some poolers). ``notices``: the NoticeResponse
+    messages that came meanwhile, of login triggers for instance."""
 
     parameters: dict[str, str]
     pid: int
     secret: bytes = field(repr=False)
     status: bytes = b"I"
     version: tuple[int, int] = (3, 0)
+    notices: bytes = field(default=b"", repr=False)
 
 
 @frozen
@@ -98,6 +100,7 @@ class ClientStartup:
         self._tls = tls_active
         self._parameters: dict[str, str] = {}
         self._key: tuple[int, bytes] = (0, b"")
+        self._notices = bytearray()
         self._buffer = bytearray()
         self._taken = 0
         self._waiting = False
@@ -181,10 +184,11 @@ class ClientStartup:
                 self._key = backend.parse_backend_key_data(raw)
             else:
                 status = backend.parse_ready_for_query(raw)
-                yield Ready(self._parameters, *self._key, status=status, version=self._version)
+                notices = bytes(self._notices)
+                yield Ready(self._parameters, *self._key, status=status, version=self._version, notices=notices)
 
     def _next(self) -> Step:
-        """The next message that matters: notices are passed over, an error ends the script."""
+        """The next message that matters: notices are kept, an error ends the script."""
         while True:
             raw = yield None
             if raw[0] == 0x45:  # E
@@ -192,6 +196,7 @@ class ClientStartup:
             if raw[0] != 0x4E:  # N
                 return raw
             backend.parse_fields(raw)
+            self._notices += raw
 
     def _error(self, raw: bytes) -> NoReturn:
         fields = backend.parse_fields(raw)

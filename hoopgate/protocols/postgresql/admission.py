@@ -61,7 +61,7 @@ class Admitted:
     hint: str
 
     def greeting(self, key: tuple[int, bytes]) -> bytes:
-        """What follows AuthenticationOk: the target's parameters, our cancel key, ReadyForQuery."""
+        """What follows AuthenticationOk: the target's parameters and our cancel key."""
         assert self.target.login is not None
         login = self.target.login
         name = login.parameters.get("application_name")
@@ -69,8 +69,13 @@ class Admitted:
             login.parameters["application_name"] = name.removeprefix(self.hint)
         parts = [messages.parameter_status(key, value) for key, value in login.parameters.items()]
         parts.append(messages.backend_key_data(*key))
-        parts.append(messages.ready_for_query(login.status))
         return b"".join(parts)
+
+    @property
+    def ready(self) -> bytes:
+        """What ends the login: ReadyForQuery."""
+        assert self.target.login is not None
+        return messages.ready_for_query(self.target.login.status)
 
     def abandon(self, reason: str) -> None:
         """Nobody is there to be relayed to: leave nothing open."""

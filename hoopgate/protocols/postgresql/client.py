@@ -215,6 +215,8 @@ class ClientConnection(Protocol):
         self._write(self._startup.done() + admitted.greeting(key))
         early = self._startup.trailing
         self._relay = admitted.relay(self.transport, self._close)
+        self._relay.tell_of_login()
+        self._write(admitted.ready)
         del self._startup, self._named  # a session may sit for hours, and there are many of them
         self._relay.start(early)
 

@@ -150,7 +150,7 @@ class RequestsLane(Direction):
         return messages.error_response(
             sqlstate=block.sqlstate,
             message=block.reason,
-            detail=f'Refused by rule "{block.rule}".',
+            detail="" if block.foretold else f'Refused by rule "{block.rule}".',
             hint=block.hint,
             encoding=self._relay.client_encoding,
         )

@@ -75,6 +75,13 @@ class Relay:
         self._holding: Holding | None = None  # made for the first hold
         session.attach(self)
 
+    def tell_of_login(self) -> None:
+        """Pass on what the target said during its login, judged like any other notice."""
+        login = self._target.login
+        assert login is not None
+        if login.notices:
+            self.answers.receive(login.notices)
+
     def start(self, early: bytes) -> None:
         """Begin, with what the client sent behind its login."""
         self._target.take_over(self.answers.receive, self._target_lost)

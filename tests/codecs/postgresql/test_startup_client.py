@@ -30,15 +30,16 @@ from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 from tests.codecs.postgresql.scramserver import ScramServer
 
 ME = {"user": "app", "database": "shop"}
+NOTICE = m.notice_response(message="hello")
 WELCOME = (
     m.authentication_ok()
     + m.parameter_status("server_version", "18.4")
-    + m.notice_response(message="hello")
+    + NOTICE
     + m.parameter_status("TimeZone", "UTC")
     + m.backend_key_data(42, b"k" * 32)
     + m.ready_for_query(b"I")
 )
-READY = Ready({"server_version": "18.4", "TimeZone": "UTC"}, 42, b"k" * 32, b"I", (3, 0))
+READY = Ready({"server_version": "18.4", "TimeZone": "UTC"}, 42, b"k" * 32, b"I", (3, 0), NOTICE)
 
 
 def started(**options) -> ClientStartup:
