@@ -33,7 +33,6 @@ _SECRETS: Final = re.compile(
     re.VERBOSE,
 )
 _PLAIN: Final = re.compile(r"(?:[^{}]|\{[a-z_]+\})*")  # a format of names alone
-_DROPPED: Final = frozenset({"parameters", "raw", "args", "log_logger", "log_source", "log_trace"})
 _LONGEST: Final = 8192  # characters of one value
 _DEPTH: Final = 4
 
@@ -136,11 +135,13 @@ def structured(event: LogEvent) -> dict[str, Any]:
 
 
 def _is_own(name: str) -> bool:
-    return not name.startswith(("log_", "_")) and name not in _DROPPED and name not in _LEGACY
+    return not name.startswith(("log_", "_")) and name not in DROPPED
 
 
 # What twisted.python.log adds to each event.
 _LEGACY: Final = frozenset({"time", "system", "isError", "message", "format", "failure", "why", "printed"})
+DROPPED: Final = _LEGACY | {"parameters", "raw", "args"}
+"""Fields of these names are not logged, nor may messages mention them."""
 
 
 def _message(event: LogEvent, cleaned: dict[str, Any]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from twisted.logger import Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 
+import hoopgate
 from hoopgate import logs
 from hoopgate.logs import JsonObserver, redact
 
@@ -167,3 +170,17 @@ def test_no_secret_is_passed_over_by_the_quick_look(text: str) -> None:
 )
 def test_a_plain_format_says_what_twisteds_own_says(log_format: str, values: dict[str, Any]) -> None:
     assert logs._formatted(log_format, values) == formatEvent({"log_format": log_format, **values})
+
+
+def test_no_message_of_ours_uses_a_name_that_is_dropped() -> None:
+    """Such an event would be logged as one that cannot be formatted."""
+    dropped = {
+        f"{path.name}:{call.lineno} {keyword.arg}"
+        for path in Path(hoopgate.__file__).parent.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+        if call.func.attr in {"debug", "info", "warn", "error", "critical"}
+        for keyword in call.keywords
+        if keyword.arg in logs.DROPPED
+    }
+    assert dropped == set()

@@ -128,7 +128,7 @@ class DetectGuard:
         return self._notice(frame) if isinstance(frame, Notice) else ALLOW
 
     def _unread(self, canary: Canary, why: str) -> Block:
-        log.error("canary {canary} cannot be sought, so no rows pass: {why}", canary=canary.name, why=why)
+        log.error("canary {canary} cannot be sought, so no rows pass: {reason}", canary=canary.name, reason=why)
         self._session.end(
             f'canary "{canary.name}" cannot be sought: tell the gateway\'s operators',
             sqlstate="57P03",

@@ -95,8 +95,8 @@ class FileRecorder:
     def _may_be_mapped(self) -> bool:
         why = mappable.hindrance(self.directory)
         if why:
-            self.log.info("recordings in {directory} are written, not mapped: {why}", directory=str(self.directory),
-                          why=why)  # fmt: skip
+            self.log.info("recordings in {directory} are written, not mapped: {reason}", directory=str(self.directory),
+                          reason=why)  # fmt: skip
         return not why
 
     def _publish_key(self) -> None:
