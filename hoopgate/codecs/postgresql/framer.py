@@ -239,7 +239,8 @@ class Framer:
             self._found(start, size)
             return HEAD
         if kind != HEAD and end - start > self._whole:
-            raise LimitError(f"a message of {end - start} bytes is too large", limit=self._limit)
+            # How large it is may tell of values that are masked.
+            raise LimitError("a message is too large", limit=self._limit)
         self._needed = end - start
         return NOTHING
 

@@ -38,13 +38,14 @@ QUIET: Final = frozenset(
         "initcap", "json_agg", "json_build_array", "json_build_object", "jsonb_agg", "jsonb_build_array",
         "jsonb_build_object", "lag", "last_value", "lead", "left", "length", "lower", "lpad", "ltrim", "max", "md5",
         "min", "mode", "nth_value", "octet_length", "percent_rank", "percentile_cont", "percentile_disc", "position",
-        "quote_ident", "quote_literal", "quote_nullable", "rank", "replace", "reverse", "right", "row_number",
+        "quote_ident", "quote_literal", "quote_nullable", "rank", "reverse", "right", "row_number",
         "row_to_json", "rpad", "rtrim", "split_part", "starts_with", "string_agg", "strpos", "sum", "to_json",
         "to_jsonb", "translate", "upper", "xmlagg",
     }
 )  # fmt: skip
 """Functions of the server that give one value for every value, and never fail for one: not to be told from outside
-by which value they were given. ``substring`` is none of them, nor arithmetic."""
+by which value they were given. ``substring`` is none of them, nor arithmetic, nor ``replace``: a value that grows for
+what it holds may become larger than a value can be."""
 
 VALUE_AT: Final = {
     "date_part": 1, "date_trunc": 1, "extract": 1, "lag": 0, "lead": 0, "left": 0, "lpad": 0, "nth_value": 0,
@@ -52,6 +53,9 @@ VALUE_AT: Final = {
 }  # fmt: skip
 """Those among them that are quiet for this argument alone (-1: for none): others make them fail or give NULL."""
 
+
+KEYED: Final = frozenset({"json_build_object", "jsonb_build_object"})
+"""Those that fail where a key, each other argument, is NULL."""
 
 UNKNOWN_FUNCTION: Final = "42883"
 _LEXICAL: Final = "standard_conforming_strings"
@@ -118,6 +122,8 @@ class Calls:
         """Whether it cannot be told from outside which value the function was given."""
         if names[-1] not in QUIET or not self.system(names):
             return False
+        if names[-1] in KEYED:
+            return all(named_already(each) for each in arguments[::2])
         value = VALUE_AT.get(names[-1])
         return value is None or all(at == value or named_already(each) for at, each in enumerate(arguments))
 

@@ -18,6 +18,7 @@ from hoopgate.policy.lineage.quiet import (
     QUIET_NODES,
     QUIET_OPERATORS,
     constants,
+    holds,
     is_constant,
     is_narrow,
     to_text,
@@ -269,6 +270,11 @@ class Expressions(References):
         conditions = [branch["CaseWhen"].get("expr") for branch in node.get("args", ())]
         return (node.get("arg"), conditions, results, node.get("defresult"))
 
+    def _coalesce(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
+        """A query that has to give one row at most, and runs only if what stands before it is NULL."""
+        sum_.loud |= holds(node.get("args", ())[1:], "SubLink")
+        return (node.get("args"),)
+
     def _null_test(self, node: Node, at: At, sum_: Sum) -> Iterable[Any]:
         """NULL stays NULL under most masks, so whether a column is NULL is told anyway."""
         inner = node.get("arg", {})
@@ -333,6 +339,7 @@ _SPECIAL: dict[str, Callable[[Expressions, Node, At, Sum], Iterable[Any]]] = {
     "A_Expr": Expressions._operator,
     "BoolExpr": Expressions._boolean,
     "CaseExpr": Expressions._case,
+    "CoalesceExpr": Expressions._coalesce,
     "NullTest": Expressions._null_test,
     "SortBy": Expressions._sort_by,
     "TypeCast": Expressions._cast,

@@ -43,6 +43,20 @@ def is_constant(node: Any) -> bool:
     return isinstance(node, dict) and "A_Const" in node and not node["A_Const"].get("isnull")
 
 
+def holds(root: Any, kind: str) -> bool:
+    """Whether a tree holds a node of this kind."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            if kind in node:
+                return True
+            pending += node.values()
+        elif isinstance(node, list):
+            pending += node
+    return False
+
+
 def constants(node: Any) -> int | None:
     """How many constants a list holds; None if there is anything else."""
     items = node.get("List", {}).get("items") if isinstance(node, dict) else None

@@ -25,7 +25,8 @@ PROBES: Final = 1000
 class References(ABC):
     """State of one message's walk. ``scrub``: it does something whose errors may quote stored values.
 
-    ``literal``: the value of a literal was looked at (of a call's arguments, see :class:`Calls`). ``parts``: masked
+    ``literal``: the value of a literal was looked at (of a call's arguments, see :class:`Calls`). ``used``: what values
+    it looked at were made of. ``parts``: masked
     values were met that are rows or arrays, or may be.
     """
 
@@ -34,6 +35,7 @@ class References(ABC):
     scrub: bool = False
     literal: bool = False
     parts: bool = False
+    used: dict[Taint, None] = field(factory=dict)
     probes: list[Probe] = field(factory=list)
     assigned: list[Assigned] = field(factory=list)
     _wide: set[tuple[str, str]] = field(factory=set)
@@ -71,6 +73,7 @@ class References(ABC):
 
     def met(self, value: Value) -> None:
         """A column's value is used. (What was computed is made of what was met before.)"""
+        self.used.update(dict.fromkeys(value.taints))
         if value.taints and value.type_oid not in ONE_PART and (value.plain or value.origin is not None):
             self.parts = True
 

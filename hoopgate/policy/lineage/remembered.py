@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from hoopgate.policy.sql.shape import TOKEN, shape
+from hoopgate.policy.sql.shape import literals, shape
 from hoopgate.policy.sql.tree import Parsed
 from hoopgate.respelling import Edit, Respelling, respelled
 
@@ -31,11 +31,6 @@ class Template:
                 raise ValueError("a text of another shape")
             made.append(Edit(edit.start + shift, edit.end + shift, edit.new))
         return respelled(text, made)
-
-
-def literals(text: str) -> list[tuple[int, int]]:
-    """Where the literals of a text stand that has a shape."""
-    return [found.span() for found in TOKEN.finditer(text) if found.lastgroup in ("string", "number")]
 
 
 def template(text: str, respelling: Respelling) -> Template | None:

@@ -15,6 +15,7 @@ from hoopgate.policy.lineage.calls import CODE, HINT, check_setting
 from hoopgate.policy.lineage.copying import copy_shape, input_shape, table_rows
 from hoopgate.policy.lineage.creations import Creations
 from hoopgate.policy.lineage.refusals import refuse
+from hoopgate.policy.lineage.relations import UNSEEN
 from hoopgate.policy.lineage.results import Assigned, CopyInput, CopyShape, Output
 from hoopgate.policy.lineage.scope import At, Level, Rows
 from hoopgate.policy.lineage.values import Node, Taint, Value, computed, output_columns
@@ -141,10 +142,11 @@ class Statements(Creations):
 
     def _explain(self, node: Node) -> None:
         self.scrub = True
-        moved, read = len(self.moved), len(self.reads)
+        moved, read, used = len(self.moved), len(self.reads), set(self.used)
         self.statement(node["query"])
         shown = [output.mask for output in self._answer or () if output.mask is not None]
         shown += [mask for each in self.moved[moved:] for mask in each.columns.values()]
+        shown += [taint.mask for taint in self.used if taint not in used and taint.mask is not UNSEEN]
         self._answer = (Output(),)
         runs = _runs(node)
         if runs:

@@ -167,3 +167,7 @@ SET client_min_messages = log
 SET debug_print_plan = on
 SET debug_print_rewritten = on
 SELECT id FROM people WHERE email = (SELECT email FROM people WHERE id = 1)
+
+# an order within an aggregate that is allowed
+@probe
+SELECT count(id ORDER BY email::int) FROM people

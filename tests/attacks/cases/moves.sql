@@ -377,3 +377,42 @@ COPY mail_list TO STDOUT
 CREATE UNIQUE INDEX i ON people (city, card)
 COPY people (id, name, city, card) FROM STDIN
 \in 901\tx\tcity 1\t587395569762\n
+
+# stars into temporary tables
+@steps
+CREATE TEMP TABLE tmp (n int, body text)
+INSERT INTO tmp VALUES (1, 'x')
+UPDATE tmp SET (n, body) = ROW(x.*) FROM (SELECT id, email FROM people WHERE id = 1) x
+SELECT body FROM tmp
+
+# stars into temporary tables, of new rows
+@steps
+CREATE TEMP TABLE tmp (LIKE people)
+INSERT INTO tmp VALUES ((SELECT x FROM people x WHERE id = 1).*)
+SELECT email FROM tmp
+
+# stars into temporary tables, by MERGE
+@steps
+CREATE TEMP TABLE tmp (LIKE people)
+MERGE INTO tmp USING people p ON false WHEN NOT MATCHED THEN INSERT VALUES (p.*)
+SELECT email FROM tmp
+
+# stars into a clear column beside a masked one
+@steps
+UPDATE people SET (email, name) = ROW(x.*) FROM (SELECT 'q' || email, email FROM people WHERE id = 1) x WHERE people.id = 2
+SELECT name FROM people WHERE id = 2
+
+# an aggregate that is allowed, and its order
+@steps
+SELECT count(id ORDER BY set_config('a.b', email, false)) FROM people WHERE id = 1
+SELECT current_setting('a.b')
+
+# INTO within a set operation
+@steps
+SELECT email AS e INTO zz FROM people UNION ALL SELECT 'x'
+SELECT e FROM zz
+
+# INTO within a set operation, temporary
+@steps
+SELECT email AS e INTO TEMP zz FROM people UNION ALL SELECT 'x'
+SELECT e FROM zz

@@ -195,3 +195,22 @@ SELECT mail FROM profiles, unnest(more)
 SELECT lower_email, upper(lower_email), email FROM folded
 SELECT ROW('1', home)::contact FROM profiles
 SELECT mail(info) FROM profiles
+
+# stars in lists of values
+SELECT v.column5 FROM people p, LATERAL (VALUES (p.*)) v
+SELECT v.b FROM people p, LATERAL (VALUES (1, p.*)) v(a, x1, x2, x3, x4, b)
+SELECT (SELECT column5 FROM (VALUES (p.*)) q) FROM people p
+SELECT to_jsonb(x) -> 'column6' FROM (SELECT v.* FROM people p, LATERAL (VALUES (p.id, p.*)) v) x
+SELECT v.column2 FROM profiles p, LATERAL (VALUES ((p.info).*)) v
+COPY (SELECT v.column5 FROM people p, LATERAL (VALUES (p.*)) v) TO STDOUT
+[17] MERGE INTO queue q USING (SELECT v.* FROM people p, LATERAL (VALUES (p.*)) v) s ON q.id = s.column1 WHEN MATCHED THEN UPDATE SET state = 'x' RETURNING s.column5
+
+# conditions over them
+@probe
+SELECT EXISTS (SELECT 1 FROM (VALUES (p.*)) v(a, b, c, d, x) WHERE x LIKE 'Q%') FROM people p
+
+# comparisons that fail or not
+@probe
+SELECT a.r = b.r FROM (SELECT r FROM (SELECT vip x, 1 y FROM people WHERE id = 1) r) a, (SELECT r FROM (SELECT true, 'y'::text) r) b
+SELECT greatest(a.r, b.r) FROM (SELECT r FROM (SELECT vip x, 1 y FROM people WHERE id = 1) r) a, (SELECT r FROM (SELECT true, 'y'::text) r) b
+[18] SELECT max(r) FROM (SELECT r FROM (SELECT vip x, 1 y FROM people WHERE id = 1) r UNION ALL SELECT r FROM (SELECT true, 'y'::text) r) u
