@@ -15,7 +15,6 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -49,7 +48,7 @@ from hoopgate.metrics import Metrics
 from hoopgate.policy.engine import Engine
 from hoopgate.policy.rules import issuer_names, place_mismatch, who_mismatch
 from hoopgate.policy.sql.parser import Parser
-from hoopgate.protocols.postgresql.client import ClientConnection
+from hoopgate.protocols.postgresql.client import ClientFactory
 from hoopgate.protocols.postgresql.derived import DerivedKeys
 from hoopgate.protocols.postgresql.tls import server_context
 from hoopgate.secrets import Secrets, secret_sources
@@ -112,26 +111,21 @@ class Boot:
         tokens, authenticator = await self._identity(config, secrets, store)
         parser = Parser(reactor, config.limits)
         self._downs.append(parser.close)
-        approvals = Approvals(store, feed, reactor, node=node, limits=lambda: self.config.limits)
-        grants = Grants(store, feed, reactor, lambda: self.config, self._concerns)
-        derived = DerivedKeys(partial(deferToThreadPool, reactor, reactor.getThreadPool()), reactor, config.limits)
-        self._reloads.append(lambda changed: derived.reload(changed.limits))
+        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         gateway = self.gateway = Gateway(
             clock=reactor,
             config=config,
             parser=parser,
             make_engine=lambda changed: Engine(changed, parser, reactor),
             authenticator=authenticator,
-            approvals=approvals,
-            grants=grants,
+            approvals=Approvals(store, feed, reactor, node=node, limits=lambda: self.config.limits),
+            grants=Grants(store, feed, reactor, lambda: self.config, self._concerns),
             recorder=await self._recorder(config, secrets, metrics),
             store=store,
             feed=feed,
-            upstream=Upstream(network, secrets, derived),
+            upstream=Upstream(network, secrets, self._derived_keys(in_thread)),
             metrics=metrics,
-            guards=_guards(
-                config, secrets, Inference(reactor), partial(deferToThreadPool, reactor, reactor.getThreadPool())
-            ),
+            guards=_guards(config, secrets, Inference(reactor), in_thread),
             node=node,
             worker=self._number,
             forward_cancel=self._forward_cancel(),
@@ -139,9 +133,7 @@ class Boot:
         await self._start(gateway)
         await self._listen(gateway, secrets)
         if self._number == 0:
-            watch = Watch(store, feed, reactor)
-            rooms = Rooms(store, approvals, grants, authenticator, tokens, watch, reactor, lambda: self.config)
-            await self._listen_inside(gateway, secrets, rooms, metrics)
+            await self._listen_inside(gateway, secrets, tokens)
             await self._lead(gateway)
         self._renewal.start(RENEW_EVERY, now=False)
         self.health.ready = True
@@ -156,6 +148,11 @@ class Boot:
         self._reloads.append(lambda changed: setattr(tokens, "longest", changed.api.token_lifetime))
         self._reloads.append(lambda changed: setattr(authenticator, "limits", changed.limits))
         return tokens, authenticator
+
+    def _derived_keys(self, in_thread: Any) -> DerivedKeys:
+        derived = DerivedKeys(in_thread, self._reactor, self.config.limits)
+        self._reloads.append(lambda changed: derived.reload(changed.limits))
+        return derived
 
     async def _start(self, gateway: Gateway) -> None:
         """Set in motion what watches: the feed first, so that what depends on it misses nothing."""
@@ -302,14 +299,18 @@ class Boot:
             check_free(listener.address, port)
         return self._network.listenTCP(port, factory, BACKLOG, listener.address, reuse_port=shared)
 
-    async def _listen_inside(self, gateway: Gateway, secrets: Secrets, rooms: Rooms, metrics: Metrics) -> None:
+    async def _listen_inside(self, gateway: Gateway, secrets: Secrets, tokens: GatewayTokens) -> None:
         """The API and the admin listener."""
-        api = await listen_api(self._reactor, lambda: self.config, secrets.get, Api(rooms), keep=self._presented.append)
+        reactor, store = self._reactor, gateway.store
+        watch = Watch(store, gateway.feed, reactor)
+        people = (gateway.approvals, gateway.grants, gateway.authenticator, tokens)
+        rooms = Rooms(store, *people, watch, reactor, lambda: self.config)
+        api = await listen_api(reactor, lambda: self.config, secrets.get, Api(rooms), keep=self._presented.append)
         self._inner_ports.append(api)
         if not self.config.admin.enabled:
             return
         self.health.checks["store"] = lambda: "the store does not answer" if gateway.feed.blind else ""
-        site = admin_site(metrics, self.health, self._workers, self._crew)
+        site = admin_site(gateway.metrics, self.health, self._workers, self._crew)
         admin = self.config.admin
         self._inner_ports.append(self._reactor.listenTCP(admin.port, site, interface=admin.address))
 
@@ -352,21 +353,6 @@ class Boot:
             self._write_status()
         except OSError as error:
             log.error("status.json cannot be written: {error}", error=error.strerror)
-
-
-class ClientFactory(Factory):
-    """Makes the protocol of each accepted connection."""
-
-    noisy = False
-
-    def __init__(self, gateway: Gateway, listener: Listener, presented: Presented | None) -> None:
-        self._gateway = gateway
-        self._listener = listener
-        self._presented = presented
-
-    def buildProtocol(self, addr: Any) -> ClientConnection:
-        tls = None if self._presented is None else self._presented.current
-        return ClientConnection(self._gateway, self._listener, tls)
 
 
 def _guards(config: Config, secrets: Secrets, inference: Inference, in_thread: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IHandshakeListener
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -33,6 +33,7 @@ from hoopgate.protocols.postgresql.tls import ALPN
 from hoopgate.session import State
 
 if TYPE_CHECKING:
+    from hoopgate.certificates import Presented
     from hoopgate.gateway import Gateway
     from hoopgate.protocols.postgresql.relay import Relay
 
@@ -276,3 +277,18 @@ class ClientConnection(Protocol):
         if self._at_door:
             self._at_door = False
             self._gateway.doors.leave(self._address, self)
+
+
+class ClientFactory(Factory):
+    """Makes the protocol of each accepted connection."""
+
+    noisy = False
+
+    def __init__(self, gateway: Gateway, listener: Listener, presented: Presented | None) -> None:
+        self._gateway = gateway
+        self._listener = listener
+        self._presented = presented
+
+    def buildProtocol(self, addr: Any) -> ClientConnection:
+        tls = None if self._presented is None else self._presented.current
+        return ClientConnection(self._gateway, self._listener, tls)
