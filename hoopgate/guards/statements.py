@@ -203,14 +203,14 @@ class StatementsGuard:
     def _verdict(self, frame: Statement, ruling: Ruling) -> Verdict:
         session, decision, phase = self._session, ruling.decision, frame.phase
         session.decision = decision
+        released = frame.released == session.config.version  # approved: it comes again, since names may have moved
         if decision.then == "allow":
             if phase is not PREPARE and phase is not EXECUTE:
                 self._tell(frame, ruling)
-        elif phase is not PREPARE:
+        elif phase is EXECUTE or (phase is not PREPARE and (not released or decision.then == "deny")):
             self._report(frame, decision)
         if decision.then == "deny":
             return Block(decision.reason, rule=decision.rule, hint=decision.hint)
-        released = phase is EXECUTE and frame.released == session.config.version
         if decision.then == "hold" and phase is not PREPARE and not released:
             return self._hold(frame, ruling)
         if phase is not PREPARE and phase is not BIND:
@@ -227,8 +227,6 @@ class StatementsGuard:
             operation=", ".join(operation.command for operation in decision.operations),
             risk=decision.risk,
             reasons=decision.risk_reasons,
-            # A simple query runs as soon as it is released; what is bound comes again, to be executed.
-            released=(lambda: self._forget(frame, ruling)) if frame.phase is SIMPLE else None,
         )
 
     # --- what is told, and what is forgotten
@@ -301,7 +299,7 @@ class StatementsGuard:
                 session.forget_portal(statement["ClosePortalStmt"].get("portalname"))
             elif "DeallocateStmt" in statement:
                 session.forget_statement(statement["DeallocateStmt"].get("name"))
-            elif "DiscardStmt" in statement:
+            elif "DiscardStmt" in statement or "DoStmt" in statement:  # a block may have prepared anything
                 session.forget_statement(None)
                 session.forget_portal(None)
 

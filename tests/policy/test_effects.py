@@ -120,6 +120,8 @@ WRITES = [
     ("TRUNCATE a", "delete! a"),
     ("TRUNCATE TABLE a, ONLY b.c RESTART IDENTITY CASCADE", "delete! a; delete! b.c"),
     ("LOCK TABLE a IN ACCESS EXCLUSIVE MODE", "write! a"),
+    ("LOCK a IN ROW SHARE MODE", "write! a"),
+    ("LOCK TABLE a, b IN ACCESS SHARE MODE NOWAIT", "read a b"),
     ("SELECT * FROM a WHERE id = 1 FOR UPDATE", "read a; write= a"),
     ("SELECT * FROM a FOR UPDATE", "read a; write! a"),
     ("SELECT * FROM a FOR KEY SHARE LIMIT 1", "read a; write= a"),

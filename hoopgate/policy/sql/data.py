@@ -187,7 +187,13 @@ def truncate(x: Extraction, body: Node, scope: Scope) -> None:
         change(x, "delete.truncate", "TRUNCATE", relation(item.get("RangeVar", {})), False, "empties the table")
 
 
+_ACCESS_SHARE: Final = 1  # lockdefs.h: what SELECT takes, and pg_dump before it reads
+
+
 def lock(x: Extraction, body: Node, scope: Scope) -> None:
+    if body.get("mode") == _ACCESS_SHARE:
+        x.push(body.get("relations"), scope)
+        return
     draft = x.add("write.lock", "LOCK", bounded=False, why="keeps others out of the whole table")
     x.push(body.get("relations"), scope, draft)
 

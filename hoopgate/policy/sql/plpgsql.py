@@ -300,7 +300,15 @@ class _Reader:
         if tokens[:1] and tokens[0].word in _QUERIES:
             self.expression(tokens, "")
         else:
-            self.expression(tokens)  # a cursor, perhaps with arguments
+            self._cursor(tokens)
+
+    def _cursor(self, tokens: list[Token]) -> None:
+        """``cursor`` or ``cursor(1, name := 2)``: its query is judged where it is declared."""
+        if len(tokens) > 1 and (tokens[1].word, tokens[-1].word) != ("(", ")"):
+            raise Unread("a query is not plain to read")
+        for argument in _split(tokens[2:-1]):
+            words = [token.word for token in argument[1:3]]
+            self.expression(argument[2 if words[:1] == [":="] else 3 if words == ["=", ">"] else 0 :])
 
     def leave(self, depth: int) -> None:
         tokens = self.until(";")
@@ -331,7 +339,7 @@ class _Reader:
         tokens = self.until(";")
         place = next((place for place, token in enumerate(tokens) if token.word == "for"), None)
         if place is None:
-            self.expression(tokens)
+            self._cursor(tokens)
         else:
             self._query(tokens[place + 1 :])
 

@@ -422,3 +422,13 @@ ALTER INDEX a_pkey RENAME TO a_key
 ALTER TABLE a SET (fillfactor = 80), ALTER COLUMN name SET STATISTICS 200
 
 ALTER TABLE a REPLICA IDENTITY FULL
+
+LOCK TABLE a IN ACCESS SHARE MODE
+
+DO $$ DECLARE c CURSOR (n int) FOR SELECT id FROM a WHERE id > n; r record; BEGIN OPEN c(1); FETCH c INTO r; UPDATE a SET kind = 'y' WHERE CURRENT OF c; CLOSE c; FOR r IN c(n := 2) LOOP RAISE NOTICE '%', r.id; END LOOP; END $$
+
+DO $$ #variable_conflict use_column DECLARE n int; BEGIN <<batches>> LOOP DELETE FROM a WHERE id IN (SELECT id FROM a WHERE created < now() - interval '1 year' LIMIT 1000); GET DIAGNOSTICS n = ROW_COUNT; EXIT batches WHEN n = 0; END LOOP; END $$
+
+CREATE FUNCTION listed(a int, OUT b int) RETURNS SETOF int LANGUAGE plpgsql STABLE AS $$ DECLARE r a%ROWTYPE; BEGIN FOR r IN SELECT * FROM a t WHERE t.id > listed.a LOOP b := r.id; RETURN NEXT; END LOOP; RETURN QUERY SELECT id FROM b; END $$
+
+CREATE FUNCTION renamed(id int, name text) RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS 'UPDATE a SET name = renamed.name WHERE a.id = renamed.id'
