@@ -25,7 +25,7 @@ from hoopgate.guards.mask_memory import SessionMemory
 from hoopgate.guards.mask_notices import own_part, said_by_code, scrub
 from hoopgate.guards.mask_plans import Keys, Planned, copy_cells, copy_plan, copy_problem, planned, row_plan
 from hoopgate.guards.mask_refusals import exhausted, full, refused
-from hoopgate.guards.mask_sources import Sources
+from hoopgate.guards.mask_reworded import Sources
 from hoopgate.guards.mask_writes import Writes
 from hoopgate.guards.printed import Printed
 from hoopgate.guards.witness import NOTHING_OWN, Cell, Own, witnessed

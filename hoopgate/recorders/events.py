@@ -63,6 +63,16 @@ def statement_event(
     return b"".join((prefix, said, str(number).encode(), b',"parameters":', values, shown))
 
 
+def respelled_event(number: int, text: str) -> bytes:
+    """A ``respelled`` event: in which words the statement with this number goes to the target."""
+    shown = _texts.get(text)
+    if shown is None:
+        if len(text) > _LONGEST_KEPT:
+            return pack_event("respelled", prepared({"of": number, "text": redact_statement(text)}))
+        shown = _again(text) if text in _new_texts else _shown(text)
+    return b"".join((b'{"event":"respelled","of":', str(number).encode(), shown))
+
+
 def result_event(number: int, tag: str, sqlstate: str = "") -> bytes:
     """A ``result`` event of the statement with this number (0: of none that is known).
 

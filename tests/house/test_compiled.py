@@ -54,6 +54,14 @@ def test_the_rule_sees_a_foreign_base() -> None:
     assert list(foreign_bases(ast.parse(marked), listed)) == []
 
 
+@pytest.mark.parametrize("name", compiled.MODULES)
+def test_attributes_have_plain_defaults(name: str) -> None:
+    """Compiled, attrs' own ``field(...)`` is no value of the attribute's type: importing the module fails."""
+    module = tree(name)
+    imported = [node for node in ast.walk(module) if isinstance(node, ast.ImportFrom) and node.module == "attrs"]
+    assert not [alias.name for node in imported for alias in node.names if alias.name in ("field", "Factory")]
+
+
 def test_the_list_is_in_order_and_whole() -> None:
     assert list(compiled.MODULES) == sorted(set(compiled.MODULES))
     assert [name for name in compiled.MODULES if not (ROOT / f"{name.replace('.', '/')}.py").is_file()] == []

@@ -14,7 +14,7 @@ from postgast import native, pg_query_pb2
 from hoopgate.policy.sql.condense import LONG, condense
 from hoopgate.policy.sql.effects import effects
 from hoopgate.policy.sql.parser import Unparsable, parse
-from hoopgate.policy.sql.shape import LONGEST, shape, substituted, walked
+from hoopgate.policy.sql.shape import LONGEST, TOKEN, shape, substituted, walked
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,12 @@ ODD: Final = (
 @given(st.lists(PIECES | st.sampled_from(ODD) | st.sampled_from("'\"-./*0159eExa ,()\n"), max_size=14).map("".join))
 @settings(max_examples=200)
 def test_both_ways_lead_to_the_same_shape(text: str) -> None:
-    assert walked(text) == substituted(text)
+    spans: list[tuple[int, int]] = []
+    form = walked(text, spans)
+    assert form == substituted(text)
+    if form is not None:
+        assert spans == [found.span() for found in TOKEN.finditer(text) if found.lastgroup in ("string", "number")]
+        assert form.count("\0") == len(spans)
 
 
 @settings(max_examples=200, deadline=None)

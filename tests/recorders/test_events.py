@@ -13,7 +13,13 @@ from hoopgate.codecs.postgresql import messages
 from hoopgate.frames import Parameter, Phase
 from hoopgate.recorders import events, redact
 from hoopgate.recorders.credentials import HINTS
-from hoopgate.recorders.events import recordable_query, result_event, statement_event, statement_prefix
+from hoopgate.recorders.events import (
+    recordable_query,
+    respelled_event,
+    result_event,
+    statement_event,
+    statement_prefix,
+)
 from hoopgate.recorders.fields import prepared
 from hoopgate.recorders.format import MAX_PAYLOAD, pack_event
 from hoopgate.recorders.redact import recordable, redact_statement
@@ -114,6 +120,13 @@ def test_secrets_are_neither_told_nor_kept(text: str) -> None:
         raw = messages.query(text)
         assert recordable_query(raw, text) == recordable(raw)
     assert not [kept for kept in (*events._texts, *events._new_texts) if "hunter" in kept]
+
+
+@pytest.mark.parametrize("text", ["SELECT 1", 'SELECT "é\\" FROM "t"', "SELECT '" + "x" * 2000 + "'", *HIDDEN])
+def test_respelled_event(text: str) -> None:
+    for _ in range(3):
+        told = json.loads(respelled_event(7, text))
+        assert told == {"event": "respelled", "of": 7, "text": redact_statement(text)}
 
 
 def test_what_was_told_without_hiding_is_the_same_object() -> None:

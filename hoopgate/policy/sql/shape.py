@@ -89,6 +89,15 @@ def _shape(text: str) -> str | None:
     return walked(text) if COMPILED else substituted(text)
 
 
+def literals(text: str) -> list[tuple[int, int]]:
+    """Where the literals of a text stand that has a shape."""
+    if not COMPILED:
+        return [found.span() for found in TOKEN.finditer(text) if found.lastgroup in ("string", "number")]
+    spans: list[tuple[int, int]] = []
+    walked(text, spans)
+    return spans
+
+
 def substituted(text: str) -> str | None:
     """The shape by the pattern, which is the quicker way where this module is interpreted."""
     try:
@@ -97,8 +106,9 @@ def substituted(text: str) -> str | None:
         return None
 
 
-def walked(text: str) -> str | None:
-    """The same a character at a time, which is the quicker way where this module is compiled."""
+def walked(text: str, spans: list[tuple[int, int]] | None = None) -> str | None:
+    """The same a character at a time, which is the quicker way where this module is compiled. ``spans`` is given where
+    each literal stands."""
     size: i64 = len(text)
     kept: i64 = 0  # up to here the text is in pieces
     pieces: list[str] = []
@@ -128,6 +138,8 @@ def walked(text: str) -> str | None:
             pieces.append(text[kept:at])
             pieces.append("\0'" if mark == "'" else "\0#")
             kept = end
+            if spans is not None:
+                spans.append((at, end))
         at = _next_mark(text, end, size)
     if not pieces:
         return text
