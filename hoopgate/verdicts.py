@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 if TYPE_CHECKING:
     from hoopgate.frames import Frame
@@ -68,8 +67,8 @@ class Approvers:
 class Hold:
     """Keep the frame until enough approvers agree, at most ``timeout`` seconds; then refuse it.
 
-    ``frame``: what they are to agree to, where another guard rewrote it (the chain fills it in). ``released`` is
-    called once they have agreed, right before the frame passes without being judged again.
+    ``frame``: what they are to agree to, where another guard rewrote it (the chain fills it in). Once they have
+    agreed the frame is judged again, with ``released`` set, since what its names mean may have changed.
     """
 
     reason: str
@@ -80,7 +79,6 @@ class Hold:
     risk: int = 0
     reasons: tuple[str, ...] = ()
     frame: Frame | None = None
-    released: Callable[[], None] | None = field(default=None, eq=False, repr=False)
 
 
 Verdict = Allow | Rewrite | Mask | Block | Hold

@@ -163,8 +163,6 @@ class Holding:
     def _verdict(self, frame: Statement, hold: Hold, ticket: Ticket, outcome: Outcome) -> Verdict:
         if outcome.status == "approved":
             frame.released = self._session.config.version
-            if hold.released is not None:
-                hold.released()
             return ALLOW
         by = f" by {', '.join(outcome.by)}" if outcome.by else ""
         because = f": {outcome.reason}" if outcome.reason else ""

@@ -289,24 +289,35 @@ def test_a_message_that_turns_its_own_names_is_judged_everywhere_each_time() -> 
 # --- holds
 
 
+def approved(session: Session, text: str, phase: Phase) -> Statement:
+    """What comes again once people have agreed."""
+    frame = Statement(b"", text, phase)
+    frame.released = session.config.version
+    return frame
+
+
+def test_what_was_approved_is_still_denied_where_a_rule_denies_it() -> None:
+    session = Session(config(rule("no", "deny", what=What(effect=("delete",))), ALL))
+    assert isinstance(session.verdict(approved(session, "DELETE FROM public.a", Phase.SIMPLE)), Block)
+
+
 def test_a_held_query_moves_names_once_it_is_released() -> None:
     session = Session(config(rule("wait", "hold", what=What(effect=("admin",))), ALL))
     asks(session, NAMED)
     held = session.judge("SET search_path = secret")
     assert isinstance(held, Hold)
     assert asks(session, NAMED) == [0]
-    assert held.released is not None
-    held.released()
+    assert session.verdict(approved(session, "SET search_path = secret", Phase.SIMPLE)) is ALLOW
     assert asks(session, NAMED) == [1]
 
 
 def test_a_held_query_renames_once_it_is_released() -> None:
     session = Session(config(rule("wait", "hold", what=What(effect=("delete",))), ALL))
-    held = session.judge("DEALLOCATE p; PREPARE p AS DELETE FROM public.a")
+    text = "DEALLOCATE p; PREPARE p AS DELETE FROM public.a"
+    held = session.judge(text)
     assert isinstance(held, Hold)
     assert session.forgotten == []
-    assert held.released is not None
-    held.released()
+    assert session.verdict(approved(session, text, Phase.SIMPLE)) is ALLOW
     assert session.forgotten == [("statement", "p"), ("statement", "p")]
 
 
@@ -315,11 +326,9 @@ def test_what_is_bound_and_held_is_seen_to_as_it_is_executed() -> None:
     asks(session, NAMED)
     held = session.judge("SET search_path = secret", Phase.BIND)
     assert isinstance(held, Hold)
-    assert held.released is None
-    released = Statement(b"", "SET search_path = secret", Phase.EXECUTE)
-    released.released = session.config.version
-    assert session.verdict(released) is ALLOW
-    assert asks(session, NAMED) == [1]
+    for phase, count in ((Phase.BIND, 0), (Phase.EXECUTE, 1)):
+        assert session.verdict(approved(session, "SET search_path = secret", phase)) is ALLOW
+        assert asks(session, NAMED) == [count]
 
 
 # --- remembered or not, the answer is the same

@@ -34,6 +34,13 @@ CLIENT: Final = 0  # directions in a recording: from the client...
 TARGET: Final = 1  # ...and from the target
 
 
+CHANGED: Final = Block(
+    "what the statement would read has changed since it was asked for",
+    rule="approval",
+    hint="Run the statement again to ask once more.",
+)
+
+
 class Direction(Lane):
     """What both have in common. ``source`` is who is read from, CLIENT or TARGET; ``transport`` is the other's."""
 
@@ -127,14 +134,25 @@ class RequestsLane(Direction):
         rewritten.number = frame.number
 
         def ended(verdict: Verdict | None) -> Any:
-            if verdict is not None:
+            if verdict is not None and verdict is not ALLOW:
                 return self.apply(rewritten, verdict)
-            again = self.inspect(frame)  # the policy changed meanwhile, so all is asked again
+            # The policy changed meanwhile, or what names mean: all is asked again, and the approval goes with it.
+            frame.released = rewritten.released
+            approved = None if verdict is None else rewritten.ran
+            again = self.inspect(frame)
             if isinstance(again, Deferred):
-                return again.addCallback(lambda answer: self.apply(frame, answer))
-            return self.apply(frame, again)
+                return again.addCallback(lambda answer: self._approved(frame, answer, approved))
+            return self._approved(frame, again, approved)
 
         return self._relay.hold(rewritten, hold).addCallback(ended)
+
+    def _approved(self, frame: Statement, verdict: Verdict, approved: str | None) -> bytes | Deferred[bytes]:
+        """``approved``: the words that people agreed to, where they did; no others run."""
+        if approved is not None and not isinstance(verdict, Block | Hold):
+            runs = verdict.frame if isinstance(verdict, Rewrite) else frame
+            if not isinstance(runs, Statement) or runs.ran != approved:
+                return self.apply(frame, CHANGED)
+        return self.apply(frame, verdict)
 
     def _refuse(self, frame: Statement, block: Block) -> bytes:
         fields = {"phase": frame.phase.value}
