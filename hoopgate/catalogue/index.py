@@ -14,7 +14,7 @@ from hoopgate.catalogue.exposure import NOTHING, Covered, Exposed, Taint
 from hoopgate.catalogue.globs import Selectors, matcher
 from hoopgate.catalogue.propagation import Propagation
 from hoopgate.catalogue.server_values import server_masks
-from hoopgate.catalogue.snapshot import WHOLE_ROW, ColumnKey, Function, Relation, Snapshot, Trigger
+from hoopgate.catalogue.snapshot import WHOLE_ROW, ColumnKey, Function, Relation, Snapshot
 from hoopgate.config.model import Mask
 
 SAFE_EXTENSIONS: Final = frozenset(
@@ -66,10 +66,6 @@ class MaskIndex:
         """The mask of a column by a result's origin, and whether its value was computed; WHOLE_ROW is."""
         mask = self.mask_of(table_oid, attnum)
         return None if mask is None else Covered(mask, attnum == WHOLE_ROW or (table_oid, attnum) in self.derived)
-
-    def triggers_of(self, oid: int) -> tuple[Trigger, ...]:
-        """The user's triggers on a relation, those that never fire left out."""
-        return tuple(each for each in self.snapshot.triggers.get(oid, ()) if each.enabled != "D")
 
     def mask_of(self, table_oid: int, attnum: int) -> Mask | None:
         """The mask of a result's column by its origin; of a whole row, any mask of its relation."""

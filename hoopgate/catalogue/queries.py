@@ -30,7 +30,6 @@ FINGERPRINT: Final = "SELECT pg_catalog.concat_ws('/', {})".format(
             _mark("pg_rewrite", "oid, xmin::text"),
             _mark("pg_proc", "oid, xmin::text"),
             _mark("pg_aggregate", "aggfnoid::oid, xmin::text", "aggfnoid::oid >= 16384"),
-            _mark("pg_trigger", "oid, xmin::text"),
             _mark("pg_operator", "oid, xmin::text"),
             _mark("pg_cast", "oid, xmin::text"),
             _mark("pg_type", "oid, xmin::text"),
@@ -106,9 +105,6 @@ UNION ALL
 SELECT 'aggregate', pg_catalog.json_build_array(a.aggfnoid::oid::int8, ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn,
   a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]::int8[])::text
 FROM pg_catalog.pg_aggregate a WHERE a.aggfnoid::oid >= 16384
-UNION ALL
-SELECT 'trigger', pg_catalog.json_build_array(g.tgrelid::int8, g.tgname, g.tgfoid::int8, g.tgtype, g.tgenabled)::text
-FROM pg_catalog.pg_trigger g WHERE g.oid >= 16384 AND NOT g.tgisinternal
 UNION ALL
 SELECT 'operator', pg_catalog.json_build_array(o.oprname, p.oid::int8)::text
 FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode::oid

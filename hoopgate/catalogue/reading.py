@@ -162,7 +162,6 @@ class Reading:
             views=views,
             rules=rules,
             functions=functions,
-            triggers=others.triggers,
             bodies={**others.aggregates, **{oid: self._bodies.things.get(oid, _UNREAD) for oid in texts}},
             builtins=self._builtins,
             operators=others.operators,

@@ -173,17 +173,6 @@ class Reads:
 
 
 @frozen
-class Trigger:
-    """A user's trigger. ``when`` are the bits of tgtype (source, ``catalog/pg_trigger.h``): 1 for each row, 2 before,
-    4 INSERT, 8 DELETE, 16 UPDATE, 32 TRUNCATE, 64 instead of; ``enabled`` is tgenabled, ``D`` for never."""
-
-    name: str
-    function: int
-    when: int
-    enabled: str = "O"
-
-
-@frozen
 class UserType:
     """A type that did not come with the server.
 
@@ -211,7 +200,6 @@ class Snapshot:
     views: Mapping[int, Reads] = field(factory=dict)  # by the view's oid
     rules: Mapping[int, tuple[Reads, ...]] = field(factory=dict)  # of other commands than SELECT, by relation
     functions: Mapping[int, Function] = field(factory=dict)
-    triggers: Mapping[int, tuple[Trigger, ...]] = field(factory=dict)  # by relation
     bodies: Mapping[int, Reads | Mentions] = field(factory=dict)  # of users' functions in SQL, by their oid
     builtins: Mapping[str, tuple[Function, ...]] = field(factory=dict)  # functions that came with the server
     operators: Mapping[str, tuple[int, ...]] = field(factory=dict)  # name -> functions not in C behind it

@@ -13,7 +13,6 @@ from hoopgate.catalogue.snapshot import (
     Function,
     Reads,
     Relation,
-    Trigger,
     UserType,
 )
 
@@ -30,7 +29,6 @@ class Others:
         self.generated: list[tuple[int, int, int]] = []
         self.calls: dict[int, set[int]] = {}
         self.aggregates: dict[int, Reads] = {}
-        self.triggers: dict[int, tuple[Trigger, ...]] = {}
         self.operators: dict[str, tuple[int, ...]] = {}
         self.casts: dict[str, tuple[int, ...]] = {}
         for what, values in rows:
@@ -59,11 +57,6 @@ class Others:
 
     def _aggregate(self, values: list[Any]) -> None:
         self.aggregates[values[0]] = Reads(narrow=Flow(functions=frozenset(values[1]) - {0}))
-
-    def _trigger(self, values: list[Any]) -> None:
-        relation, name, function, when, enabled = values
-        found = Trigger(name, function, when, enabled)
-        self.triggers[relation] = (*self.triggers.get(relation, ()), found)
 
     def _operator(self, values: list[Any]) -> None:
         self.operators[values[0]] = (*self.operators.get(values[0], ()), values[1])

@@ -226,10 +226,3 @@ def test_generated_and_composite_columns_are_computed(index: MaskIndex) -> None:
     assert index.covered(computed.oid, 2) == Covered(MASKS[0])
     assert index.covered(computed.oid, 3) == Covered(MASKS[0], derived=True)
     assert exposed(index, "customers_history").columns[2].derived
-
-
-def test_triggers_that_exist(index: MaskIndex) -> None:
-    (audited,) = index.relations("public", "audited")
-    (trigger,) = index.triggers_of(audited.oid)
-    assert (trigger.name, trigger.when) == ("tell", 1 | 2 | 4 | 16)
-    assert index.function(trigger.function).refused is not None
