@@ -211,3 +211,17 @@ def test_every_way_to_look_costs_something(budget: Callable[..., Gate], sql: str
 )
 def test_times_are_said_in_words(seconds: float, said: str) -> None:
     assert span(seconds) == said
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"{WIDE}; {WIDE}; {WIDE}",
+        "SELECT name FROM customers WHERE email < 'a' OR email < 'b' AND email < 'c'",
+        "SELECT (SELECT count(*) FROM customers WHERE email < 'a'), "
+        "(SELECT count(*) FROM customers WHERE email < 'b'), "
+        "(SELECT count(*) FROM customers WHERE email < 'c')",
+    ],
+)
+def test_conditions_count_one_by_one(budget: Callable[..., Gate], sql: str) -> None:
+    assert "takes 30 of a budget of 29" in refusal(budget(29), sql).reason

@@ -114,7 +114,7 @@ class Expressions(References):
                 pending.append(node["BoolExpr"].get("args", []))
             elif node:
                 found = self.value(node, at)
-                self.probe(found.taints, narrow=is_narrow(node))
+                self.probe(found.taints, narrow=is_narrow(node), condition=True)
 
     def order(self, root: Any, at: At) -> None:
         """Expressions by which rows are sorted, grouped, compared or counted off."""

@@ -18,7 +18,8 @@ from hoopgate.policy.lineage.scope import At, Item, names_in
 from hoopgate.policy.lineage.values import CLEAR, Node, Taint, Value, computed
 
 PROBES: Final = 1000
-"""Narrow probes of one statement that are told one by one; with more, each further one counts as a wide one."""
+"""Probes of one message that are told one by one; with more, all further ones of a column in a statement count as a
+wide one."""
 
 
 @define(eq=False)
@@ -42,8 +43,12 @@ class References(ABC):
 
     # --- what is told
 
-    def probe(self, taints: Iterable[Taint], *, narrow: bool = False) -> None:
-        """Masked values decide about something that no mask hides. Raises Refusal where they must not."""
+    def probe(self, taints: Iterable[Taint], *, narrow: bool = False, condition: bool = False) -> None:
+        """Masked values decide about something that no mask hides. Raises Refusal where they must not.
+
+        Conditions count one by one, since each may ask something else; wide probes of another sort once for a column
+        in a statement.
+        """
         for taint in taints:
             mask = taint.mask
             if mask is UNSEEN:
@@ -57,8 +62,8 @@ class References(ABC):
             if mask.reading == "source":
                 raise refuse(f'column {taint.label} is only read masked (mask "{mask.name}")', mask.name, HINT)
             key = (mask.name, taint.label)
-            if narrow and len(self.probes) < PROBES:
-                self.probes.append(Probe(mask, taint.label, narrow=True))
+            if (narrow or condition) and len(self.probes) < PROBES:
+                self.probes.append(Probe(mask, taint.label, narrow=narrow))
             elif key not in self._wide:
                 self._wide.add(key)
                 self.probes.append(Probe(mask, taint.label))

@@ -86,6 +86,7 @@ class Statements(Creations):
         """Judge all statements of a message. Raises Refusal."""
         for node in statements:
             self._answer = ()
+            self._wide.clear()
             self.statement(node)
             self.results.append(self._answer)
             (kind,) = node
