@@ -18,7 +18,7 @@ from tests.masks.gate import Gate, catalogue_of, connect
 from tests.masks.random_queries import SCHEMA, WORLDS, Author
 
 MASKS = (Mask("secrets", ("*.*.secret",), aggregates=(), inference=0),)
-SEEDS = range(1500)
+SEEDS = 500  # the same ones each time; the differential fuzz in tests/attacks has others
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,10 @@ def answer(gate: Gate, sql: str) -> Any:
     return output.results, output.copied, output.tags, errors
 
 
-def test_answers_do_not_depend_on_secrets(worlds: list[Gate]) -> None:
+@pytest.mark.parametrize("seeds", [SEEDS, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
+def test_answers_do_not_depend_on_secrets(worlds: list[Gate], seeds: int) -> None:
     passed = rows = 0
-    for seed in SEEDS:
+    for seed in range(seeds):
         sql = Author(seed).statement()
         one, other = (answer(gate, sql) for gate in worlds)
         assert one == other, sql
@@ -55,8 +56,8 @@ def test_answers_do_not_depend_on_secrets(worlds: list[Gate]) -> None:
             passed += 1
             rows += sum(len(result) for result in one[0])
     # Enough of them have to run for this to mean anything.
-    assert passed > len(SEEDS) // 8
-    assert rows > 1000
+    assert passed > seeds // 8
+    assert rows > seeds // 2
 
 
 def test_the_worlds_do_differ(worlds: list[Gate]) -> None:
@@ -65,8 +66,8 @@ def test_the_worlds_do_differ(worlds: list[Gate]) -> None:
     for gate in worlds:
         gate.session.engine._masks = ()
         gate.session.config = type(CONFIG)(path=CONFIG.path, version="2")
-    for seed in SEEDS[:600]:
+    for seed in range(SEEDS):
         sql = Author(seed).statement()
         one, other = (answer(gate, sql) for gate in worlds)
         telling += one != other
-    assert telling > 30
+    assert telling > SEEDS // 20

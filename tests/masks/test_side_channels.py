@@ -18,8 +18,8 @@ from hoopgate.guards.mask_notices import own_part, said_by_code, scrub
 from tests.masks.conftest import MARKS, MASKS
 from tests.masks.gate import FIELDS, catalogue_of, connect, fired
 
-LANGUAGES = ("de", "es", "fr", "ja", "ru")
-"""What Debian's PostgreSQL speaks, where its translations are installed."""
+LANGUAGES = ("de", "ja", *(pytest.param(each, marks=pytest.mark.long) for each in ("es", "fr", "ru")))
+"""What Debian's PostgreSQL speaks, where its translations are installed. A server each, so by default an alphabet each."""
 
 # Expressions over masked columns whose error quotes the value.
 EXPRESSIONS = (
