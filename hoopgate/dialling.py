@@ -24,12 +24,14 @@ def dial(network: Any, host: Host, timeout: float, protocol: Protocol) -> Deferr
     """
     if host.is_socket:
         call = Call(protocol)
+        answered = call.answer()
         call.connector = network.connectUNIX(f"{host.name}/.s.PGSQL.{host.port}", call, timeout)
-        return call.answered
+        return answered
     if isIPAddress(host.name) or isIPv6Address(host.name):
         call = Call(protocol)
+        answered = call.answer()
         call.connector = network.connectTCP(host.name, host.port, call, timeout)
-        return call.answered
+        return answered
     connected: Deferred[Any] = HostnameEndpoint(network, host.name, host.port, timeout=timeout).connect(Once(protocol))
     return connected.addCallback(_alone, protocol)
 
@@ -58,10 +60,14 @@ class Call(ClientFactory):
     noisy = False
 
     def __init__(self, protocol: Protocol) -> None:
-        self.answered: Deferred[None] = Deferred(self._given_up)
         self.connector: Any = None
-        self._waiting: Deferred[None] | None = self.answered
+        self._waiting: Deferred[None] | None = None
         self._protocol: Protocol | None = protocol
+
+    def answer(self) -> Deferred[None]:
+        """Fires as it is connected, or fails as sockets do."""
+        self._waiting = Deferred(self._given_up)
+        return self._waiting
 
     def buildProtocol(self, addr: object) -> Protocol | None:
         protocol, self._protocol = self._protocol, None

@@ -29,6 +29,8 @@ from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.verdicts import ALLOW, Block, Mask, Rewrite, Verdict
 
 log = Logger()
+_NO_WATCH: Final = Watch((), {})  # most sessions look for nothing, and share this...
+_NO_CANARIES: Final = Canaries({})  # ...and this
 _FOUND: Final = "an answer held a value that nobody has business with"
 
 
@@ -70,10 +72,10 @@ class DetectGuard:
         self._session = session
         self._factory = factory
         self._config: Config | None = None
-        self._watch = Watch((), {})
+        self._watch = _NO_WATCH
         self._slow: RowEditor | None = None  # by which plug-ins look, in a thread
         self._planted: tuple[Canary, ...] = ()
-        self._canaries = Canaries({})
+        self._canaries = _NO_CANARIES
         self._values: dict[str, bytes] = {}
         self._raw: Watch | None = None  # a COPY that cannot be edited is searched as it lies
         self._field: CanaryCell | None = None  # looks for canaries in what a COPY's fields mean

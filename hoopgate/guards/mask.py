@@ -60,16 +60,20 @@ class MaskGuard:
 
     wants: ClassVar[frozenset[type[Frame]]] = frozenset({Statement, Columns, Notice, Input, InputEnd})
 
+    # Made once masks come into force: most sessions never have any, and there may be ten thousand of them.
+    _memory: SessionMemory
+    _known: Known
+    _judge: Any
+    _sources: Sources
+    _writes: Writes
+
     def __init__(self, session: Any, factory: Masks) -> None:
         self._session = session
+        self._factory: Any = factory
         self._fetch: Any = factory.fetch
         self._inference: Any = factory.inference
-        self._memory = SessionMemory()
-        self._known = Known(session, factory.indexes, self._memory)
-        self._judge: Any = Judge(session, self._known, self._memory)
-        self._sources = Sources(session)
-        self._writes = Writes(session)
-        session.printed = Printed(session, self.masks, self._index, self._writes.copying)
+        self._begun = False  # masks were in force, so that the parts above are there
+        session.printed = Printed(session, self)
         self._config: Config | None = None
         self._masks: tuple[Mask, ...] = ()
 
@@ -94,12 +98,27 @@ class MaskGuard:
         if config is not self._config:
             self._masks = session.engine.masks(session.identity, session.target)
             self._config = config
+            if self._masks and not self._begun:
+                self._begin()
         return self._masks
 
-    def _index(self) -> MaskIndex | None:
-        """The masks in force with the catalogue as it is known; None before it is."""
-        snapshot = self._session.catalogue.snapshot
-        return None if snapshot is None else self._known.compiled(snapshot, self.masks()).index
+    def _begin(self) -> None:
+        session = self._session
+        self._begun = True
+        self._memory = SessionMemory()
+        self._known = Known(session, self._factory.indexes, self._memory)
+        self._judge = Judge(session, self._known, self._memory)
+        self._sources = Sources(session)
+        self._writes = Writes(session)
+
+    def copying(self) -> bool:
+        """What the client sends now are rows for masked columns."""
+        return self._begun and self._writes.copying()
+
+    def index(self) -> MaskIndex | None:
+        """The masks in force with the catalogue as it is known; None before it is, and without masks."""
+        snapshot, masks = self._session.catalogue.snapshot, self.masks()
+        return None if snapshot is None or not masks else self._known.compiled(snapshot, masks).index
 
     # --- statements
 
@@ -295,7 +314,7 @@ class MaskGuard:
         judged: Judged | None = None if frame.statement is None else frame.statement.judged
         if judged is not None and judged.clear and not said_by_code(frame.fields):
             return ALLOW
-        index = self._index()
+        index = self.index()
         encoding = self._session.client_encoding
         written = own_part(frame.statement, reads=judged is None or judged.reads, encoding=encoding)
         clean = scrub(frame.fields, index, written)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from hoopgate.frames import BIND, EXECUTE, SIMPLE, Frame, Input, Statement
 from hoopgate.guards.copy_check import CopyCheck, unreadable
 from hoopgate.guards.mask_judged import Judged
 from hoopgate.guards.write_back import in_long_text, problem
 from hoopgate.verdicts import Block
+
+_NONE: Final[frozenset[str]] = frozenset()  # the same for all sessions: each empty set takes 216 bytes
 
 
 class Writes:
@@ -17,7 +19,7 @@ class Writes:
     def __init__(self, session: Any) -> None:
         self._session = session
         self._copy: CopyCheck | None = None
-        self.shown: set[str] = set()
+        self.shown = _NONE
 
     def problem(self, frame: Statement, judged: Judged) -> Block | None:
         """Why a statement that may write into masked columns must not run; looked at in each phase of its life."""

@@ -7,8 +7,8 @@ hidden: those stay that are compared with, or assigned to, a column that is know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 from attrs import field, frozen
 
@@ -67,29 +67,36 @@ class Names:
         return cls(masked, clear)
 
 
+_NO_NAMES: Final = Names()
+
+
+class Masked(Protocol):
+    """What the guard of a session's masks tells."""
+
+    def masks(self) -> object:
+        """Those in force; nothing that counts as true where there are none."""
+
+    def index(self) -> MaskIndex | None:
+        """They with the catalogue; None where that is not known."""
+
+    def copying(self) -> bool:
+        """Whether what the client sends now are rows for masked columns."""
+
+
 class Printed:
-    """One session's. ``index`` gives the masks in force with the catalogue, None where that is not known; ``masks``
-    tells whether any is in force, ``copying`` whether what the client sends now are rows for masked columns."""
+    """One session's, which asks the guard of its masks."""
 
-    __slots__ = ("_config", "_copying", "_cut", "_index", "_known", "_masks", "_names", "_of", "_recorded", "_session")
+    __slots__ = ("_config", "_cut", "_guard", "_known", "_names", "_of", "_recorded", "_session")
 
-    def __init__(
-        self,
-        session: Any,
-        masks: Callable[[], object],
-        index: Callable[[], MaskIndex | None],
-        copying: Callable[[], bool],
-    ) -> None:
+    def __init__(self, session: Any, guard: Masked) -> None:
         self._session = session
-        self._masks: Any = masks
-        self._index: Any = index
-        self._copying: Any = copying
+        self._guard: Any = guard
         self._config: Any = None
         self._recorded = False
         self._cut = False  # what comes is the rest of a message that is left out
         self._of: MaskIndex | None = None
-        self._names = Names()
-        self._known: Memory[str, Hidden] = Memory(_KEPT, _KEPT_TOTAL)
+        self._names = _NO_NAMES  # of that index...
+        self._known: Memory[str, Hidden] | None = None  # ...and what was found under it
 
     @property
     def recorded(self) -> bool:
@@ -97,12 +104,12 @@ class Printed:
         config = self._session.config
         if config is not self._config:
             self._config = config
-            self._recorded = config.recorder.literals == "masked" and bool(self._masks())
+            self._recorded = config.recorder.literals == "masked" and bool(self._guard.masks())
         return self._recorded
 
     def statement(self, frame: Statement) -> tuple[str, tuple[Parameter, ...] | None]:
         """Text and parameters of a statement as they may be shown; the same objects if nothing is hidden."""
-        if not self._masks():
+        if not self._guard.masks():
             return frame.text, frame.parameters
         hidden = self.hidden(frame.text)
         if hidden.clear:
@@ -111,25 +118,27 @@ class Printed:
 
     def text(self, text: str) -> str:
         """The same of a text alone."""
-        if not self._masks():
+        if not self._guard.masks():
             return text
         hidden = self.hidden(text)
         return text if hidden.clear else shown_text(text, hidden)
 
     def hidden(self, text: str) -> Hidden:
         """What of a text may not be shown."""
-        index = self._index()
+        index = self._guard.index()
         if index is None:
             return NOTHING_STAYS
         if index is not self._of:
-            self._of, self._names = index, Names.of(index)
-            self._known = Memory(_KEPT, _KEPT_TOTAL)
+            self._of, self._names, self._known = index, Names.of(index), None
         key = shape(text) or text
-        found = self._known.get(key)
+        known = self._known
+        if known is None:
+            known = self._known = Memory(_KEPT, _KEPT_TOTAL)
+        found = known.get(key)
         if found is None:
             found = hidden_in(text, self._names)
             if len(key) <= LONGEST:
-                self._known.put(key, found, len(key))
+                known.put(key, found, len(key))
         return found
 
     def wire(self, frame: Frame, data: bytes, encoding: str) -> bytes:
@@ -159,7 +168,7 @@ class Printed:
     def _rows(self, data: bytes) -> bytes:
         if self._cut or not data:
             return b""
-        return messages.copy_data(b"(%d bytes are not recorded)\n" % len(data)) if self._copying() else data
+        return messages.copy_data(b"(%d bytes are not recorded)\n" % len(data)) if self._guard.copying() else data
 
 
 def hidden_in(text: str, names: Names) -> Hidden:

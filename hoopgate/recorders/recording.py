@@ -49,8 +49,8 @@ class FileRecording:
 
     __slots__ = (
         "_ahead", "_began", "_chain", "_clock", "_closed", "_dirty", "_dirty_since", "_events", "_file", "_kept",
-        "_kept_size", "_limit", "_monotonic", "_observe", "_received", "_results", "_sent", "_started", "_statements",
-        "_watch", "_watched",
+        "_kept_size", "_limit", "_logins", "_monotonic", "_observe", "_received", "_results", "_sent", "_started",
+        "_statements", "_watch", "_watched",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +79,8 @@ class FileRecording:
         self._received = 0
         self._statements = 0
         self._results = 0
-        self._events: dict[str, int] | None = None  # of all other kinds but ``open``
+        self._logins = 0
+        self._events: dict[str, int] | None = None  # of all other kinds but ``open``; few sessions have any
         self._dirty = False  # something is not signed...
         self._dirty_since = 0  # ...since then
         self._watched = False
@@ -241,6 +242,8 @@ class FileRecording:
             self._statements += 1
         elif payload.startswith(b"result", _KIND_AT):
             self._results += 1
+        elif payload.startswith(b'login"', _KIND_AT):
+            self._logins += 1
         else:
             kind = payload[_KIND_AT : payload.index(b'"', _KIND_AT)].decode()
             if self._events is None:
@@ -256,7 +259,8 @@ class FileRecording:
         return events
 
     def _counted(self) -> dict[str, int]:
-        counts = {"open": 1, "statement": self._statements, "result": self._results, **(self._events or {})}
+        counts = {"open": 1, "login": self._logins, "statement": self._statements, "result": self._results}
+        counts |= self._events or {}
         return {kind: count for kind, count in counts.items() if count}
 
     def _elapsed(self) -> int:

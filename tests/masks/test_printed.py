@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -11,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoopgate.catalogue import Catalogue
-from hoopgate.catalogue.index import compile_masks
+from hoopgate.catalogue.index import MaskIndex, compile_masks
 from hoopgate.codecs.postgresql import messages as m
-from hoopgate.config.model import Recorder
+from hoopgate.config.model import Mask, Recorder
 from hoopgate.frames import BIND, PREPARE, SIMPLE, Input, Parameter, Statement
 from hoopgate.guards.printed import Names, Printed, hidden_in, shown_text
 from tests.masks.conftest import CONFIG, MASKS
@@ -29,11 +30,16 @@ def names(catalogue: Catalogue) -> Names:
 def printed(catalogue: Catalogue) -> Iterator[Printed]:
     index = compile_masks(fired(catalogue.refresh()), MASKS)
     session = SimpleNamespace(config=evolve(CONFIG, recorder=Recorder(literals="masked")))
-    yield Printed(session, lambda: MASKS, lambda: index, lambda: copying[0])
+    yield Printed(session, guard(MASKS, index))
     copying[0] = False
 
 
 copying = [False]
+
+
+def guard(masks: tuple[Mask, ...], index: MaskIndex | None) -> Any:
+    return SimpleNamespace(masks=lambda: masks, index=lambda: index, copying=lambda: copying[0])
+
 
 SHOWN = {
     "SELECT * FROM customers WHERE email = 'SECRET1'": "SELECT * FROM customers WHERE email = '****'",
@@ -110,12 +116,12 @@ def test_parameters_beside_masked_columns_are_hidden(printed: Printed) -> None:
 def test_doubt_hides_all(printed: Printed, catalogue: Catalogue) -> None:
     assert "SECRET" not in printed.text("SELECT 1 FROM customers WHERE email = 'SECRET")
     assert "SECRET" not in printed.text("SELECT '" + "SECRET" * 20_000 + "' FROM customers")
-    blind = Printed(SimpleNamespace(config=CONFIG), lambda: MASKS, lambda: None, lambda: False)
+    blind = Printed(SimpleNamespace(config=CONFIG), guard(MASKS, None))
     assert blind.text("SELECT 'SECRET'") == "SELECT '****'"
 
 
 def test_nothing_is_hidden_without_masks(catalogue: Catalogue) -> None:
-    free = Printed(SimpleNamespace(config=CONFIG), lambda: (), lambda: None, lambda: False)
+    free = Printed(SimpleNamespace(config=CONFIG), guard((), None))
     frame = Statement(b"", "SELECT 1 FROM customers WHERE email = 'SECRET'", SIMPLE)
     assert free.statement(frame) == (frame.text, None)
     assert not free.recorded

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from hoopgate.codecs.postgresql.encodings import codec
@@ -32,6 +33,12 @@ _WORD: Final = re.compile(r'[^\s,"]+')
 _OFFSET: Final = re.compile(r"<[+-][0-9:]+>[+-][0-9:]+")  # of SET TIME ZONE with a number
 
 TEXT_SETTINGS: Final = ("client_encoding", "standard_conforming_strings")  # they say how a statement's text is read
+
+
+@lru_cache(maxsize=256)
+def _kept(reported: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """One object for all sessions to which the same was reported: they are most of those of a target."""
+    return dict(reported)
 
 
 class Prepared:
@@ -87,7 +94,7 @@ class Conversation:
         for name in TEXT_SETTINGS:
             if name in parameters:
                 self.reported(name, parameters[name])
-        self._parameters = parameters
+        self._parameters = _kept(tuple([each for each in parameters.items() if each[0] not in SETTLED]))
         self._reports: list[tuple[str, str]] | None = None  # what else was reported; few sessions have any
         self.transaction = transaction
         self.watching = watching

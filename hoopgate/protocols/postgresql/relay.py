@@ -69,7 +69,7 @@ class Relay:
         self.answers = AnswersLane(self, wire, answers_chain, client, target_pauser, limits)
         client.registerProducer(Throttle(target_pauser, "client is slow"), True)
         transport.registerProducer(Throttle(client_pauser, "target is slow"), True)
-        self._idle_waiters: list[Callable[[], None]] = []
+        self._idle_waiters: tuple[Callable[[], None], ...] = ()
         self._leaving = False  # the client has said goodbye; the target answers what came before
         self.fatal = ""  # the SQLSTATE with which the target has ended the session
         self._holding: Holding | None = None  # made for the first hold
@@ -159,7 +159,7 @@ class Relay:
         if conversation.idle or conversation.unsynced:
             idle()
         else:
-            self._idle_waiters.append(idle)
+            self._idle_waiters += (idle,)
         return settled
 
     @property
@@ -217,7 +217,7 @@ class Relay:
     def answers_moved(self) -> None:
         """What waited for the target may go on. Also after a late verdict: its answers move without new bytes."""
         if self._idle_waiters and self.conversation.idle:
-            waiters, self._idle_waiters = self._idle_waiters, []
+            waiters, self._idle_waiters = self._idle_waiters, ()
             for waiter in waiters:
                 waiter()
         if self.requests.wire.waiting:
