@@ -19,7 +19,7 @@ from tests.masks.conftest import MARKS, MASKS
 from tests.masks.gate import FIELDS, catalogue_of, connect, fired
 
 LANGUAGES = ("de", "ja", *(pytest.param(each, marks=pytest.mark.long) for each in ("es", "fr", "ru")))
-"""What Debian's PostgreSQL speaks, where its translations are installed. A server each, so by default an alphabet each."""
+"""What Debian's PostgreSQL speaks, where its translations are installed. Each takes a server, so most are long."""
 
 # Expressions over masked columns whose error quotes the value.
 EXPRESSIONS = (
