@@ -72,7 +72,7 @@ class Holding:
         return Deferred.fromCoroutine(self._hold(frame, hold))
 
     async def _hold(self, frame: Statement, hold: Hold) -> Verdict | None:
-        unfit = self._unfit(frame, hold)
+        unfit = _unfit(frame)
         if unfit is not None:
             return unfit
         self._held, self._withdrawn = True, ""
@@ -88,16 +88,6 @@ class Holding:
             return Block(str(error), rule=error.rule)
         finally:
             self._held, self._ticket = False, None
-
-    def _unfit(self, frame: Statement, hold: Hold) -> Block | None:
-        bound = frame.phase in (Phase.BIND, Phase.EXECUTE)
-        if frame.partial or (bound and frame.parameters is None):
-            return Block(
-                "the parameters are too large for an approval to be bound to them",
-                rule="limits.statement",
-                sqlstate="54000",
-            )
-        return None
 
     async def _wait(self, frame: Statement, hold: Hold) -> Verdict | None:
         session = self._session
@@ -213,3 +203,14 @@ def _who(hold: Hold) -> str:
 def _where(url: str) -> str:
     """The rest of a hint: what ``hoopgate`` needs to find this gateway's API."""
     return f" The gateway's API is {url} (HOOPGATE_API)." if url else ""
+
+
+def _unfit(frame: Statement) -> Block | None:
+    bound = frame.phase in (Phase.BIND, Phase.EXECUTE)
+    if frame.partial or (bound and frame.parameters is None):
+        return Block(
+            "the parameters are too large for an approval to be bound to them",
+            rule="limits.statement",
+            sqlstate="54000",
+        )
+    return None

@@ -212,22 +212,10 @@ class StatementsGuard:
         if decision.then == "deny":
             return Block(decision.reason, rule=decision.rule, hint=decision.hint)
         if decision.then == "hold" and phase is not PREPARE and not released:
-            return self._hold(frame, ruling)
+            return _hold(ruling)
         if phase is not PREPARE and phase is not BIND:
             self._forget(frame, ruling)
         return ALLOW
-
-    def _hold(self, frame: Statement, ruling: Ruling) -> Hold:
-        decision = ruling.decision
-        return Hold(
-            decision.reason,
-            rule=decision.rule,
-            approvers=decision.approvers,
-            timeout=decision.timeout,
-            operation=", ".join(operation.command for operation in decision.operations),
-            risk=decision.risk,
-            reasons=decision.risk_reasons,
-        )
 
     # --- what is told, and what is forgotten
 
@@ -302,6 +290,19 @@ class StatementsGuard:
             elif "DiscardStmt" in statement or "DoStmt" in statement:  # a block may have prepared anything
                 session.forget_statement(None)
                 session.forget_portal(None)
+
+
+def _hold(ruling: Ruling) -> Hold:
+    decision = ruling.decision
+    return Hold(
+        decision.reason,
+        rule=decision.rule,
+        approvers=decision.approvers,
+        timeout=decision.timeout,
+        operation=", ".join(operation.command for operation in decision.operations),
+        risk=decision.risk,
+        reasons=decision.risk_reasons,
+    )
 
 
 classImplements(Statements, IGuardFactory)

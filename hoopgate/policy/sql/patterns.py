@@ -31,7 +31,7 @@ def keeps_all(name: str, kind: str, pattern: Any) -> bool:
     """Does ``x OPERATOR pattern`` hold for nearly any x? ``kind`` is the A_Expr's."""
     if isinstance(pattern, dict) and "A_ArrayExpr" in pattern.get("TypeCast", {}).get("arg", pattern):
         array = pattern.get("TypeCast", {}).get("arg", pattern)["A_ArrayExpr"]
-        return _of_array(name, kind, array.get("elements", []))
+        return _of_array(name, array.get("elements", []))
     text = _text(pattern)
     if text is None:
         return not _is_columns(pattern)
@@ -46,7 +46,7 @@ def keeps_all(name: str, kind: str, pattern: Any) -> bool:
     return _matches_all(name, text)
 
 
-def _of_array(name: str, kind: str, elements: list[Node]) -> bool:
+def _of_array(name: str, elements: list[Node]) -> bool:
     """LIKE ANY (ARRAY[...]): one of them is enough. For operators on arrays: an empty one holds in everything."""
     if name in _EMPTY:
         return not elements and name == "@>"
