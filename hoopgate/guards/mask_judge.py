@@ -14,7 +14,7 @@ from hoopgate.catalogue.snapshot import Relation
 from hoopgate.config.model import Mask, SecretRef
 from hoopgate.errors import HoopgateError
 from hoopgate.guards.mask_judged import Judged
-from hoopgate.guards.mask_known import UNSETTLED, Compiled, Known
+from hoopgate.guards.mask_known import SHAPELY, UNSETTLED, Compiled, Known
 from hoopgate.guards.mask_memory import Bodies, SessionMemory, declared, in_doubt, names_run, relation_names
 from hoopgate.guards.mask_sources import UNKNOWN, Words, masked_form
 from hoopgate.policy.lineage.remembered import Rewording
@@ -87,7 +87,7 @@ class Judge:
         cursors = yield self._bodies(memory.cursors, run[1])
         snapshot = (yield catalogue.prepared(masks, session.config.functions_safe)).snapshot
         relations: dict[RelationName, Relation | None] = {}
-        if memory.own and session.transaction == "I" and not session.running:
+        if memory.own and session.transaction == "I" and not (session.running or session.tentative):
             # Whatever this session defined is committed, or gone: nothing is under way any more.
             snapshot = yield catalogue.refresh()
             memory.own.clear()
@@ -99,13 +99,32 @@ class Judge:
             names = Names(path, relations, settled and not any(run))
             answer = self._said(parsed, compiled, names, prepared, cursors, refreshed=refreshed)
             if not isinstance(answer, Ask):
-                return (yield self._read(parsed, answer, compiled, names))
+                judged = yield self._read(parsed, answer, compiled, names)
+                if names.path is not None and names.settled and self._own_alone(parsed, names.relations):
+                    self._known.repeat(parsed.text, names.path, compiled, judged)
+                return judged
             if not refreshed:
                 snapshot = yield catalogue.refresh()
                 refreshed = True
             else:
                 relations |= yield self._ask(answer.relations)
         raise HoopgateError("the relations of the statement cannot be told")
+
+    def _own_alone(self, parsed: Parsed, relations: Mapping[RelationName, Relation | None]) -> bool:
+        """Whether one statement, which defines nothing, names temporary tables of the session and nothing else. They
+        stand as they were answered: no statement is under way that could make them or take them away, and the end of
+        an open transaction is another statement."""
+        session = self._session
+        if not relations:
+            return False
+        if session.running or (session.transaction != "T" and (session.transaction != "I" or session.tentative)):
+            return False
+        (kind, value), *more = parsed.statements[0].items() if len(parsed.statements) == 1 else [("", {})]
+        if more or kind not in SHAPELY or kind == "TransactionStmt" or "intoClause" in value or self._memory.moved:
+            return False
+        named = relation_names(parsed.statements)
+        found = [relations.get(name) for name in named]
+        return bool(named) and all(each is not None and each.schema.startswith("pg_temp") for each in found)
 
     def _said(
         self, parsed: Parsed, compiled: Compiled, names: Names, prepared: Texts, cursors: Texts, *, refreshed: bool

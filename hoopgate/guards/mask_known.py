@@ -160,6 +160,7 @@ class Known:
         self._masks: tuple[Mask, ...] = ()
         self._path: tuple[str, ...] | None = None  # and its name:
         self._where = ANYWHERE
+        self._repeated: tuple[str, tuple[str, ...], Config, Compiled, Judged] | None = None
 
     def compiled(self, snapshot: Snapshot, masks: tuple[Mask, ...]) -> Compiled:
         config = self._session.config
@@ -180,6 +181,20 @@ class Known:
         """What was said of the same text under today's catalogue, where names are looked for as now."""
         snapshot = self._session.catalogue.fresh
         memory = self._memory
-        if snapshot is None or memory.own or memory.moved:
+        repeated, self._repeated = self._repeated, None
+        if snapshot is None or memory.moved:
             return None
-        return self.compiled(snapshot, masks).known(where, text)
+        compiled = self.compiled(snapshot, masks)
+        if repeated is not None and repeated[0] == text and where is self._where:
+            _, path, config, under, judged = repeated
+            # The path is a new object after whatever may have moved it, and so is the configuration after a reload.
+            if path is self._path and config is self._session.config and under is compiled:
+                self._repeated = repeated
+                return judged
+        return None if memory.own else compiled.known(where, text)
+
+    def repeat(self, text: str, path: tuple[str, ...], compiled: Compiled, judged: Judged) -> None:
+        """Keep what was said of a statement over the session's own temporary tables, until any other one comes: only
+        another statement of the session can change what it names."""
+        if path is self._path and len(text) <= JUDGED_TEXT:
+            self._repeated = (text, path, self._session.config, compiled, judged)

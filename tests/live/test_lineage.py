@@ -240,6 +240,23 @@ def test_a_temporary_table_that_is_rolled_back(wire: Wire, query: str) -> None:
     assert not leaked(got)
 
 
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("begin", ["SELECT 1", "BEGIN"])
+def test_a_temporary_table_that_goes_with_its_batch(wire: Wire, query: str, begin: str) -> None:
+    """The same text again and again, before and after."""
+    wire.query(begin)
+    made = "CREATE TEMP TABLE people (id int, name text, card text) ON COMMIT DROP"
+    once = parse(query, b"") + bind(b"", b"") + m.execute(b"")
+    got = wire.ask(parse(made, b"") + bind(b"", b"") + m.execute(b"") + 3 * once + m.sync())
+    assert "E" not in types(got), error(got)
+    for _ in range(2):
+        got += wire.ask(once + m.sync())
+    wire.query("COMMIT")
+    for _ in range(2):
+        got += wire.ask(once + m.sync())
+    assert not leaked(got)
+
+
 def test_somebody_elses_table_hides_the_name_for_a_while(lineage_gate: Gate, wire: Wire) -> None:
     """Tables come and go in a schema that is searched first."""
     wire.query("SET search_path = empty, public")

@@ -149,6 +149,7 @@ class Session:
         self.decision = None
         self.client_encoding = "utf-8"
         self.running = False
+        self.tentative = False
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.asked: list[str] = []
 

@@ -119,6 +119,58 @@ def test_another_literal_takes_no_parser(gate: Gate) -> None:
     assert len(parsed) <= 3
 
 
+# --- temporary tables
+
+MINE = "CREATE TEMP TABLE customers (id int, email text)"
+TAKEN = "SELECT count(*) FROM customers WHERE email LIKE 'a%'"
+
+
+def probes(gate: Gate) -> int:
+    return sum(kind == "probed" for kind, _ in gate.session.events)
+
+
+@pytest.mark.parametrize("transaction", [(), ("BEGIN",)])
+def test_a_statement_over_temporary_tables_is_asked_of_the_session_once(gate: Gate, transaction: tuple[str]) -> None:
+    for text in (*transaction, "CREATE TEMP TABLE mine (a int, b text)"):
+        gate.run(text)
+    for phase in (Phase.PREPARE, *[Phase.BIND, Phase.EXECUTE] * 3):
+        assert gate.judge("INSERT INTO mine VALUES ($1, $2)", phase) is ALLOW
+    asked = len(gate.session.asked)
+    for _ in range(50):
+        gate.run("INSERT INTO mine VALUES (1, 'x')")
+    assert len(gate.session.asked) <= asked + 1
+
+
+@pytest.mark.parametrize(
+    "end", ["ROLLBACK", "DROP TABLE pg_temp.customers", "ALTER TABLE pg_temp.customers RENAME TO c"]
+)
+def test_a_statement_over_a_temporary_table_is_judged_anew_after_any_other(gate: Gate, end: str) -> None:
+    for text in ("BEGIN", MINE, TAKEN, TAKEN):
+        gate.run(text)
+    before = probes(gate)
+    gate.run(end)
+    gate.run(TAKEN)
+    assert probes(gate) == before + 1
+
+
+def test_what_other_tables_stand_beside_a_temporary_one_is_looked_at_each_time(gate: Gate) -> None:
+    gate.run("CREATE TEMP TABLE mine (a int)")
+    for _ in range(3):
+        gate.run("SELECT count(*) FROM mine, customers WHERE email LIKE 'a%'")
+    assert probes(gate) == 3
+
+
+@pytest.mark.parametrize("state", ["running", "tentative"])
+def test_a_temporary_table_that_may_go_with_the_batch_is_asked_for_each_time(gate: Gate, state: str) -> None:
+    gate.run("CREATE TEMP TABLE passing (a int)")
+    setattr(gate.session, state, True)
+    for _ in range(3):
+        gate.run("SELECT a FROM passing")
+    gate.session.asked.clear()
+    gate.run("SELECT a FROM passing")
+    assert gate.session.asked
+
+
 # --- results
 
 
