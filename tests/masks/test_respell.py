@@ -208,6 +208,24 @@ def test_sizes_and_estimates_depend_on_what_masks_hide(worlds: Worlds, sql: str)
     assert answer.hint == "Use EXPLAIN (COSTS OFF)."
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE users SET card = x.card FROM users x WHERE x.id = users.id",
+        "UPDATE users SET (name, email) = (SELECT x.name, x.card FROM users x WHERE x.id = 1)",
+        "INSERT INTO users SELECT id + 100, email, name, card, city FROM users",
+        "INSERT INTO users (id, name, card) SELECT id, name, card FROM users UNION SELECT 1, 'a', 'b'",
+        "INSERT INTO users SELECT * FROM users ON CONFLICT (id) DO UPDATE SET email = EXCLUDED.email",
+        "MERGE INTO users u USING users x ON u.id = x.id WHEN MATCHED THEN UPDATE SET card = x.card",
+        "WITH x AS (SELECT id, card FROM users) UPDATE users SET card = x.card FROM x WHERE x.id = users.id",
+    ],
+)
+def test_what_was_read_masked_is_not_written_over_what_it_hides(worlds: Worlds, sql: str) -> None:
+    _, answer = worlds.traced(sql)
+    assert isinstance(answer, Refused)
+    assert "is itself read masked" in answer.reason
+
+
 @pytest.mark.parametrize("sql", FAULTS)
 def test_errors_are_the_same_and_point_into_the_clients_text(worlds: Worlds, sql: str) -> None:
     first, second, masked = worlds.answers(sql)

@@ -64,7 +64,7 @@ class Source:
         mask = self.masked.get(column.name)
         origin = (self.oid, column.attnum) if self.oid else None
         if mask is None or (masked_form and mask.reading == "source"):
-            return Value(plain=True, origin=origin if mask is None else None, type_oid=column.type_oid)
+            return Value(plain=True, origin=origin if mask is None else None, type_oid=column.type_oid, shown=mask)
         taint = Taint(mask, f'"{column.name}" of {self.label}')
         return Value((taint,), column.name not in self.derived, origin, (), column.type_oid)
 

@@ -32,6 +32,7 @@ class Value:
 
     ``plain``: it is a column's own value. ``origin`` and ``others``: see :class:`Output`. ``constants``: the literals
     and parameters of which it is one, None where it is anything else. ``fields``: the columns of a whole row.
+    ``shown``: it is what this mask shows, read in place of a column's own value.
     """
 
     taints: tuple[Taint, ...] = ()
@@ -41,6 +42,7 @@ class Value:
     type_oid: int = 0
     constants: tuple[Constant, ...] | None = None
     fields: tuple[Column, ...] | None = field(default=None, repr=False)
+    shown: Mask | None = None
 
     def output(self) -> Output:
         mask = self.taints[0].mask if self.taints else None
@@ -84,7 +86,8 @@ def either(values: Iterable[Value]) -> Value:
     for value in every:
         known = constants is not None and value.constants is not None and len(constants) < CONSTANTS
         constants = (*constants, *value.constants) if known else None  # type: ignore[misc]
-    return Value(taints_of(every), constants=constants)
+    shown = next((value.shown for value in every if value.shown is not None), None)
+    return Value(taints_of(every), constants=constants, shown=shown)
 
 
 def row_of(columns: tuple[Column, ...], origin: ColumnKey | None = None) -> Value:

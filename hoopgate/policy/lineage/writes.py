@@ -54,6 +54,13 @@ class Writes(Queries):
         for source in target.sources:
             self.into(source, column, value)
             mask = source.masked.get(column)
+            if mask is not None and value.shown is not None:
+                raise refuse(
+                    f'column "{column}" of {source.label} is masked (mask "{mask.name}"), and what would be written '
+                    "there is itself read masked: it would take the place of the real value",
+                    mask.name,
+                    "Leave the column out of what you write. Somebody who sees clear values may write any.",
+                )
             if mask is not None and not source.hidden and not value.taints:
                 type_oid = next((each.type_oid for each in source.columns if each.name == column), 0)
                 self._note(Assigned(mask, f'"{column}" of {source.label}', None, type_oid, new_row), value)
@@ -226,7 +233,7 @@ class Writes(Queries):
 
 def _proposed(value: Value) -> Value:
     """A value as EXCLUDED has it."""
-    return Value(value.taints, constants=value.constants)
+    return Value(value.taints, constants=value.constants, shown=value.shown)
 
 
 def covers(mask: Mask, of: Mask, value: Value) -> bool:
