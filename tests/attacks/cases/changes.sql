@@ -97,3 +97,46 @@ CREATE TABLE tp (id int, mark text) PARTITION BY LIST (id)
 CREATE TABLE tp1 PARTITION OF tp DEFAULT
 INSERT INTO tp SELECT id, email FROM people
 SELECT mark FROM tp1
+
+# a table is dropped that hid another, in the batch that reads it
+@steps
+@commits
+@undo DROP TABLE IF EXISTS public."Odd.Name"
+CREATE TABLE public."Odd.Name" (id int, "Größe" text, plain text)
+SET search_path = public, vault
+\parse p DROP TABLE public."Odd.Name"
+\parse a SELECT upper("Größe") FROM "Odd.Name"
+\bind - p
+\run - 0
+\bind k a
+\run k 0
+\sync
+
+# and parsed in that batch
+@steps
+@commits
+@undo DROP TABLE IF EXISTS public."Odd.Name"
+CREATE TABLE public."Odd.Name" (id int, "Größe" text, plain text)
+SET search_path = public, vault
+\parse p DROP TABLE public."Odd.Name"
+\bind - p
+\run - 0
+\x SELECT upper("Größe") FROM "Odd.Name"
+
+# what a transaction dropped is dropped when it ends in the batch
+@steps
+@commits
+@undo DROP TABLE IF EXISTS public."Odd.Name"
+CREATE TABLE public."Odd.Name" (id int, "Größe" text, plain text)
+SET search_path = public, vault
+\parse p DROP TABLE public."Odd.Name"
+\parse c COMMIT
+\parse a SELECT upper("Größe") FROM "Odd.Name"
+BEGIN
+\bind - p
+\run - 0
+\bind - c
+\run - 0
+\bind k a
+\run k 0
+\sync
