@@ -15,7 +15,7 @@ from tests.live.gate import Gate, World
 from tests.live.wire import error, types
 
 SETUP = """
-CREATE TABLE a (id int PRIMARY KEY, name text, flag bool); CREATE TABLE b (id int);
+CREATE TABLE a (id int PRIMARY KEY, name text, flag bool); CREATE TABLE b (id int); CREATE SCHEMA scratch;
 INSERT INTO a SELECT n, 'Name ' || n, false FROM generate_series(1, 5) n;
 CREATE FUNCTION order_total(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
 """
@@ -41,6 +41,33 @@ what = { target = ["effects"], effect = ["session", "read", "write", "delete", "
 then = "allow"
 """
 
+NARROW = """
+[[rule]]
+name = "narrow-calls"
+what = { target = ["narrow"], effect = ["execute"], object = ["plpgsql", "scratch.*"] }
+then = "allow"
+
+[[rule]]
+name = "narrow-reads"
+what = { target = ["narrow"], effect = ["session", "read", "schema.temporary"] }
+then = "allow"
+
+[[rule]]
+name = "narrow-all-rows"
+what = { target = ["narrow"], effect = ["write", "delete"], bounded = false }
+then = "deny"
+
+[[rule]]
+name = "narrow-own"
+what = { target = ["narrow"], effect = ["schema", "write", "delete"], object = ["scratch.*", "pg_temp.*"] }
+then = "allow"
+
+[[rule]]
+name = "narrow-b"
+what = { target = ["narrow"], effect = ["write", "delete"], object = ["public.b"] }
+then = "allow"
+"""
+
 
 @pytest.fixture(scope="module")
 def effects_gate(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
@@ -52,7 +79,8 @@ def effects_gate(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iter
     target = mine.target("effects", allow=False).replace(
         'name = "effects"\n', 'name = "effects"\nstartup_parameters = ["client_encoding", "role", "search_path"]\n', 1
     )
-    running = Gate(mine, tmp_path_factory.mktemp("effects") / "gate", target + RULES).start()
+    narrow = mine.target("narrow", allow=False)
+    running = Gate(mine, tmp_path_factory.mktemp("effects") / "gate", target + narrow + RULES + NARROW).start()
     yield running
     assert not running.faults()
     running.remove()
@@ -121,6 +149,37 @@ def test_functions_are_judged_as_they_are_made(effects_gate: Gate) -> None:
                 connection.execute(sql)
         assert connection.execute("SELECT order_total(3)").fetchone() == (3,)
         connection.execute("CREATE FUNCTION fine(n int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN n + 1; END'")
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("CREATE TEMP VIEW b AS SELECT * FROM a", "DELETE FROM b WHERE id = 1"),
+        ("CREATE TEMP VIEW b AS SELECT * FROM a; DELETE FROM b WHERE id = 1",),
+        ("DO 'BEGIN CREATE TEMP VIEW b AS TABLE a; DELETE FROM b WHERE id = 1; END'",),
+        ("CREATE VIEW scratch.v AS SELECT * FROM a", "DELETE FROM scratch.v WHERE id = 1"),
+        ("DO '#variable_conflict use_column BEGIN DELETE FROM a WHERE id = 1; END'",),
+        ("CREATE FUNCTION scratch.f() RETURNS void LANGUAGE sql SET search_path = public, pg_temp"
+         " AS 'DELETE FROM a WHERE id = 1'", "SET search_path = ''", "SELECT scratch.f()"),
+        ("CREATE TABLE scratch.a (id int)", "CREATE FUNCTION scratch.f() RETURNS void LANGUAGE sql"
+         " SET search_path = scratch BEGIN ATOMIC DELETE FROM a WHERE id = 1; END", "SELECT scratch.f()"),
+        ("CREATE TABLE scratch.a (id int)", "CREATE FUNCTION scratch.f() RETURNS void LANGUAGE sql"
+         " SET search_path = scratch AS 'DELETE FROM a WHERE id = 1'", "ALTER FUNCTION scratch.f() RESET ALL",
+         "SELECT scratch.f()"),
+    ],
+)  # fmt: skip
+def test_no_other_name_leads_to_a_table_that_is_denied(effects_gate: Gate, statements: tuple[str, ...]) -> None:
+    before = _count(effects_gate)
+    with effects_gate.connect("narrow", autocommit=True) as connection:
+        refused = 0
+        for sql in statements:
+            try:
+                connection.execute(sql)
+            except psycopg.Error as error:  # what stands behind what is refused finds nothing
+                refused += isinstance(error, psycopg.errors.InsufficientPrivilege)
+    effects_gate.world.server.execute("DROP SCHEMA scratch CASCADE; CREATE SCHEMA scratch", "effects")
+    assert refused
+    assert _count(effects_gate) == before
 
 
 # -- encodings: the client's bytes, as the server will read them

@@ -27,6 +27,8 @@ def compared(judge: Judge, body: Node, negated: bool) -> bool:
     kind, name = body.get("kind", ""), operator(body)
     if kind not in _COMPARING or "lexpr" not in body or (kind == "AEXPR_OP" and name in _VALUES):
         return False
+    if kind == "AEXPR_OP_ANY" and negated:
+        return False  # as `<> ALL`: of an array that may be empty
     left, right = body.get("lexpr", {}), body.get("rexpr", {})
     if "DISTINCT" in kind and (is_null(left) or is_null(right)):
         return (kind == "AEXPR_NOT_DISTINCT") is not negated

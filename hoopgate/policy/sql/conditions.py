@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from attrs import evolve, frozen
 
+from hoopgate.policy.sql.alternatives import one_is_true
 from hoopgate.policy.sql.columns import Column, Side, Table, nodes, others, side, tables, ties
 from hoopgate.policy.sql.columns import column as column_of
 from hoopgate.policy.sql.comparisons import compared
@@ -268,7 +269,7 @@ def _bool_expr(judge: Judge, body: Node, negated: bool) -> bool:
         return judge.restricts(arguments[0], not negated)
     conjunction = (body.get("boolop") == "AND_EXPR") is not negated
     answers = [judge.restricts(argument, negated) for argument in arguments]
-    return any(answers) if conjunction else all(answers)
+    return any(answers) if conjunction else all(answers) and not one_is_true(judge.trail, arguments, negated)
 
 
 def _column(judge: Judge, body: Node, negated: bool) -> bool:

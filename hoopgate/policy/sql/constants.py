@@ -26,7 +26,7 @@ _FALSE: Final = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "
 
 _FROM_ZERO: Final = frozenset({
     "abs", "array_length", "bit_length", "cardinality", "char_length", "character_length", "jsonb_array_length",
-    "json_array_length", "length", "octet_length", "sqrt",
+    "json_array_length", "length", "octet_length", "position", "regexp_count", "sqrt", "strpos",
 })  # fmt: skip
 _CUTTING: Final = frozenset({"left", "lpad", "repeat", "right", "rpad", "substr", "substring"})
 _LARGEST: Final = frozenset({2**15 - 1, 2**15, 2**31 - 1, 2**31, 2**31 + 1})
@@ -169,9 +169,13 @@ def _below(compare: str, value: float) -> bool:
 
 
 def never_negative(node: Any) -> bool:
-    """Is it a length, an absolute value or the like?"""
+    """Is it a length, an absolute value, a count or the like?"""
     call = node.get("FuncCall", {}) if isinstance(node, dict) else {}
     absolute = "A_Expr" in node and operator(node["A_Expr"]) == "@" if isinstance(node, dict) else False
+    if isinstance(node, dict) and "SubLink" in node:
+        targets = node["SubLink"].get("subselect", {}).get("SelectStmt", {}).get("targetList") or [{}]
+        call = targets[0].get("ResTarget", {}).get("val", {}).get("FuncCall", {})
+        return strings(call.get("funcname"))[-1:] == ["count"]
     return absolute or bool(_FROM_ZERO.intersection(strings(call.get("funcname"))[-1:]))
 
 

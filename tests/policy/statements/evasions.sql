@@ -1231,3 +1231,54 @@ CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DELETE FROM a'; ALTER FUNCTION
 -- admin.names
 CREATE FUNCTION f() RETURNS void LANGUAGE sql SET search_path = shadow AS 'DELETE FROM a'; ALTER FUNCTION f() RESET ALL; SELECT f()
 --> SELECT count(*) = 0 FROM a
+
+-- delete!
+DELETE FROM a WHERE id = 1 OR id != 1
+
+-- delete!
+DELETE FROM a WHERE id > 1 OR id <= 1
+
+-- delete!
+DELETE FROM a WHERE id < 3 OR id > 2
+
+-- delete!
+DELETE FROM a WHERE id <= 2 OR 3 <= id
+
+-- delete!
+DELETE FROM a WHERE NOT (id = 1) OR id = 1
+
+-- delete!
+DELETE FROM a WHERE NOT (id = 1 AND id = 2)
+
+-- delete!
+DELETE FROM a WHERE id <> 1 OR id <> 2
+
+-- delete!
+DELETE FROM a WHERE name LIKE 'x%' OR name NOT LIKE 'x%'
+
+-- delete!
+DELETE FROM a WHERE id IN (1, 2) OR NOT id IN (1, 2)
+
+-- delete!
+DELETE FROM a WHERE id BETWEEN 2 AND 3 OR id NOT BETWEEN 2 AND 3
+
+-- delete!
+DELETE FROM a WHERE kind = 'x' OR (flag OR kind <> 'x')
+
+-- delete!
+DELETE FROM a WHERE flag OR flag IS NOT TRUE
+
+-- delete!
+DELETE FROM a WHERE name ~ 'x' OR name !~ 'x'
+
+-- delete!
+DELETE FROM a WHERE id < 2 OR id = 2 OR (id > 2 OR name = 'x')
+
+-- delete!
+PREPARE p AS DELETE FROM a WHERE id = $1 OR id <> $2; EXECUTE p (1, 1)
+
+-- delete!
+DELETE FROM a WHERE (SELECT count(*) FROM b WHERE b.a_id = a.id) >= 0
+
+-- delete!
+DELETE FROM a WHERE NOT id = ANY('{}')

@@ -68,6 +68,22 @@ SELECT 1;
 
 ;
 
+DELETE FROM a WHERE id < 3 OR id > 30
+
+DELETE FROM a WHERE id = 1 OR id = 2 OR name <> 'x' AND kind = 'y'
+
+DELETE FROM a WHERE id <> 3 OR id <> 3
+
+UPDATE a SET name = 'x' WHERE flag IS NULL OR NOT flag
+
+DELETE FROM a WHERE created < '2001-01-01' OR created > '2030-01-01'
+
+DELETE FROM a WHERE name LIKE 'x%' OR name NOT LIKE 'xy%' AND id = 3
+
+DELETE FROM a WHERE id NOT IN (1, 2) OR kind IN ('x', 'y')
+
+DELETE FROM a WHERE parent IS NULL OR parent <> 7
+
 --- sessions and pools
 BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; COMMIT
 
