@@ -11,7 +11,8 @@ from hoopgate.guards.mask import Masks
 from hoopgate.guards.record import Record
 from hoopgate.guards.statements import Statements
 from tests.guards.sessions import Session
-from tests.guards.test_statements import ALL, config
+from tests.guards.test_statements import ALL
+from tests.policy.samples import config
 
 MANY = 50
 
