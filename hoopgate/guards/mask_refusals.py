@@ -36,7 +36,7 @@ def exhausted(short: Exhausted, window: float) -> Block:
     return Block(
         f"conditions over {of.column} tell of values that mask {of.mask} hides: {said}",
         rule=of.mask,
-        hint=f"{hint} Comparing with = or IN takes {NARROW}, anything else {WIDE}.",
+        hint=f"{hint} Comparing with = or IN takes {NARROW}, anything else {WIDE}. The budget is its `inference`.",
         sqlstate="53400",  # configuration_limit_exceeded
     )
 

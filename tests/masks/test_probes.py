@@ -67,6 +67,7 @@ def test_what_is_spent_is_refused_and_says_what_frees_when(budget: Callable[...,
     assert "11 of 12 are spent in 60 minutes, and this statement takes 10" in refused.reason
     assert "email" in refused.reason
     assert "Room for it comes in " in refused.hint
+    assert "The budget is its `inference`." in refused.hint
     assert names(gate, NARROW)  # a narrow one still is
     assert isinstance(gate.judge(NARROW), Block)
     assert gate.session.gateway.metrics.probes_refused.value == 2

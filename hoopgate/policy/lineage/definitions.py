@@ -224,7 +224,8 @@ def refuse_use(taint: Taint, where: str) -> Refusal:
             "Check its name, its schema and the search_path.",
             "42P01",
         )
-    return refuse(f'column {taint.label} is masked (mask "{mask.name}"): it cannot be {where}', mask.name, HINT)
+    hint = "People whom no mask covers may run it." if where is _DEFINED else HINT
+    return refuse(f'column {taint.label} is masked (mask "{mask.name}"): it cannot be {where}', mask.name, hint)
 
 
 def _new(range_var: Node, columns: tuple[ColumnInfo, ...]) -> Source:
