@@ -66,8 +66,8 @@ class Finder:
 
     def candidates(self, data: bytes) -> list[int]:
         """Which of the kinds may be somewhere in ``data``: the one look that most data is worth."""
-        found: list[int] = self._set.Match(data)
-        return found
+        found: list[int] | None = self._set.Match(data)  # None where the set has no patterns, or none is found
+        return found or []
 
     def spans(self, data: bytes, start: int = 0) -> list[Span]:
         """Every value from ``start`` on, in order, none overlapping. What lies before it is only context."""
