@@ -57,6 +57,9 @@ VALUE_AT: Final = {
 KEYED: Final = frozenset({"json_build_object", "jsonb_build_object"})
 """Those that fail where a key, each other argument, is NULL."""
 
+DEEPEST: Final = 8
+"""Of functions that call each other, so many are looked into for what they do."""
+
 UNKNOWN_FUNCTION: Final = "42883"
 _LEXICAL: Final = "standard_conforming_strings"
 
@@ -165,21 +168,27 @@ class Calls:
             probes.update(((Taint(each.mask, each.column), each.narrow), None) for each in exposed.probes)
         return Shown(tuple(taints), tuple(probes))
 
-    def _has_effects(self, function: Function) -> bool:
+    def _has_effects(self, function: Function, within: frozenset[int] = frozenset()) -> bool:
         """Whether it may do something: of users' functions those that are volatile, but for those of extensions that
         look at their arguments alone, and those in SQL whose body calls nothing that does."""
         if function.system:
             return _acts(function)
         body = self._index.snapshot.bodies.get(function.oid)
         if isinstance(body, Mentions):
+            if function.oid in within or len(within) >= DEEPEST:
+                return True
+            deeper = within | {function.oid}
             named = (each for schema, name in body.functions for each in self._index.functions(name, schema))
-            return any(each.volatility == "v" and (not each.system or _acts(each)) for each in named)
+            return any(self._has_effects(each, deeper) or self._writes(each) for each in named)
         if isinstance(body, Reads) and not body.opaque:
             servers = {
                 each.oid for several in self._index.snapshot.builtins.values() for each in several if _acts(each)
             }
             return any(oid in servers or oid >= FIRST_USER_OID for oid in body.calls)
         return function.volatility == "v" and not function.extension
+
+    def _writes(self, function: Function) -> bool:
+        return not function.system and bool(self._index.function(function.oid).writes)
 
 
 def _acts(function: Function) -> bool:

@@ -416,3 +416,10 @@ SELECT e FROM zz
 @steps
 SELECT email AS e INTO TEMP zz FROM people UNION ALL SELECT 'x'
 SELECT e FROM zz
+
+# a function that writes, called by another
+@steps
+CREATE FUNCTION keep(text) RETURNS text LANGUAGE sql AS 'INSERT INTO notes (body) VALUES ($1) RETURNING body'
+CREATE FUNCTION keep_too(text) RETURNS text LANGUAGE sql AS 'SELECT keep($1)'
+SELECT keep_too(email) FROM people WHERE id = 1
+SELECT body FROM notes
