@@ -215,7 +215,10 @@ class Expressions(References):
             self.order(node.get("agg_order"), at)
             if node.get("agg_distinct"):
                 self.probe(given.taints)
-            sum_.taints.update({taint: None for taint in given.taints if names[-1] not in taint.mask.aggregates})
+            # sum(CASE WHEN email = 'x' THEN 1 END) is no sum of e-mails, while a count tells no more than a condition.
+            plain = names[-1] == "count" or all("ColumnRef" in each for each in node.get("args", ()))
+            hidden = [taint for taint in given.taints if not plain or names[-1] not in taint.mask.aggregates]
+            sum_.taints.update(dict.fromkeys(hidden))
             return ()
         sum_.loud |= bool(node.get("args")) and not self.calls.quiet(names, node.get("args", ()))
         sum_.compares |= names[-1] in COMPARING_CALLS or bool({"agg_distinct", "agg_order"} & set(node))
