@@ -280,13 +280,16 @@ class Answers(Wire):
     def _reported(self) -> Frame | None:
         conversation = self.conversation
         name, value = messages.parse_parameter_status(self._raw())
+        hinted = name == b"application_name" and bool(self._hint) and value.startswith(self._hint)
+        if hinted:
+            value = value[len(self._hint) :]
         if conversation.watching:
             head = conversation.replies.head
             written = self._answered if head is None or head.statement is None else head.statement
             told = value.decode(conversation.encoding, "replace")
             if not conversation.reports(name.decode("ascii", "replace"), told, written):
                 return None
-        if name == b"application_name" and self._hint and value.startswith(self._hint):
-            return Opaque(messages.parameter_status(name, value[len(self._hint) :]))
+        if hinted:
+            return Opaque(messages.parameter_status(name, value))
         self.conversation.reported(name.decode("ascii", "replace"), value.decode("utf-8", "replace"))
         return _UNCHANGED

@@ -64,9 +64,6 @@ class Admitted:
         """What follows AuthenticationOk: the target's parameters and our cancel key."""
         assert self.target.login is not None
         login = self.target.login
-        name = login.parameters.get("application_name")
-        if name is not None:
-            login.parameters["application_name"] = name.removeprefix(self.hint)
         parts = [messages.parameter_status(key, value) for key, value in login.parameters.items()]
         parts.append(messages.backend_key_data(*key))
         return b"".join(parts)
@@ -235,6 +232,10 @@ class Admission:
             if isinstance(error, HoopgateError):
                 return refusal
             raise
+        if target.login is not None and "application_name" in target.login.parameters:
+            # As the client knows it, before anybody compares with it what the target tells later.
+            name = target.login.parameters["application_name"]
+            target.login.parameters["application_name"] = name.removeprefix(hint)
         return Admitted(session, target, guards, self._startup, hint)
 
     def _login(self) -> dict[str, Any]:
