@@ -10,6 +10,7 @@ from hoopgate.policy.sql.conditions import reads_whole, restriction
 from hoopgate.policy.sql.constants import limits, unknown_parameter
 from hoopgate.policy.sql.extraction import Draft, Extraction, Scope, Visitor
 from hoopgate.policy.sql.names import in_catalogue, relation
+from hoopgate.policy.sql.pinned import pinned
 from hoopgate.policy.sql.tree import Node
 
 _STRENGTHS: Final = {
@@ -46,6 +47,7 @@ def change(
 
 
 def select(x: Extraction, body: Node, scope: Scope) -> None:
+    body = pinned(body)
     inner = with_clause(x, body, scope)
     into = body.get("intoClause")
     if into:

@@ -448,3 +448,5 @@ DO $$ #variable_conflict use_column DECLARE n int; BEGIN <<batches>> LOOP DELETE
 CREATE FUNCTION listed(a int, OUT b int) RETURNS SETOF int LANGUAGE plpgsql STABLE AS $$ DECLARE r a%ROWTYPE; BEGIN FOR r IN SELECT * FROM a t WHERE t.id > listed.a LOOP b := r.id; RETURN NEXT; END LOOP; RETURN QUERY SELECT id FROM b; END $$
 
 CREATE FUNCTION renamed(id int, name text) RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS 'UPDATE a SET name = renamed.name WHERE a.id = renamed.id'
+
+SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'
