@@ -228,7 +228,7 @@ class MaskGuard:
         description = frame.description
         key = (shape, description, self._session.client_encoding)
         known = compiled.plans.get(key) if description else None
-        if known is not None and not self._memory.moved:
+        if known is not None and not self._memory.moved.masks:
             return self._told(known)
         return self._new(frame, judged, compiled, looked=False)
 
@@ -240,9 +240,9 @@ class MaskGuard:
         shape = UNTOLD if judged is None else judged.shape(frame.place)
         cells, unknown = witnessed(shape.outputs, frame.columns, index, NOTHING_OWN, clear=shape.clear)
         # Not where what the session alone knows had a part in it, or a key that may change.
-        lasting = bool(frame.description) and not unknown and not memory.moved and not _hashes(cells)
-        if unknown or memory.moved:
-            own = Own(memory.learnt, memory.moved)
+        lasting = bool(frame.description) and not unknown and not memory.moved.masks and not _hashes(cells)
+        if unknown or memory.moved.masks:
+            own = Own(memory.learnt, memory.moved.masks)
             cells, unknown = witnessed(shape.outputs, frame.columns, index, own, clear=shape.clear)
         if not looked and (
             unknown or (judged is not None and any(cell is not None and cell.doubted for cell in cells))

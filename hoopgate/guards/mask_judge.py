@@ -115,12 +115,12 @@ class Judge:
         stand as they were answered: no statement is under way that could make them or take them away, and the end of
         an open transaction is another statement."""
         session = self._session
-        if not relations:
+        if not relations or self._memory.moved.masks:
             return False
         if session.running or (session.transaction != "T" and (session.transaction != "I" or session.tentative)):
             return False
         (kind, value), *more = parsed.statements[0].items() if len(parsed.statements) == 1 else [("", {})]
-        if more or kind not in SHAPELY or kind == "TransactionStmt" or "intoClause" in value or self._memory.moved:
+        if more or kind not in SHAPELY or kind == "TransactionStmt" or "intoClause" in value:
             return False
         named = relation_names(parsed.statements)
         found = [relations.get(name) for name in named]
@@ -134,7 +134,7 @@ class Judge:
             compiled.index,
             path=names.path,
             session_relations=names.relations,
-            own=self._memory.moved,
+            own=self._memory.moved.masks,
             prepared=prepared,
             cursors=cursors,
             refreshed=refreshed,
@@ -167,7 +167,7 @@ class Judge:
         return judged
 
     def _reworded(self, parsed: Parsed, answer: Answer, compiled: Compiled) -> Deferred[Any]:
-        own = {*self._memory.own, *self._memory.moved}
+        own = {*self._memory.own, *self._memory.moved.masks}
         return masked_form(self._session, parsed, answer, compiled.index, own)
 
     def _judged(
@@ -187,7 +187,7 @@ class Judge:
                 inner = self._said(alone, compiled, names, {}, {}, refreshed=True)
                 results = inner.results if isinstance(inner, Untouched | Traced) else ()
                 judged.declares[name] = results[0] if results else None
-        if not names.relations and not memory.moved:
+        if not names.relations and not memory.moved.masks:
             compiled.remember(self._known.where(names.path) if names.settled else UNSETTLED, parsed, judged)
         return judged
 

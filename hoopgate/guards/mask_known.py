@@ -182,7 +182,7 @@ class Known:
         snapshot = self._session.catalogue.fresh
         memory = self._memory
         repeated, self._repeated = self._repeated, None
-        if snapshot is None or memory.moved:
+        if snapshot is None or memory.moved.masks:
             return None
         compiled = self.compiled(snapshot, masks)
         if repeated is not None and repeated[0] == text and where is self._where:

@@ -6,7 +6,7 @@ in this session, and neither is one under which they may come to stand by renami
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from hoopgate.config.model import Mask
@@ -24,29 +24,20 @@ _KIN: Final = frozenset({"AT_AddInherit", "AT_AttachPartition"})
 Node = dict[str, Any]
 
 
-class MovedValues(Mapping[str, Mapping[str, Mask]]):
-    """Relation, by its name alone -> column -> mask."""
+class MovedValues:
+    """``masks``: relation, by its name alone -> column -> mask."""
 
     def __init__(self) -> None:
-        self._masks: dict[str, dict[str, Mask]] = {}
+        self.masks: dict[str, dict[str, Mask]] = {}
         self._kin: dict[str, set[str]] = {}  # relations that inherit from each other, by name, near ones
-
-    def __getitem__(self, name: str) -> Mapping[str, Mask]:
-        return self._masks[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._masks)
-
-    def __len__(self) -> int:
-        return len(self._masks)
 
     def room_for(self, moves: tuple[Moved, ...]) -> bool:
         """Whether they can be remembered, and whatever joins relations."""
         if len(self._kin) > KIN:
             return False
-        new = {move.relation for move in moves} - self._masks.keys()
-        columns = sum(len(move.columns) for move in moves) + sum(len(each) for each in self._masks.values())
-        return len(self._masks) + len(new) <= RELATIONS and columns <= COLUMNS
+        new = {move.relation for move in moves} - self.masks.keys()
+        columns = sum(len(move.columns) for move in moves) + sum(len(each) for each in self.masks.values())
+        return len(self.masks) + len(new) <= RELATIONS and columns <= COLUMNS
 
     def move(self, moves: tuple[Moved, ...]) -> None:
         """Statements that may run move these."""
@@ -66,7 +57,7 @@ class MovedValues(Mapping[str, Mapping[str, Mask]]):
 
     def _add(self, name: str, columns: Mapping[str, Mask]) -> None:
         for each in self._family(name):
-            known = self._masks.setdefault(each, {})
+            known = self.masks.setdefault(each, {})
             for column, mask in columns.items():
                 known[column] = severer(known[column], mask) if column in known else mask
 
@@ -83,11 +74,11 @@ class MovedValues(Mapping[str, Mapping[str, Mask]]):
         if statement.get("renameType") == "OBJECT_COLUMN":
             old = statement.get("subname", "")
             for each in self._family(name):
-                mask = self._masks.get(each, {}).get(old)
+                mask = self.masks.get(each, {}).get(old)
                 if mask is not None:
-                    self._masks[each][new] = mask
+                    self.masks[each][new] = mask
             return
-        if name in self._masks or name in self._kin:
+        if name in self.masks or name in self._kin:
             self._join(name, new)
 
     def _altered(self, name: str, command: Node) -> None:
@@ -95,9 +86,9 @@ class MovedValues(Mapping[str, Mapping[str, Mask]]):
         if subtype in _KIN:
             other = defined.get("RangeVar") or defined.get("PartitionCmd", {}).get("name")
             self._join(name, _name(other))
-        elif subtype in _FILLING and name in self._masks:  # its values may be computed of the others
+        elif subtype in _FILLING and name in self.masks:  # its values may be computed of the others
             column = command.get("name") or defined.get("ColumnDef", {}).get("colname", "")
-            mask = next(iter(self._masks[name].values()))
+            mask = next(iter(self.masks[name].values()))
             self._add(name, {column: mask})
 
     def _join(self, one: str, other: str) -> None:
@@ -107,7 +98,7 @@ class MovedValues(Mapping[str, Mapping[str, Mask]]):
             self._add_if_any(name)
 
     def _add_if_any(self, name: str) -> None:
-        columns = self._masks.get(name)
+        columns = self.masks.get(name)
         if columns:
             self._add(name, dict(columns))
 

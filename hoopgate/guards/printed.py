@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from attrs import field, frozen
+from attrs import frozen
 
 from hoopgate.catalogue.index import MaskIndex
 from hoopgate.codecs.postgresql import messages
@@ -48,8 +48,8 @@ NOTHING_STAYS: Final = Hidden(clear=False)
 class Names:
     """The names in a catalogue under masks. ``columns``: of each relation with masked columns, the clear ones."""
 
-    masked: dict[str, frozenset[str]] = field(factory=dict)
-    columns: dict[str, frozenset[str]] = field(factory=dict)
+    masked: dict[str, frozenset[str]]
+    columns: dict[str, frozenset[str]]
 
     @classmethod
     def of(cls, index: MaskIndex) -> Names:
@@ -67,7 +67,7 @@ class Names:
         return cls(masked, clear)
 
 
-_NO_NAMES: Final = Names()
+_NO_NAMES: Final = Names({}, {})
 
 
 class Masked(Protocol):

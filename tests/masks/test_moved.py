@@ -33,12 +33,12 @@ def holding(**columns: Mask) -> MovedValues:
 def test_what_was_moved_adds_up() -> None:
     moved = holding(a=CARD)
     moved.move((Moved("t", {"a": NOTHING, "b": CARD}), Moved("u", {"c": CARD})))
-    assert {name: dict(columns) for name, columns in moved.items()} == {
+    assert {name: dict(columns) for name, columns in moved.masks.items()} == {
         "t": {"a": NOTHING, "b": CARD},
         "u": {"c": CARD},
     }
     moved.move((Moved("t", {"a": CARD}),))
-    assert moved["t"]["a"] is NOTHING  # the severer one stays
+    assert moved.masks["t"]["a"] is NOTHING  # the severer one stays
 
 
 @pytest.mark.parametrize(
@@ -62,18 +62,18 @@ def test_what_was_moved_adds_up() -> None:
     ],
 )
 def test_masks_follow_renaming_and_inheritance(statement: str, name: str, column: str) -> None:
-    assert noted(holding(a=CARD), statement)[name][column] is CARD
+    assert noted(holding(a=CARD), statement).masks[name][column] is CARD
 
 
 def test_what_is_moved_later_follows_as_well() -> None:
     moved = noted(MovedValues(), "CREATE TEMP TABLE t () INHERITS (p)")
     moved.move((Moved("t", {"a": CARD}),))
-    assert moved["p"]["a"] is CARD
+    assert moved.masks["p"]["a"] is CARD
 
 
 @pytest.mark.parametrize("statement", ["DROP TABLE t", "TRUNCATE t", "ALTER TABLE t DROP COLUMN a", "DISCARD ALL"])
 def test_nothing_makes_a_name_clear_again(statement: str) -> None:
-    assert noted(holding(a=CARD), statement)["t"]["a"] is CARD
+    assert noted(holding(a=CARD), statement).masks["t"]["a"] is CARD
 
 
 def test_there_is_room_for_so_much() -> None:
@@ -182,6 +182,7 @@ def test_committed_and_in_another_transaction(gate: Gate) -> None:
 
 
 def test_too_many_tables_are_refused(gate: Gate) -> None:
+    assert gate.guard.masks()  # now it has a memory
     gate.guard._memory.moved.move(tuple(Moved(f"t{number}", {"a": CARD}) for number in range(RELATIONS)))
     refused = gate.run(MOVES[0]).refused
     assert refused is not None
