@@ -64,6 +64,7 @@ masks = ["secrets"]
 name = "secrets"
 columns = ["*.vault.secret*", "*.vault.password"]
 kind = "replace"
+inference = 1000000
 
 [limits]
 hold_in_transaction = "3s"

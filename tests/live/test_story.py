@@ -147,8 +147,10 @@ def test_psycopg_over_tls(stage: Stage, binary: bool) -> None:
         with cursor.copy(f"COPY customers (id, email) TO STDOUT ({form})") as copy:
             copy.set_types(["int4", "text"])
             assert {email for _, email in copy.rows()} == {"(hidden)"}
+        computed = cursor.execute("SELECT lower(email), md5(email) FROM customers WHERE id = %s", (1,)).fetchone()
+        assert computed == ("(hidden)", "(hidden)")
         with pytest.raises(psycopg.errors.InsufficientPrivilege) as caught:
-            cursor.execute("SELECT lower(email) FROM customers WHERE id = %s", (1,))
+            cursor.execute("UPDATE customers SET email = '(hidden)' WHERE id = %s", (1,))
         assert caught.value.diag.message_hint
 
 

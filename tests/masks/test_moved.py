@@ -183,6 +183,7 @@ def test_committed_and_in_another_transaction(gate: Gate) -> None:
 
 def test_too_many_tables_are_refused(gate: Gate) -> None:
     assert gate.guard.masks()  # now it has a memory
+    assert gate.guard.masks()  # brings the guard's memory with it
     gate.guard._memory.moved.move(tuple(Moved(f"t{number}", {"a": CARD}) for number in range(RELATIONS)))
     refused = gate.run(MOVES[0]).refused
     assert refused is not None

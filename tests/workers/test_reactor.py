@@ -13,8 +13,7 @@ from twisted.internet import reactor as first
 from twisted.scripts import twistd  # as twistd has it before it asks for us
 import hoopgate.service
 from hoopgate import plugins
-for group in plugins.BUILT_IN:
-    plugins.load_plugins(group, plugins.BUILT_IN[group])
+plugins.import_built_in()
 from hoopgate.workers.rebirth import forget_reactor, fresh_reactor
 forget_reactor(None)
 second = fresh_reactor()
