@@ -101,10 +101,11 @@ class Catalogue:
         if self._definers and any(session.at_rest for session in self._definers):
             return None
         age = self._clock.seconds() - self.checked
-        if age > _STALE_AFTER * self._every:
-            return None
-        if age > self._every and self._flight is None:
-            self._tick()
+        if age > self._every:
+            if age > _STALE_AFTER * self._every:
+                return None
+            if self._flight is None:
+                self._tick()
         return self.snapshot
 
     def current(self) -> Deferred[Snapshot]:
