@@ -66,6 +66,10 @@ SERVER_SHAPES: Final = Mask(
 """Statistics that hold no value, but tell of values how long they are and how many are alike."""
 
 
+STATISTICS: Final = frozenset(_SHAPES)
+"""The server's relations that have such columns."""
+
+
 def server_masks(masks: Sequence[Mask]) -> tuple[Mask, ...]:
     """The masks of the server's own relations while ``masks`` are in force. Where one of them allows no inference,
     statistics are hidden whole."""

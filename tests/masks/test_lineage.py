@@ -423,3 +423,15 @@ def test_an_allowed_aggregate_shows_the_column_and_nothing_computed_with_it(mask
         (outputs,) = answer.results
         assert outputs is not None
         assert (outputs[0].mask is None) is clear, expression
+
+
+def test_statistics_that_are_shown_count_as_conditions(masks_dsn: str) -> None:
+    sql = "SELECT n_distinct, correlation FROM pg_stats WHERE tablename = 'customers'"
+    answer = Tracer(masks_dsn, (EMAILS,)).trace(sql)
+    assert isinstance(answer, Traced)
+    assert [(probe.mask.name, probe.narrow) for probe in answer.probes] == [(EMAILS.name, True)]
+    strict = Tracer(masks_dsn, (evolve(EMAILS, inference=0),)).trace(sql)
+    assert isinstance(strict, Traced)
+    assert not strict.probes
+    assert strict.results[0] is not None
+    assert all(output.mask is not None for output in strict.results[0])

@@ -9,7 +9,8 @@ from attrs import evolve, field, frozen
 
 from hoopgate.catalogue.exposure import Probed
 from hoopgate.catalogue.index import MaskIndex
-from hoopgate.catalogue.snapshot import ColumnInfo, Relation
+from hoopgate.catalogue.server_values import STATISTICS
+from hoopgate.catalogue.snapshot import FIRST_USER_OID, ColumnInfo, Relation
 from hoopgate.config.model import Mask
 from hoopgate.policy.lineage.refusals import refuse
 from hoopgate.policy.lineage.results import RelationName
@@ -95,6 +96,7 @@ class Relations:
         self.met: set[str] = set()
         self.reached: dict[str, Mask] = {}
         self.secured = False  # policies of row security run, whose errors may quote what they read
+        self.statistics = False  # the server's own of columns, that tell of masked ones how long and how many alike
         self.settled = True
         self.believed: set[RelationName] = set()
         self._session = session
@@ -139,6 +141,7 @@ class Relations:
         self.secured |= any(source.oid in self.index.snapshot.secured for source in found)
         self.met.update(mask.name for source in found if (mask := source.any_mask) is not None)
         self.met.update(probed.mask.name for source in found for probed in source.probes)
+        self.statistics |= any(0 < source.oid < FIRST_USER_OID and source.name in STATISTICS for source in found)
         for source in found:
             self.reached.update({mask.name: mask for mask in source.masked.values()})
         return found

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from attrs import evolve
 
 from hoopgate.catalogue.index import MaskIndex
+from hoopgate.catalogue.server_values import SERVER_SHAPES
 from hoopgate.catalogue.snapshot import Relation
 from hoopgate.config.model import Mask
 from hoopgate.policy.lineage.calls import Calls
@@ -20,6 +21,7 @@ from hoopgate.policy.lineage.refusals import Refusal
 from hoopgate.policy.lineage.relations import Relations
 from hoopgate.policy.lineage.results import Answer, Ask, Refused, RelationName, Traced, Untouched
 from hoopgate.policy.lineage.statements import Bodies, Statements
+from hoopgate.policy.lineage.values import Taint
 
 _TOO_DEEP = Refused("the statement is nested too deeply to be judged", "Split it.", "unknown", "54001", by_literal=True)
 
@@ -70,6 +72,10 @@ def _judged(walk: Statements, parsed: Parsed, asked: Set[RelationName]) -> Answe
     relations, calls = walk.relations, walk.calls
     try:
         walk.message(parsed.statements)
+        if relations.statistics and SERVER_SHAPES not in relations.index.masks:
+            # Every mask allows inference, so they are shown: they count as a narrow condition over each.
+            masks = [mask for mask in relations.index.masks if mask.inference]
+            walk.probe([Taint(mask, "statistics") for mask in masks], narrow=True)
     except Refusal as refusal:
         if relations.missing - asked:
             return Ask(frozenset(relations.missing), frozenset(calls.unknown))
