@@ -220,3 +220,147 @@ class Notice(Frame):
         self.fields = fields
         self.statement = statement
         self.error = error
+
+
+class Channel:
+    """One stream of a connection that has many at once (SSH, RFC 4254 section 5).
+
+    ``number`` is the client's number for it, ``kind`` the channel's type ("session", "direct-tcpip", ...),
+    ``opened_by`` "client" or "target". What it became by its requests: ``pty``, ``terminal`` (TERM, "" without),
+    ``shell``, ``command`` ("" until exec), ``subsystem`` ("" until then).
+
+    A guard that wants the stream itself sets ``watch_input`` or ``watch_output`` while it judges the frame by which it
+    sees that it does (:class:`Opened`, :class:`Command`, :class:`Request`): only then :class:`ChannelInput`,
+    :class:`ChannelOutput` and :class:`ChannelEnd` frames of it are made. ``notes`` is the guards' own, by their names.
+    """
+
+    __slots__ = (
+        "command", "kind", "notes", "number", "opened_by", "pty", "shell", "stream", "subsystem", "terminal",
+        "watch_input", "watch_output",
+    )  # fmt: skip
+
+    def __init__(self, number: int, kind: str, opened_by: str = "client") -> None:
+        self.number = number
+        self.kind = kind
+        self.opened_by = opened_by
+        self.pty = False
+        self.terminal = ""
+        self.shell = False
+        self.command = ""
+        self.subsystem = ""
+        self.watch_input = False
+        self.watch_output = False
+        self.notes: dict[str, Any] = {}
+        self.stream: Any = None  # the relay's end of it, for ``inject``
+
+    def inject(self, by: str, data: bytes, *, error: bool = False) -> None:
+        """Put ``data`` into the stream as if ``by`` ("client" or "target") had sent it, behind what has been judged.
+
+        It is recorded, and no guard sees it. For answers in the other's place, and for what a guard kept back.
+        """
+        if self.stream is not None:
+            self.stream.inject(self, by, data, error)
+
+
+class Opened(Frame):
+    """Somebody asks to open a channel. A Block refuses it; a Hold makes it wait.
+
+    ``host`` and ``port``: where it leads (direct-tcpip), or where it came in (forwarded-tcpip); for sockets of the
+    file system ``host`` is the path and ``port`` 0. ``origin`` is (address, port) of the connection behind it, as the
+    opener claims. ``released``: as of :class:`Statement`.
+    """
+
+    __slots__ = ("channel", "host", "number", "origin", "port", "released")
+
+    def __init__(
+        self, raw: bytes, channel: Channel, host: str = "", port: int = 0, origin: tuple[str, int] = ("", 0)
+    ) -> None:
+        super().__init__(raw)
+        self.channel = channel
+        self.host = host
+        self.port = port
+        self.origin = origin
+        self.released = ""
+        self.number = 0
+
+
+class Command(Statement):
+    """A command line for the target's shell (exec); bytes that are no UTF-8 are surrogates in ``text``.
+
+    A Rewrite answers with another ``Command``, whose ``text`` runs.
+    """
+
+    __slots__ = ("channel",)
+
+    def __init__(self, raw: bytes, channel: Channel, text: str) -> None:
+        super().__init__(raw, text, SIMPLE)
+        self.channel = channel
+
+
+class Request(Frame):
+    """Every other request: of a channel (``shell``, ``subsystem``, ``pty-req``, ``env``, ``signal``, ...), or, with
+    ``channel`` None, of the connection (``tcpip-forward``, ...).
+
+    ``by``: "client" or "target" (``exit-status``, ``exit-signal``). ``fields``, by name of the request: ``pty-req``:
+    term, columns, rows, width, height, modes; ``window-change``: columns, rows, width, height; ``env``: name, value;
+    ``subsystem``: name; ``signal``: signal; ``exit-status``: status; ``exit-signal``: signal, core, message, language;
+    ``x11-req``: single, protocol, cookie, screen; ``tcpip-forward`` and ``cancel-tcpip-forward``: host, port;
+    ``streamlocal-forward@openssh.com`` and its cancelling: path; names that are not known: ``data``, the bytes. Text is
+    str (with surrogates where it is no UTF-8), numbers int, truths bool. ``released``: as of :class:`Statement`.
+    """
+
+    __slots__ = ("by", "channel", "fields", "name", "number", "released")
+
+    def __init__(
+        self, raw: bytes, channel: Channel | None, name: str, fields: dict[str, Any], by: str = "client"
+    ) -> None:
+        super().__init__(raw)
+        self.channel = channel
+        self.name = name
+        self.fields = fields
+        self.by = by
+        self.released = ""
+        self.number = 0
+
+
+class ChannelInput(Frame):
+    """Bytes from the client to what runs in a channel, as they came: no line, record or character need be whole.
+
+    A Rewrite answers with a frame of the same class with other ``data`` (b"" for none at all, for now). A Block ends
+    the channel with the reason. ``error``: SSH's extended data, which is stderr.
+    """
+
+    __slots__ = ("channel", "data", "error")
+
+    def __init__(self, raw: bytes, channel: Channel, data: bytes, error: bool = False) -> None:
+        super().__init__(raw)
+        self.channel = channel
+        self.data = data
+        self.error = error
+
+
+class ChannelOutput(Frame):
+    """The same from the target to the client."""
+
+    __slots__ = ("channel", "data", "error")
+
+    def __init__(self, raw: bytes, channel: Channel, data: bytes, error: bool = False) -> None:
+        super().__init__(raw)
+        self.channel = channel
+        self.data = data
+        self.error = error
+
+
+class ChannelEnd(Frame):
+    """A direction of a watched channel ends: ``by`` sends no more (``closed``: and will not listen either).
+
+    What a guard kept back of that direction it puts in by ``channel.inject`` before it answers.
+    """
+
+    __slots__ = ("by", "channel", "closed")
+
+    def __init__(self, raw: bytes, channel: Channel, by: str, closed: bool) -> None:
+        super().__init__(raw)
+        self.channel = channel
+        self.by = by
+        self.closed = closed
