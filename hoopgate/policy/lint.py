@@ -16,7 +16,7 @@ from hoopgate.errors import ConfigError, LimitError
 from hoopgate.interfaces import Identity
 from hoopgate.policy.engine import Engine, Subject
 from hoopgate.policy.globs import any_matches, covers
-from hoopgate.policy.operations import EFFECTS, PARTS, whole
+from hoopgate.policy.operations import BY_NAME, EFFECTS, PARTS, whole
 from hoopgate.policy.risk import CEILING
 from hoopgate.policy.rules import place_mismatch
 from hoopgate.policy.sql.parser import Parser
@@ -158,6 +158,7 @@ def _covers(wider: Rule, narrower: Rule) -> bool:
             for name in ("target", "role", "object", "object_labels", "command")
         )
         and _effects_cover(wide.effect, narrow.effect)
+        and (wider.then == "deny" or BY_NAME.intersection(narrow.effect).issubset(wide.effect))
         and _tables_cover(wide.labels, narrow.labels)
         and wide.bounded in (None, narrow.bounded)
         and (wide.risk_at_least or 0) <= (narrow.risk_at_least or 0)

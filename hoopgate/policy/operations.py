@@ -13,7 +13,7 @@ EFFECTS: tuple[Effect, ...] = (
     "session", "read", "write", "delete", "schema", "execute", "transfer", "admin", "unknown",
 )  # fmt: skip
 
-PARTS: Final[Mapping[str, str]] = {
+SQL_PARTS: Final[Mapping[str, str]] = {
     "write.lock": "locks tables or rows, or takes advisory locks",
     "write.notify": "sends to other sessions",
     "delete.truncate": "TRUNCATE",
@@ -23,34 +23,65 @@ PARTS: Final[Mapping[str, str]] = {
     "execute.block": "DO",
     "execute.function": "calls a function that is not PostgreSQL's own",
     "execute.prepared": "EXECUTE",
-    "transfer.in": "COPY into the database",
-    "transfer.out": "COPY out of the database",
-    "transfer.remote": "a function that reaches other hosts",
+    "transfer.in": "COPY into the database; files to the target's host: sftp, scp, rsync",
+    "transfer.out": "COPY out of the database; files from the target's host",
+    "transfer.remote": "a function or program that reaches other hosts",
     "admin.backend": "cancels or ends what other sessions do",
-    "admin.become": "SET ROLE and SET SESSION AUTHORIZATION, in every spelling",
+    "admin.become": "SET ROLE and SET SESSION AUTHORIZATION, in every spelling; sudo, su and their like",
     "admin.catalogue": "changes what stands in the system's own schemas",
     "admin.code": "makes code that runs with more rights than its caller: SECURITY DEFINER, event triggers",
     "admin.database": "makes, changes or drops databases and tablespaces",
-    "admin.extension": "extensions and shared libraries",
+    "admin.extension": "extensions and shared libraries; kernel modules",
     "admin.file": "the server's files and programs",
     "admin.language": "languages, and code in untrusted ones and in C",
     "admin.maintenance": "VACUUM, ANALYZE, CLUSTER, REINDEX, CHECKPOINT, statistics, and the server's own upkeep",
     "admin.names": "turns names without a schema to other schemas",
-    "admin.privilege": "privileges, owners, row security, and which triggers and rules apply",
+    "admin.privilege": "privileges, owners, row security, and which triggers and rules apply; setuid, capabilities",
     "admin.remote": "other servers: dblink, foreign data wrappers, servers and tables",
     "admin.replication": "replication: publications, subscriptions, slots, origins, replication connections",
-    "admin.role": "makes, changes or drops roles, their memberships and passwords",
+    "admin.role": "makes, changes or drops roles or users, their memberships and passwords",
     "admin.secret": "reads passwords, keys, or how the server is reached",
-    "admin.setting": "settings for administrators; ALTER SYSTEM; settings for sessions to come",
+    "admin.setting": "settings for administrators; ALTER SYSTEM; settings for sessions to come; those of a host",
     "admin.transaction": "transactions prepared for two-phase commit",
     "unknown.block": "what runs in a DO block",
     "unknown.body": "what runs in a function that is made here, in a language other than SQL",
-    "unknown.dynamic": "functions that run text as SQL, or read what a value names",
+    "unknown.dynamic": "functions that run text as SQL, or read what a value names; programs and code that the text "
+    "does not show",
     "unknown.function": "functions of PostgreSQL's that this release does not know, and calls by number",
     "unknown.reading": "settings that change how text is read",
     "unknown.text": "what does not parse, and nodes that this release does not know",
 }
+
+SSH_PARTS: Final[Mapping[str, str]] = {
+    "session.environment": "variables of language, time and terminal",
+    "write.mode": "modes, owners and attributes of files",
+    "execute.environment": "other variables that programs are run with",
+    "execute.program": "a program whose effects this release does not know, by its name",
+    "execute.script": "a file of code that a shell or an interpreter runs",
+    "execute.shell": "an interactive shell: what is typed there is recorded, and not judged",
+    "transfer.agent": "the client's SSH agent, for the target's host to use; only rules that name it reach it",
+    "transfer.display": "the client's X11 display, likewise; only rules that name it reach it",
+    "transfer.forward": "connections to other hosts through the target's (ssh -L, -D, -J); only rules that name it "
+    "reach it",
+    "transfer.listen": "ports and sockets of the target's host that lead to the client (ssh -R); only rules that name "
+    "it reach it",
+    "admin.container": "containers and virtual machines",
+    "admin.environment": "variables that change which programs run or what they load: PATH, LD_PRELOAD, BASH_ENV",
+    "admin.network": "addresses, routes and filters of the network",
+    "admin.package": "installs, changes or removes software",
+    "admin.process": "signals, traces or slows processes",
+    "admin.schedule": "makes programs run later: cron, at, timers",
+    "admin.service": "starts, stops and changes services; restarts the host",
+    "admin.storage": "disks, partitions, filesystems and mounts",
+    "unknown.channel": "channels, requests and subsystems of SSH that this release does not know",
+}
+"""Those that only hosts have."""
+
+PARTS: Final[Mapping[str, str]] = {**SQL_PARTS, **SSH_PARTS}
 """Parts of effects that have a name of their own, and what they are. A rule over the effect takes its parts too."""
+
+BY_NAME: Final = frozenset({"transfer.agent", "transfer.display", "transfer.forward", "transfer.listen"})
+"""Parts that an allow or a hold reaches only where it names them: the whole effect does not."""
 
 
 @frozen

@@ -3,10 +3,11 @@
 Rules are tried in file order for each object of each operation, the first whose who and what match decides, nothing
 matching denies, and the whole message gets the severest of these answers: deny, then hold, then allow.
 
-As in pg_hba.conf and in firewalls, what stands first wins, so exceptions stand above what they except. Three things
+As in pg_hba.conf and in firewalls, what stands first wins, so exceptions stand above what they except. Four things
 follow from failing closed. A name without a schema is taken where the session's search_path puts it; an "allow" has to
 match it in every such schema, the others in any. An operation without objects (``SELECT 1``) is matched by an "allow"
-over objects only if it reads. Rules with ``then = "mask"`` decide nothing: they put masks in force.
+over objects only if it reads. Rules with ``then = "mask"`` decide nothing: they put masks in force. Parts that open ways
+past the gateway (``BY_NAME``) are allowed and held by rules that name them alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hoopgate.config.model import Config, Rule, Target, What, Who
 from hoopgate.errors import ConfigError
 from hoopgate.interfaces import Identity
 from hoopgate.policy.globs import any_matches, object_matches
-from hoopgate.policy.operations import Object, Operation
+from hoopgate.policy.operations import BY_NAME, Object, Operation
 from hoopgate.policy.sql.names import in_catalogue
 
 
@@ -111,6 +112,8 @@ def case_mismatch(rule: Rule, case: Case, risk: int) -> str:
     what, operation = rule.what, case.operation
     if what.effect and operation.effect not in what.effect and operation.name not in what.effect:
         return f"the effect {operation.name} is not {_or(what.effect)}"
+    if rule.then != "deny" and operation.name in BY_NAME and operation.name not in what.effect:
+        return f"it does not name {operation.name}"
     if what.command and not any_matches((glob.upper() for glob in what.command), operation.command.upper()):
         return f"the command {operation.command} is not {_or(what.command)}"
     if what.bounded is not None and operation.bounded is not what.bounded:

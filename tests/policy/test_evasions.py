@@ -12,7 +12,7 @@ from psycopg import pq
 
 from hoopgate.config.model import What
 from hoopgate.development import postgres
-from hoopgate.policy.operations import EFFECTS, PARTS
+from hoopgate.policy.operations import EFFECTS, PARTS, SQL_PARTS
 from hoopgate.policy.sql.effects import operations
 from hoopgate.policy.sql.parser import parse
 from tests.policy.evasions import SCHEMA, Evasion, evasions, honest
@@ -33,7 +33,7 @@ def test_the_effect_is_seen(evasion: Evasion) -> None:
 
 def test_every_part_of_an_effect_that_sql_has_is_shown() -> None:
     shown = {one.effect for one in EVASIONS} | {"schema.temporary", "schema.code", "transfer.remote"}
-    assert set(PARTS) - shown == {"execute.block", "unknown.function", "unknown.text"}
+    assert set(SQL_PARTS) - shown == {"execute.block", "unknown.function", "unknown.text"}
 
 
 # -- what only looks like it

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hoopgate.config.model import Mask, Risk, What
-from hoopgate.policy.operations import EFFECTS, PARTS, whole
+from hoopgate.config.model import Mask, Risk, Rule, What
+from hoopgate.policy.engine import Decision, Subject
+from hoopgate.policy.operations import EFFECTS, PARTS, Object, Operation, whole
 from hoopgate.policy.rules import lint
 from hoopgate.policy.sql.functions import call_effect
 from hoopgate.policy.sql.session import startup_setting
-from tests.policy.samples import config, decide, rule
+from tests.policy.samples import SHOP, config, decide, engine, person, rule
 
 ALL = rule("all", "allow")
 ROOT = Path(__file__).parents[2]
@@ -158,3 +159,35 @@ def test_settings_at_connect_are_judged_as_by_set(name: str, value: str, part: s
 )
 def test_functions_have_parts(name: str, effect: str | None) -> None:
     assert call_effect("", name)[0] == effect
+
+
+# -- what only rules that name it reach
+
+
+FORWARD = Operation("transfer", "FORWARD", (Object("", "db:5432", "host"),), part="forward")
+
+
+def forwarded(*rules: Rule) -> Decision:
+    return engine(config(*rules)).decide_operation(Subject(person(), SHOP, "app_rw"), FORWARD)
+
+
+@pytest.mark.parametrize("effect", [(), ("transfer",), ("transfer.listen", "transfer")])
+def test_a_forward_is_not_reached_by_rules_that_do_not_name_it(effect: tuple[str, ...]) -> None:
+    assert forwarded(rule("most", "allow", what=What(effect=effect))).rule == "default-deny"
+    assert forwarded(rule("most", "hold", what=What(effect=effect))).rule == "default-deny"
+    named = rule("forwards", "allow", what=What(effect=("transfer.forward",), object=("db:*",)))
+    assert forwarded(rule("most", "allow", what=What(effect=effect)), named).rule == "forwards"
+
+
+@pytest.mark.parametrize("effect", [(), ("transfer",), ("transfer.forward",)])
+def test_a_deny_takes_forwards_with_the_rest(effect: tuple[str, ...]) -> None:
+    named = rule("forwards", "allow", what=What(effect=("transfer.forward",)))
+    assert forwarded(rule("no", "deny", what=What(effect=effect)), named).rule == "no"
+
+
+def test_a_rule_that_names_forwards_is_not_shadowed_by_one_that_does_not_reach_them() -> None:
+    named = rule("forwards", "allow", what=What(effect=("transfer.forward",)))
+    assert not lint(config(rule("most", "allow", what=What(effect=("transfer", "read"))), named))
+    assert not lint(config(ALL, named))
+    assert lint(config(rule("no", "deny", what=What(effect=("transfer",))), named))
+    assert lint(config(rule("first", "allow", what=What(effect=("transfer.forward",))), named))
