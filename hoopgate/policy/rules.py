@@ -6,8 +6,8 @@ matching denies, and the whole message gets the severest of these answers: deny,
 As in pg_hba.conf and in firewalls, what stands first wins, so exceptions stand above what they except. Four things
 follow from failing closed. A name without a schema is taken where the session's search_path puts it; an "allow" has to
 match it in every such schema, the others in any. An operation without objects (``SELECT 1``) is matched by an "allow"
-over objects only if it reads. Rules with ``then = "mask"`` decide nothing: they put masks in force. Parts that open ways
-past the gateway (``BY_NAME``) are allowed and held by rules that name them alone.
+over objects only if it reads. Rules with ``then = "mask"`` decide nothing: they put masks in force. Parts that open
+ways past the gateway (``BY_NAME``) are allowed and held by rules that name them alone.
 """
 
 from __future__ import annotations
