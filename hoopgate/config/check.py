@@ -10,14 +10,18 @@ from hoopgate.config.endpoints import check_endpoints
 from hoopgate.config.mistakes import meant
 from hoopgate.config.model import Limits
 from hoopgate.config.policies import check_policies
+from hoopgate.config.protocols import check_protocols
 
 
 def check(draft: Draft) -> None:
     """Complain of whatever is wrong between the tables of ``draft``."""
     check_presence(draft)
-    for section in (draft.issuer, draft.listener, draft.target, draft.rule, draft.mask, draft.detector, draft.canary):
+    for section in (
+        draft.issuer, draft.listener, draft.target, draft.ssh_key, draft.rule, draft.mask, draft.detector, draft.canary,
+    ):  # fmt: skip
         check_duplicates(section)
     check_endpoints(draft)
+    check_protocols(draft)
     check_policies(draft)
     if draft.limits is not None:
         check_limits(draft, draft.limits)
@@ -52,6 +56,7 @@ def check_limits(draft: Draft, limits: Limits) -> None:
         ("half_open_per_address", "half_open"),
         ("holds_per_session", "holds_per_identity"),
         ("idle", "session"),
+        ("ssh_login", "ssh_device_login"),
     ):
         if place.at(small).written and getattr(limits, small) > getattr(limits, large):
             place.at(small).complain(f"is more than limits.{large}", f"Lower it, or raise limits.{large}.")

@@ -20,6 +20,8 @@ from hoopgate.config.model import (
     Recorder,
     Risk,
     Rule,
+    Ssh,
+    SshKey,
     Store,
     Target,
 )
@@ -50,6 +52,8 @@ class Document:
     issuer: tuple[Issuer, ...] = field(default=(), metadata=about("Identity providers."))
     listener: tuple[Listener, ...] = field(default=(), metadata=about("Where clients connect."))
     target: tuple[Target, ...] = field(default=(), metadata=about("What they reach."))
+    ssh: Ssh = field(default=Ssh(), metadata=about("What concerns all SSH connections."))
+    ssh_key: tuple[SshKey, ...] = field(default=(), metadata=about("Public keys that stand for identities."))
     rule: tuple[Rule, ...] = field(default=(), metadata=about("Who may do what."))
     mask: tuple[Mask, ...] = field(default=(), metadata=about("Columns whose values are hidden."))
     detector: tuple[Detector, ...] = field(default=(), metadata=about("Values hidden by what they look like."))

@@ -28,6 +28,8 @@ from hoopgate.config.model import (
     Recorder,
     Risk,
     Rule,
+    Ssh,
+    SshKey,
     Store,
     Target,
 )
@@ -58,6 +60,8 @@ class Draft:
     issuer: Section[Issuer]
     listener: Section[Listener]
     target: Section[Target]
+    ssh: Ssh | None
+    ssh_key: Section[SshKey]
     rule: Section[Rule]
     mask: Section[Mask]
     detector: Section[Detector]

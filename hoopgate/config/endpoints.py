@@ -55,7 +55,8 @@ def check_issuer(place: Place, issuer: Issuer) -> None:
 
 
 def check_listener(place: Place, listener: Listener, draft: Draft) -> None:
-    check_tls(place, listener)
+    if listener.protocol != "ssh":
+        check_tls(place, listener)
     issuers = draft.issuer.names
     if listener.issuer and listener.issuer not in issuers:
         place.at("issuer").complain(

@@ -32,7 +32,11 @@ Url = Annotated[str, Kind("url", "an https URL")]
 Glob = Annotated[str, Kind("glob", "a glob: `*`, `?`, `[...]`")]
 ObjectGlob = Annotated[str, Kind("object-glob", "a glob over schema.table")]
 ColumnGlob = Annotated[str, Kind("column-glob", "a glob over schema.table.column")]
-Protocol = Annotated[str, Kind("protocol", 'a protocol: "postgresql"')]
+Protocol = Annotated[str, Kind("protocol", 'a protocol: "postgresql", "ssh"')]
+PublicKey = Annotated[str, Kind("public-key", 'a public key of OpenSSH: "ssh-ed25519 AAAA..."')]
+HostKey = Annotated[str, Kind("host-key", 'a public key of OpenSSH, or its fingerprint "SHA256:..."')]
+Network = Annotated[str, Kind("network", 'a network: "10.0.0.0/8", "2001:db8::/32", or one address')]
+Moment = Annotated[float, Kind("moment", "a date, or a date and time with its offset (TOML's, without quotes)")]
 EffectName = Annotated[str, Kind("effect", "an effect")]
 
 

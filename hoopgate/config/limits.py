@@ -16,6 +16,23 @@ class Limits:
     handshake: Seconds = field(default=15.0, metadata=about("From accept to a verified login.", most=300))
     half_open: Count = field(default=1000, metadata=about("Connections not yet logged in; each worker has its share."))
     half_open_per_address: Count = field(default=100, metadata=about("The same, of one client address."))
+    ssh_login: Seconds = field(
+        default=60.0,
+        metadata=about("With SSH: from the key exchange, for which `handshake` counts, to a login.", most=600),
+    )
+    ssh_device_login: Seconds = field(
+        default=300.0, metadata=about("The same where somebody signs in elsewhere (device flow).", most=900)
+    )
+    ssh_tries: Count = field(default=6, metadata=about("With SSH: failed logins of one connection.", most=100))
+    ssh_key_offers: Count = field(
+        default=20, metadata=about("With SSH: public keys that one connection asks about without a signature.")
+    )
+    ssh_channels: Count = field(default=128, metadata=about("Open channels of an SSH session.", most=10_000))
+    ssh_window: Bytes = field(
+        default=2 * 1024 * 1024,
+        metadata=about("What a channel of SSH may have on its way, each direction.", least=32 * 1024, most=2**31),
+    )
+    ssh_packet: Bytes = field(default=256 * 1024, metadata=about("One packet of SSH.", least=35_000, most=1024 * 1024))
     sessions: Count = field(default=10_000, metadata=about("Sessions; each worker has its share."))
     startup_packet: Bytes = field(default=10_000, metadata=about("A client's start-up packet.", least=512))
     token: Bytes = field(default=16 * 1024, metadata=about("A token that a client presents.", least=256))

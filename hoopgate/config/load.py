@@ -16,13 +16,14 @@ from hoopgate import plugins
 from hoopgate.config.check import check
 from hoopgate.config.draft import Draft, draft
 from hoopgate.config.mistakes import ConfigErrors, Mistake, Report, Trail
-from hoopgate.config.model import Config
+from hoopgate.config.model import Config, Target
 from hoopgate.config.positions import locate
 from hoopgate.config.reading import Reader
 from hoopgate.config.version import policy_version
 
 __all__ = ["LARGEST", "ConfigErrors", "Mistake", "load", "loads", "read"]
 
+SSH_PORT = 22
 LARGEST = 4 * 1024 * 1024  # bytes of a configuration file
 _TOML_PLACE = re.compile(r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)$", re.DOTALL)
 
@@ -80,7 +81,7 @@ def _fault(path: Path, message: str, remedy: str, line: int = 0) -> ConfigErrors
 def _assemble(parts: Draft, path: Path) -> Config:
     """Only called when nothing is missing: every mistake was raised before."""
     singles = {
-        name: getattr(parts, name) for name in ("gateway", "risk", "limits", "recorder", "store", "api", "admin")
+        name: getattr(parts, name) for name in ("gateway", "ssh", "risk", "limits", "recorder", "store", "api", "admin")
     }
     assert parts.guards is not None
     assert parts.masking is not None
@@ -89,7 +90,8 @@ def _assemble(parts: Draft, path: Path) -> Config:
         version="",
         issuers=parts.issuer.values,
         listeners=parts.listener.values,
-        targets=parts.target.values,
+        targets=tuple(map(_with_ports, parts.target.values)),
+        ssh_keys=parts.ssh_key.values,
         rules=parts.rule.values,
         masks=parts.mask.values,
         detectors=parts.detector.values,
@@ -99,6 +101,13 @@ def _assemble(parts: Draft, path: Path) -> Config:
         functions_safe=parts.masking.functions_safe,
         **singles,
     )
+
+
+def _with_ports(target: Target) -> Target:
+    """The target, its hosts at the port of what it speaks where the file names none."""
+    if target.protocol != "ssh":
+        return target
+    return evolve(target, hosts=tuple(host if host.given else evolve(host, port=SSH_PORT) for host in target.hosts))
 
 
 def _linted(config: Config) -> Config:

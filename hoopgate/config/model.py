@@ -19,9 +19,7 @@ from hoopgate.config.kinds import (
     Glob,
     ListenPort,
     Name,
-    ObjectGlob,
     Points,
-    Port,
     Protocol,
     Seconds,
     Text,
@@ -29,28 +27,25 @@ from hoopgate.config.kinds import (
     about,
 )
 from hoopgate.config.limits import Limits as Limits
+from hoopgate.config.references import Host as Host
+from hoopgate.config.references import SecretRef as SecretRef
 from hoopgate.config.rules import DAY
 from hoopgate.config.rules import Example as Example
 from hoopgate.config.rules import Rule as Rule
 from hoopgate.config.rules import Then as Then
 from hoopgate.config.rules import What as What
 from hoopgate.config.rules import Who as Who
+from hoopgate.config.ssh import Ssh as Ssh
+from hoopgate.config.ssh import SshKey as SshKey
+from hoopgate.config.ssh import SshLogin as SshLogin
+from hoopgate.config.targets import ClientCertificate as ClientCertificate
+from hoopgate.config.targets import Role as Role
+from hoopgate.config.targets import Target as Target
+from hoopgate.config.targets import TlsMode as TlsMode
 
 Login = Literal["password", "oauthbearer"]
-TlsMode = Literal["disable", "require", "verify-ca", "verify-full"]
 MaskKind = Literal["replace", "keep-last", "hash", "null", "fixed"]
 Effect = Literal["read", "write", "delete", "schema", "admin", "execute", "transfer", "session", "unknown"]
-
-
-@frozen
-class SecretRef:
-    """``scheme:rest`` (``env:NAME``, ``file:/path``, ``systemd:name``); the scheme picks the secret-source plugin."""
-
-    scheme: str
-    rest: str
-
-    def __str__(self) -> str:
-        return f"{self.scheme}:{self.rest}"
 
 
 @frozen
@@ -129,83 +124,33 @@ class Listener:
     protocol: Protocol = field(metadata=about("What clients speak."))
     port: ListenPort = field(metadata=about("The port."))
     address: Address = field(default="127.0.0.1", metadata=about("The address to listen on."))
-    login: Login = field(default="password", metadata=about("How clients present their token; never guessed."))
-    tls: ServerTls | None = field(default=None, metadata=about("Its certificate; required unless `plaintext`."))
+    login: Login = field(
+        default="password", metadata=about("How clients of PostgreSQL present their token; never guessed.")
+    )
+    logins: tuple[SshLogin, ...] = field(
+        default=("password", "keyboard-interactive", "certificate"),
+        metadata=about(
+            "How clients of SSH may log in: a token as `password`; the issuer's device flow, or a token, by "
+            "`keyboard-interactive`; a `certificate` of the gateway; a `publickey` that a `[[ssh_key]]` registers."
+        ),
+    )
+    host_key: SecretRef | None = field(
+        default=None, metadata=about("With SSH: its private key, OpenSSH or PEM.", shows="made in `state`")
+    )
+    host_certificate: SecretRef | None = field(
+        default=None, metadata=about("With SSH: an OpenSSH host certificate of that key.", shows="none")
+    )
+    tls: ServerTls | None = field(
+        default=None, metadata=about("Its certificate; required unless `plaintext`. SSH has none.")
+    )
     plaintext: bool = field(
         default=False, metadata=about("Allow connections without TLS; only where `address` is loopback.")
     )
     issuer: str = field(
         default="",
-        metadata=about("The issuer that OAUTHBEARER's discovery and hints name.", shows="the only one"),
-    )
-
-
-@frozen
-class Host:
-    """``name:port`` or a Unix socket directory."""
-
-    name: str
-    port: Port = 5432
-
-    @property
-    def is_socket(self) -> bool:
-        return self.name.startswith("/")
-
-
-@frozen
-class ClientCertificate:
-    """A client certificate that the target asks for (references to PEM)."""
-
-    certificate: SecretRef = field(metadata=about("The certificate and its chain, PEM."))
-    key: SecretRef = field(metadata=about("Its private key, PEM."))
-
-
-@frozen
-class Role:
-    """A login role of the target: the key is what clients name as user, ``user`` what the target sees."""
-
-    name: Name = field(metadata=about("What clients give as user.", hidden=True))
-    user: Text = field(metadata=about("The role at the target.", shows="the table's key"))
-    password: SecretRef | None = field(default=None, metadata=about("Its password; read again at each connect."))
-    certificate: ClientCertificate | None = field(default=None, metadata=about("Its client certificate."))
-
-
-@frozen
-class Target:
-    """A named upstream. Clients name it as database; they never see its credential."""
-
-    name: Name = field(metadata=about("What clients give as database name."))
-    protocol: Protocol = field(metadata=about("What the target speaks."))
-    hosts: tuple[Host, ...] = field(
-        metadata=about('`"name:port"` or a socket directory such as `"/run/postgresql"`; tried in order.')
-    )
-    database: str = field(default="", metadata=about("The database at the target.", shows="the target's name"))
-    databases: tuple[Glob, ...] = field(
-        default=(), metadata=about("Globs of further databases that clients may name as `target/database`.")
-    )
-    roles: tuple[Role, ...] = field(
-        default=(), metadata=about("Login roles, by the name that clients give as user.", toml="role", keyed=True)
-    )
-    catalogue_role: str = field(
-        default="", metadata=about("Which role reads the catalogue (pg_catalog).", shows="the first")
-    )
-    tls: TlsMode = field(default="verify-full", metadata=about("As libpq's `sslmode`; Unix sockets use none."))
-    ca: SecretRef | None = field(default=None, metadata=about("CA of the target's certificate.", shows="the system's"))
-    labels: dict[str, str] = field(factory=dict, metadata=about('What rules select by, such as `env = "prod"`.'))
-    object_labels: dict[ObjectGlob, tuple[str, ...]] = field(
-        factory=dict, metadata=about('Labels of tables: `"public.customers" = ["pii"]`.')
-    )
-    connect_timeout: Seconds = field(default=10.0, metadata=about("For one host.", most=300))
-    startup_parameters: tuple[Text, ...] = field(
-        default=(
-            "application_name",
-            "client_encoding",
-            "DateStyle",
-            "TimeZone",
-            "IntervalStyle",
-            "extra_float_digits",
+        metadata=about(
+            "The issuer that OAUTHBEARER's discovery, SSH's device flow and hints name.", shows="the only one"
         ),
-        metadata=about("Start-up parameters that clients may set; others are refused."),
     )
 
 
@@ -289,6 +234,10 @@ class Recorder:
             "beside clear columns: as they were sent, or as `****`."
         ),
     )
+    input: Literal["kept", "none"] = field(
+        default="kept",
+        metadata=about("With SSH: whether recordings hold what was typed, passwords without echo among it."),
+    )
     options: dict[str, Any] = field(factory=dict, metadata=about("Options of a third-party recorder."))
 
 
@@ -357,6 +306,8 @@ class Config:
     issuers: tuple[Issuer, ...] = ()
     listeners: tuple[Listener, ...] = ()
     targets: tuple[Target, ...] = ()
+    ssh: Ssh = Ssh()  # noqa: RUF009 - frozen
+    ssh_keys: tuple[SshKey, ...] = ()
     rules: tuple[Rule, ...] = ()
     masks: tuple[Mask, ...] = ()
     detectors: tuple[Detector, ...] = ()

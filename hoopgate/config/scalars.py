@@ -6,6 +6,7 @@ complains and raises :class:`Invalid`. None repeats a value that might be a secr
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import math
 import re
@@ -15,6 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import re2
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from hoopgate.config.mistakes import Place, meant
 from hoopgate.config.model import Host, SecretRef
@@ -23,7 +27,9 @@ from hoopgate.policy.operations import EFFECTS, PARTS
 
 Read = Callable[[Any, Place, Mapping[str, Any]], Any]
 
-PROTOCOLS = ("postgresql",)
+PROTOCOLS = ("postgresql", "ssh")
+KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+LEAST_RSA = 2048  # bits
 LONGEST = 10 * 366 * 86400.0  # seconds; timers beyond that are mistakes of a unit
 
 _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,6})?(?:ms|s|m|h|d))+")
@@ -35,6 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,62}")
 _REFERENCE = re.compile(r"([a-z][a-z0-9-]{0,31}):(.{1,1024})")
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%a-z]+)\]|(?P<name>[A-Za-z0-9._-]{1,253}))(?::(?P<port>\d{1,5}))?")
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
 _RANGE = re.compile(r"(.)-(.)", re.DOTALL)
 _SOCKET = re.compile(r"(?P<name>/[^\x00-\x1f]*?)(?::(?P<port>\d{1,5}))?")
 
@@ -239,9 +246,8 @@ def host(value: Any, place: Place, field: Mapping[str, Any]) -> Host:
     number = int(groups["port"] or 5432)
     if not 1 <= number <= 65535:
         raise place.refuse(f"port {number} is out of range", "Write a port from 1 to 65535.")
-    if groups.get("six"):
-        return Host(address(groups["six"], place, {}), number)
-    return Host(groups["name"], number)
+    name = address(groups["six"], place, {}) if groups.get("six") else groups["name"]
+    return Host(name, number, given=groups["port"] is not None)
 
 
 def secret(value: Any, place: Place, field: Mapping[str, Any], schemes: tuple[str, ...]) -> SecretRef:
@@ -261,6 +267,50 @@ def secret(value: Any, place: Place, field: Mapping[str, Any], schemes: tuple[st
     return SecretRef(scheme, rest)
 
 
+def network(value: Any, place: Place, field: Mapping[str, Any]) -> str:
+    try:
+        return str(ipaddress.ip_network(text(value, place, {})))
+    except ValueError:
+        raise place.refuse("is not a network", 'Write one, such as "10.0.0.0/8", "2001:db8::/32".') from None
+
+
+def moment(value: Any, place: Place, field: Mapping[str, Any]) -> float:
+    """A TOML date (its beginning, UTC), or a date and time that says its offset: seconds since the epoch."""
+    if isinstance(value, datetime.datetime):
+        if value.tzinfo is None:
+            raise place.refuse("does not say which time zone it means", "Add its offset, such as 2027-01-31T18:00:00Z.")
+        return value.timestamp()
+    if isinstance(value, datetime.date):
+        return datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC).timestamp()
+    raise wrong_type(value, place, "a date without quotes, such as 2027-01-31")
+
+
+def public_key(value: Any, place: Place, field: Mapping[str, Any]) -> str:
+    """``type base64 [comment]``, of a type that the gateway accepts; without the comment."""
+    word = full_text(value, place, {})
+    remedy = 'Write what stands in the .pub file, such as "ssh-ed25519 AAAA...".'
+    if "PRIVATE KEY" in word:
+        raise place.refuse("is a private key, and a secret must not stand in this file", remedy)
+    parts = word.split()
+    if "\n" in word.strip() or len(parts) < 2 or parts[0] not in KEY_TYPES:
+        raise place.refuse(f"is not a public key of OpenSSH ({', '.join(KEY_TYPES)})", remedy)
+    try:
+        key = load_ssh_public_key(f"{parts[0]} {parts[1]}".encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise place.refuse("is not a whole public key", remedy) from None
+    if isinstance(key, RSAPublicKey) and key.key_size < LEAST_RSA:
+        raise place.refuse(f"is an RSA key of {key.key_size} bits", f"Use one of {LEAST_RSA} or more, or Ed25519.")
+    return f"{parts[0]} {parts[1]}"
+
+
+def host_key(value: Any, place: Place, field: Mapping[str, Any]) -> str:
+    if isinstance(value, str) and value.startswith("SHA256:"):
+        if not _FINGERPRINT.fullmatch(value):
+            raise place.refuse("is not a fingerprint", "Write what `ssh-keygen -lf` prints: SHA256: and 43 characters.")
+        return value.rstrip("=")
+    return public_key(value, place, field)
+
+
 READERS: dict[str, Read] = {
     "seconds": seconds,
     "bytes": size,
@@ -277,4 +327,8 @@ READERS: dict[str, Read] = {
     "column-glob": column_glob,
     "protocol": protocol,
     "effect": effect,
+    "network": network,
+    "moment": moment,
+    "public-key": public_key,
+    "host-key": host_key,
 }

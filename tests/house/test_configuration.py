@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from hoopgate.config import limits, model
+from hoopgate.config import limits, model, ssh, targets
 from tests.house.places import PACKAGE, modules
 
 # Read by other people's plug-ins, and by `hoopgate check`.
@@ -18,7 +18,7 @@ READERS = [path for path in modules() if path.relative_to(PACKAGE).parts[0] not 
 
 
 def fields() -> Iterator[str]:
-    for module in (model, limits):
+    for module in (model, limits, ssh, targets):
         for name, found in inspect.getmembers(module, inspect.isclass):
             if attrs.has(found) and found.__module__ == module.__name__:
                 yield from (f"{name}.{field.name}" for field in attrs.fields(found))
