@@ -7,58 +7,53 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from twisted.logger import Logger
 
+from hoopgate.admission import Begun, Refusal, begin, may_open, role_of, target_for
 from hoopgate.chain import Chain
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.startup import Startup
 from hoopgate.config.model import Listener, Role, Target
-from hoopgate.errors import HoopgateError, PolicyError, RecordingError, SecretError, UpstreamError
 from hoopgate.interfaces import Identity
 from hoopgate.policy import replication
 from hoopgate.policy.engine import Subject
 from hoopgate.policy.sql.session import startup_setting
 from hoopgate.protocols.postgresql.relay import Relay
 from hoopgate.protocols.postgresql.target import TargetConnection
-from hoopgate.session import Session, State
+from hoopgate.session import Session
+from hoopgate.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from hoopgate.gateway import Gateway
 
-log = Logger()
 NOT_SETTINGS = frozenset({"user", "database", "options", "replication"})
 NAME_LIMIT = 63  # bytes of application_name (NAMEDATALEN - 1)
 
 
-@frozen
-class Refusal:
-    """Why a client is turned away; ``rule`` is the rule or the limit that decided."""
-
-    reason: str
-    sqlstate: str
-    rule: str
-    hint: str = ""
-
-    def message(self) -> bytes:
-        """It as a FATAL ErrorResponse."""
-        return messages.error_response(
-            severity="FATAL",
-            sqlstate=self.sqlstate,
-            message=self.reason,
-            detail=f'Refused by "{self.rule}".',
-            hint=self.hint,
-        )
+def fatal(refusal: Refusal) -> bytes:
+    """The refusal as a FATAL ErrorResponse."""
+    return messages.error_response(
+        severity="FATAL",
+        sqlstate=refusal.sqlstate,
+        message=refusal.reason,
+        detail=f'Refused by "{refusal.rule}".',
+        hint=refusal.hint,
+    )
 
 
 @frozen
 class Admitted:
     """A session whose target is connected and logged in."""
 
-    session: Session
-    target: TargetConnection
-    guards: tuple[Any, ...]
-    startup: Startup
+    begun: Begun[TargetConnection]
     hint: str
+
+    @property
+    def session(self) -> Session:
+        return self.begun.session
+
+    @property
+    def target(self) -> TargetConnection:
+        return self.begun.target
 
     def greeting(self, key: tuple[int, bytes]) -> bytes:
         """What follows AuthenticationOk: the target's parameters and our cancel key."""
@@ -76,26 +71,28 @@ class Admitted:
 
     def abandon(self, reason: str) -> None:
         """Nobody is there to be relayed to: leave nothing open."""
-        self.session.end(reason, sqlstate="")
-        Chain(self.guards).closed(reason)
+        self.begun.abandon(reason)
         self.target.terminate(self.session.gateway.clock)
 
     def relay(self, transport: Any, leave: Callable[[], None]) -> Relay:
         """Tie the client's transport to the target; ``leave`` closes it."""
         session = self.session
         watching = session.engine.watches(session.identity, session.target)
-        chain = Chain(self.guards)
+        chain = Chain(self.begun.guards)
         return Relay(session, transport, self.target, chain, chain, watching=watching, hint=self.hint, leave=leave)
 
 
 class Admission:
     """One client's way in, once it is known who it is."""
 
-    def __init__(self, gateway: Gateway, listener: Listener, startup: Startup, client: str) -> None:
+    def __init__(
+        self, gateway: Gateway, listener: Listener, startup: Startup, client: str, tunnel: Tunnel | None = None
+    ) -> None:
         self._gateway = gateway
         self._listener = listener
         self._startup = startup
         self._client = client
+        self._tunnel = tunnel
 
     async def admit(self, identity: Identity) -> Admitted | Refusal:
         """Everything that must be true before the first statement; any fault refuses."""
@@ -103,7 +100,7 @@ class Admission:
         if isinstance(chosen, Refusal):
             return chosen
         target, role, database = chosen
-        refusal = self._may_open(identity, target, role)
+        refusal = may_open(self._gateway, identity, target, role)
         if refusal is not None:
             return refusal
         settings = self._settings(target)
@@ -136,33 +133,24 @@ class Admission:
         user = self._startup.parameters["user"]
         asked = self._startup.parameters.get("database") or user
         name, _, database = asked.partition("/")
-        target = self._gateway.config.target(name)
-        allowed = not identity.targets or name in identity.targets
-        if target is None or target.protocol != "postgresql" or not allowed:
+        if self._tunnel is not None and name != self._tunnel.target:
+            opened = self._tunnel.target
+            return Refusal(
+                f'this connection was opened to target "{opened}", not to "{name}"', "3D000", "target",
+                f"Give {opened} as database.",
+            )  # fmt: skip
+        target = target_for(self._gateway, identity, name, "postgresql")
+        if target is None:
             return Refusal(f'target "{name}" does not exist', "3D000", "target", "Give the target's name as database.")
         if database and database != target.database and not _matches(database, target.databases):
             return Refusal(f'database "{database}" of target "{name}" is not offered', "3D000", "target.databases")
-        role = next((role for role in target.roles if role.name == user), None)
+        role = role_of(target, user)
         if role is None:
             return Refusal(
                 f'role "{user}" is not offered by target "{name}"', "28000", "target.role",
                 "The user selects one of the target's roles: " + ", ".join(role.name for role in target.roles),
             )  # fmt: skip
         return target, role, database or target.database or target.name
-
-    def _may_open(self, identity: Identity, target: Target, role: Role) -> Refusal | None:
-        gateway = self._gateway
-        if gateway.closing:
-            return Refusal("the gateway is shutting down", "57P03", "shutdown", "Connect again.")
-        if gateway.feed.blind:
-            return Refusal("the gateway's store does not answer", "57P03", "store", "Tell the gateway's operators.")
-        if len(gateway.sessions) >= gateway.config.limits.sessions:
-            return Refusal("too many sessions", "53300", "limits.sessions")
-        decision = gateway.engine.access(identity, target, role.name, gateway.grants_of(identity))
-        if decision.then == "deny":
-            gateway.access_denied(identity, target, role, decision)
-            return Refusal(decision.reason, "42501", decision.rule, decision.hint)
-        return None
 
     def _may_replicate(self, identity: Identity, target: Target, role: Role) -> Refusal | None:
         """A replication connection streams everything, so a rule must name it, and no mask may be in force."""
@@ -207,55 +195,24 @@ class Admission:
         return None
 
     async def _open(self, session: Session, role: Role, parameters: dict[str, str]) -> Admitted | Refusal:
-        gateway = self._gateway
         hint = f"hg:{session.id} "
         parameters["application_name"] = (hint + session.application).encode()[:NAME_LIMIT].decode("utf-8", "ignore")
-        gateway.opened(session)
-        guards: tuple[Any, ...] = ()
-        try:
-            # Before the recording begins: should this process die, its recordings are found by the store's sessions.
-            await gateway.sessions_store_opened(session)
-            if session.state is State.ENDED:
-                return Refusal(session.reason, "57P01", session.ended_by)
-            session.recording = gateway.recorder.open(session)
-            session.event("login", **self._login())
-            guards = gateway.open_guards(session)
-            began = gateway.clock.seconds()
-            target = await gateway.upstream.connect(session.target, role, parameters)
-            gateway.metrics.connected(session.target.name, gateway.clock.seconds() - began)
-        except BaseException as error:
-            refusal = _why(error)
-            if isinstance(error, RecordingError):
-                log.error("session {session} cannot be recorded: {error}", session=session.id, error=str(error))
-            session.end(f"{refusal.reason} ({type(error).__name__})", sqlstate="")
-            Chain(guards).closed(refusal.reason)
-            if isinstance(error, HoopgateError):
-                return refusal
-            raise
-        if target.login is not None and "application_name" in target.login.parameters:
+        upstream = self._gateway.upstream
+        begun = await begin(session, self._login(), lambda: upstream.connect(session.target, role, parameters))
+        if isinstance(begun, Refusal):
+            return begun
+        login = begun.target.login
+        if login is not None and "application_name" in login.parameters:
             # As the client knows it, before anybody compares with it what the target tells later.
-            name = target.login.parameters["application_name"]
-            target.login.parameters["application_name"] = name.removeprefix(hint)
-        return Admitted(session, target, guards, self._startup, hint)
+            login.parameters["application_name"] = login.parameters["application_name"].removeprefix(hint)
+        return Admitted(begun, hint)
 
     def _login(self) -> dict[str, Any]:
         return {
-            "method": self._listener.login,
+            "method": self._listener.login if self._tunnel is None else "connect",
             "listener": self._listener.name,
             "settings": {k: v for k, v in self._startup.parameters.items() if k not in ("user", "database")},
         }
-
-
-def _why(error: BaseException) -> Refusal:
-    if isinstance(error, PolicyError):
-        return Refusal(str(error), "42501", error.rule, error.hint)
-    if isinstance(error, UpstreamError):
-        return Refusal(str(error), "08006", "target")
-    if isinstance(error, SecretError):
-        return Refusal("the target's credential cannot be read", "08006", "secret", "Tell the gateway's operators.")
-    if isinstance(error, RecordingError):
-        return Refusal("the session cannot be recorded", "58030", "recorder", "Tell the gateway's operators.")
-    return Refusal("the gateway failed" if not isinstance(error, HoopgateError) else str(error), "XX000", "internal")
 
 
 def _matches(name: str, globs: tuple[str, ...]) -> bool:

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from hoopgate.admission import Refusal
 from hoopgate.codecs.postgresql import oauthbearer
 from hoopgate.codecs.postgresql.startup import (
     Cancel,
@@ -28,9 +29,10 @@ from hoopgate.codecs.postgresql.startup import (
 from hoopgate.config.model import Listener
 from hoopgate.errors import AuthenticationError, HoopgateError, RemoteProtocolError
 from hoopgate.interfaces import Identity
-from hoopgate.protocols.postgresql.admission import Admission, Refusal
+from hoopgate.protocols.postgresql.admission import Admission, fatal
 from hoopgate.protocols.postgresql.tls import ALPN
 from hoopgate.session import State
+from hoopgate.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from hoopgate.certificates import Presented
@@ -42,12 +44,16 @@ log = Logger()
 
 @implementer(IHandshakeListener)
 class ClientConnection(Protocol):
-    """One client. ``tls`` is a context for ``startTLS``, None where the listener has none."""
+    """One client. ``tls`` is a context for ``startTLS``, None where the listener has none.
 
-    def __init__(self, gateway: Gateway, listener: Listener, tls: Any) -> None:
+    With a ``tunnel`` there is TLS around all of it already, nobody is asked for a token, and no TLS is offered.
+    """
+
+    def __init__(self, gateway: Gateway, listener: Listener, tls: Any, tunnel: Tunnel | None = None) -> None:
         self._gateway = gateway
         self._listener = listener
         self._tls = tls
+        self._tunnel = tunnel
         limits = gateway.config.limits
         self._startup = ServerStartup(limits.startup_packet, limits.token)
         self._encrypted = False
@@ -140,6 +146,10 @@ class ClientConnection(Protocol):
         self.transport.startTLS(self._tls, received=hello)  # type: ignore[union-attr]
 
     def _ask_who(self, event: Startup) -> None:
+        if self._tunnel is not None:
+            self._named = event
+            self._work_on(self._admit(self._tunnel.identity))
+            return
         if not self._encrypted and not self._listener.plaintext:
             self._refuse(Refusal("this listener needs TLS", "28000", "listener.tls", "Connect with sslmode=require."))
             return
@@ -202,7 +212,8 @@ class ClientConnection(Protocol):
     async def _admit(self, identity: Identity) -> None:
         assert self._named is not None
         peer = self.transport.getPeer()  # type: ignore[union-attr]
-        admission = Admission(self._gateway, self._listener, self._named, f"{self._address}:{getattr(peer, 'port', 0)}")
+        client = f"{self._address}:{getattr(peer, 'port', 0)}"
+        admission = Admission(self._gateway, self._listener, self._named, client, self._tunnel)
         admitted = await admission.admit(identity)
         if isinstance(admitted, Refusal):
             self._refuse(admitted)
@@ -251,7 +262,7 @@ class ClientConnection(Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         if self._gone:
             return
-        self._write(refusal.message())
+        self._write(fatal(refusal))
         self._close()
 
     def _write(self, data: bytes) -> None:

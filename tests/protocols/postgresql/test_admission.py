@@ -9,10 +9,11 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
+from hoopgate.admission import Refusal
 from hoopgate.codecs.postgresql.startup import Startup
 from hoopgate.errors import RecordingError, UpstreamError
 from hoopgate.interfaces import Identity
-from hoopgate.protocols.postgresql.admission import Admission, Refusal
+from hoopgate.protocols.postgresql.admission import Admission
 from hoopgate.session import Session, State
 
 
