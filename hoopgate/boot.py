@@ -48,13 +48,16 @@ from hoopgate.metrics import Metrics
 from hoopgate.policy.engine import Engine
 from hoopgate.policy.rules import issuer_names, place_mismatch, who_mismatch
 from hoopgate.policy.sql.parser import Parser
-from hoopgate.protocols.postgresql.client import ClientFactory
+from hoopgate.protocols.connect.client import ALPN as HTTP
+from hoopgate.protocols.connect.client import ConnectFactory
+from hoopgate.protocols.postgresql.client import ClientConnection, ClientFactory
 from hoopgate.protocols.postgresql.derived import DerivedKeys
 from hoopgate.protocols.postgresql.tls import server_context
 from hoopgate.secrets import Secrets, secret_sources
 from hoopgate.stores.feed import ChangeFeed
 from hoopgate.stores.housekeeping import Housekeeping
 from hoopgate.transport import Network
+from hoopgate.tunnel import Tunnel
 from hoopgate.upstream import Upstream
 from hoopgate.workers.aftermath import RESTARTED, Aftermath
 from hoopgate.workers.crew import Crew, Orders
@@ -285,13 +288,20 @@ class Boot:
 
     async def _listen(self, gateway: Gateway, secrets: Secrets) -> None:
         for listener in self.config.listeners:
-            factory = ClientFactory(gateway, listener, await self._present(listener, secrets))
-            port = self._listen_at(listener, factory)
+            port = self._listen_at(listener, await self._factory(gateway, listener, secrets))
             self.ports[listener.name] = port
             log.info("listener {name} on {address}:{port}", name=listener.name, address=listener.address,
                      port=port.getHost().port)  # fmt: skip
 
-    def _listen_at(self, listener: Listener, factory: ClientFactory) -> Any:
+    async def _factory(self, gateway: Gateway, listener: Listener, secrets: Secrets) -> Any:
+        """What makes the protocols of a listener's clients."""
+        presented = await self._present(listener, secrets)
+        if listener.protocol == "connect":
+            inside = {"postgresql": partial(_tunnelled, gateway)}
+            return ConnectFactory(gateway, listener, presented, inside)
+        return ClientFactory(gateway, listener, presented)
+
+    def _listen_at(self, listener: Listener, factory: Any) -> Any:
         port, shared = listener.port, self._of > 1
         if self._post is not None:
             port = self._post.ports[listener.name]
@@ -317,7 +327,8 @@ class Boot:
     async def _present(self, listener: Listener, secrets: Secrets) -> Presented | None:
         if listener.tls is None:
             return None
-        presented = Presented(listener.name, listener.tls, secrets.get, server_context)
+        context = partial(server_context, alpn=HTTP) if listener.protocol == "connect" else server_context
+        presented = Presented(listener.name, listener.tls, secrets.get, context)
         await presented.load()
         self._presented.append(presented)
         return presented
@@ -353,6 +364,11 @@ class Boot:
             self._write_status()
         except OSError as error:
             log.error("status.json cannot be written: {error}", error=error.strerror)
+
+
+def _tunnelled(gateway: Gateway, listener: Listener, tunnel: Tunnel) -> ClientConnection:
+    """PostgreSQL inside a CONNECT."""
+    return ClientConnection(gateway, listener, None, tunnel)
 
 
 def _guards(config: Config, secrets: Secrets, inference: Inference, in_thread: Any) -> tuple[Any, ...]:

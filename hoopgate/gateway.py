@@ -26,6 +26,7 @@ from hoopgate.session import Session
 from hoopgate.stores.records import RESET, Change, SessionRecord, StoreError
 
 if TYPE_CHECKING:
+    from hoopgate.protocols.connect.client import ConnectConnection
     from hoopgate.protocols.postgresql.target import TargetConnection
 
 log = Logger()
@@ -60,6 +61,7 @@ class Gateway:
     forward_cancel: Callable[[int, int, bytes], None] | None = None  # (worker, pid, key): to another worker's session
     engine: Engine = field(init=False)
     sessions: dict[str, Session] = field(factory=dict, init=False)
+    tunnels: set[ConnectConnection] = field(factory=set, init=False)  # opened with a token of ours
     doors: Doors = field(init=False)
     closing: bool = field(default=False, init=False)
     reloaded: list[Callable[[], None]] = field(factory=list, init=False)
@@ -297,6 +299,8 @@ class Gateway:
         for session in list(self.sessions.values()):
             if session.identity.token_id and session.identity.token_id == change.subject:
                 session.end("the gateway's token was revoked", rule="token")
+        for tunnel in list(self.tunnels):
+            tunnel.revoked(change.subject)
 
     def _session_changed(self, change: Change) -> None:
         session = self.sessions.get(change.subject)
@@ -310,6 +314,8 @@ class Gateway:
         for session in list(self.sessions.values()):
             if session.identity.token_id:
                 session.end("the gateway could not tell whether its token was revoked", rule="token")
+        for tunnel in list(self.tunnels):
+            tunnel.revoked("")
 
     def _grants_changed(self, key: str) -> None:
         for session in list(self.sessions.values()):

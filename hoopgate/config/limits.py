@@ -33,6 +33,10 @@ class Limits:
         metadata=about("What a channel of SSH may have on its way, each direction.", least=32 * 1024, most=2**31),
     )
     ssh_packet: Bytes = field(default=256 * 1024, metadata=about("One packet of SSH.", least=35_000, most=1024 * 1024))
+    connect_head: Bytes = field(
+        default=32 * 1024, metadata=about("Head of an HTTP CONNECT request, its token included.", least=1024)
+    )
+    connect_fields: Count = field(default=64, metadata=about("Fields of that head."))
     sessions: Count = field(default=10_000, metadata=about("Sessions; each worker has its share."))
     startup_packet: Bytes = field(default=10_000, metadata=about("A client's start-up packet.", least=512))
     token: Bytes = field(default=16 * 1024, metadata=about("A token that a client presents.", least=256))

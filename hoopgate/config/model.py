@@ -20,8 +20,8 @@ from hoopgate.config.kinds import (
     ListenPort,
     Name,
     Points,
-    Protocol,
     Seconds,
+    Served,
     Text,
     Url,
     about,
@@ -121,7 +121,9 @@ class Listener:
     """Where clients connect."""
 
     name: Name = field(metadata=about("The listener's name in logs."))
-    protocol: Protocol = field(metadata=about("What clients speak."))
+    protocol: Served = field(
+        metadata=about("What clients speak; `connect` is HTTP CONNECT over TLS, and inside it what the target speaks.")
+    )
     port: ListenPort = field(metadata=about("The port."))
     address: Address = field(default="127.0.0.1", metadata=about("The address to listen on."))
     login: Login = field(
@@ -135,10 +137,10 @@ class Listener:
         ),
     )
     host_key: SecretRef | None = field(
-        default=None, metadata=about("With SSH: its private key, OpenSSH or PEM.", shows="made in `state`")
+        default=None, metadata=about("With SSH and CONNECT: its private key, OpenSSH or PEM.", shows="made in `state`")
     )
     host_certificate: SecretRef | None = field(
-        default=None, metadata=about("With SSH: an OpenSSH host certificate of that key.", shows="none")
+        default=None, metadata=about("With SSH and CONNECT: an OpenSSH host certificate of that key.", shows="none")
     )
     tls: ServerTls | None = field(
         default=None, metadata=about("Its certificate; required unless `plaintext`. SSH has none.")

@@ -18,6 +18,11 @@ _LISTENERS = {
         "tls": "Remove it: SSH encrypts by itself, and clients look at host_key.",
         "plaintext": "Remove it: SSH always encrypts.",
     },
+    "connect": {
+        "login": "Remove it: the token comes with the CONNECT request.",
+        "logins": "Remove it: the token comes with the CONNECT request.",
+        "issuer": "Remove it: no login names an issuer here.",
+    },
 }
 _TARGETS = {
     "postgresql": {

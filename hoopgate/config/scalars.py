@@ -28,6 +28,7 @@ from hoopgate.policy.operations import EFFECTS, PARTS
 Read = Callable[[Any, Place, Mapping[str, Any]], Any]
 
 PROTOCOLS = ("postgresql", "ssh")
+SERVED = (*PROTOCOLS, "connect")
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 LEAST_RSA = 2048  # bits
 LONGEST = 10 * 366 * 86400.0  # seconds; timers beyond that are mistakes of a unit
@@ -140,6 +141,10 @@ def name(value: Any, place: Place, field: Mapping[str, Any]) -> str:
 
 def protocol(value: Any, place: Place, field: Mapping[str, Any]) -> str:
     return one_of(value, place, PROTOCOLS)
+
+
+def served(value: Any, place: Place, field: Mapping[str, Any]) -> str:
+    return one_of(value, place, SERVED)
 
 
 def effect(value: Any, place: Place, field: Mapping[str, Any]) -> str:
@@ -326,6 +331,7 @@ READERS: dict[str, Read] = {
     "object-glob": object_glob,
     "column-glob": column_glob,
     "protocol": protocol,
+    "served": served,
     "effect": effect,
     "network": network,
     "moment": moment,

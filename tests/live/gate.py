@@ -29,7 +29,7 @@ from tests.live.people import People
 from tests.live.wire import Wire
 
 PATIENCE = 20.0  # seconds for anything that should happen at once, on a busy machine
-PORTS = ("tls", "plain", "oauth", "api", "admin")
+PORTS = ("tls", "plain", "oauth", "connect", "api", "admin")
 
 # What every gateway of these tests has in common.
 BASE = """
@@ -63,6 +63,12 @@ protocol = "postgresql"
 port = $oauth
 login = "oauthbearer"
 issuer = "people"
+tls = { certificate = "file:$directory/gateway.crt", key = "file:$directory/gateway.key" }
+
+[[listener]]
+name = "connect"
+protocol = "connect"
+port = $connect
 tls = { certificate = "file:$directory/gateway.crt", key = "file:$directory/gateway.key" }
 
 [recorder]

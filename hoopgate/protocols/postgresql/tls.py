@@ -17,13 +17,15 @@ KEPT: Final = 64  # configurations towards targets that are kept, with the sessi
 _Given = tuple[TlsMode, str, bytes | None, bytes | None, bytes | None]
 
 
-def server_context(certificate: bytes, key: bytes, client_ca: bytes | None = None) -> ServerContext:
-    """What a listener shows: chain and key in PEM; TLS 1.2 or newer, ALPN ``postgresql``.
+def server_context(
+    certificate: bytes, key: bytes, client_ca: bytes | None = None, *, alpn: bytes = ALPN
+) -> ServerContext:
+    """What a listener shows: chain and key in PEM; TLS 1.2 or newer, ALPN ``postgresql`` if nothing else is said.
 
     :raises ConfigError: chain or key cannot be read, or do not belong together.
     """
     try:
-        return ServerContext(certificate, key, client_ca=client_ca, alpn=[ALPN.decode()])
+        return ServerContext(certificate, key, client_ca=client_ca, alpn=[alpn.decode()])
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"certificate or key cannot be used ({_words(error)})",
