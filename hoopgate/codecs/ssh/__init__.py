@@ -1,0 +1,1 @@
+"""SSH: what its messages mean, without a socket."""

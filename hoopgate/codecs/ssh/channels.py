@@ -1,0 +1,111 @@
+"""What the gateway knows of one channel: two ends, each as the peer at it sees the gateway."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+from hoopgate.codecs.ssh.messages import DATA, EXTENDED_DATA
+from hoopgate.errors import RemoteProtocolError
+from hoopgate.frames import Channel
+
+CLIENT: Final = 0  # the sides, as directions of recordings: who a message comes from
+TARGET: Final = 1
+MOST: Final = 2**32 - 1
+TOGETHER: Final = 32_768  # small pieces of data that wait are put together, up to this
+
+
+class End:
+    """One peer's side of a channel.
+
+    ``theirs`` is the peer's number for it (what we write as recipient), ``ours`` the number by which the peer calls
+    us; -1 until known. ``credit``: bytes of data that the peer may still send; ``allowed``: that we may still send to
+    it. ``packet``: data in one message to it; ``told``: in one message of its.
+    """
+
+    __slots__ = (
+        "allowed", "asked", "close_in", "close_out", "credit", "eof_in", "eof_out", "ours", "owed", "packet", "pending",
+        "pending_size", "theirs", "told",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.theirs: int = -1
+        self.ours: int = -1
+        self.credit: int = 0
+        self.allowed: int = 0
+        self.packet: int = 0
+        self.told: int = 0
+        self.eof_in = False
+        self.eof_out = False
+        self.close_in = False
+        self.close_out = False
+        self.asked: int = 0  # requests that we have passed to it, and that it is to answer
+        # answers that it is to get, in order: None for one that the other side is to give
+        self.owed: list[bool | None] | None = None
+        # what waits for room in its window, in order: a number, and a piece of data or what is behind the channel
+        self.pending: deque[tuple[int, bytes]] | None = None
+        self.pending_size: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Both have closed: the numbers are free."""
+        return self.close_in and self.close_out
+
+    def take(self, length: int) -> None:
+        """The peer sends ``length`` bytes of data. Raises RemoteProtocolError where it may not."""
+        if length > self.credit:
+            raise RemoteProtocolError("more data than the channel's window has room for")
+        if length > self.told:
+            raise RemoteProtocolError("more data in one message than the channel may have")
+        if self.eof_in:
+            raise RemoteProtocolError("data behind the end of a channel's data")
+        self.credit -= length
+
+    def give(self, more: int) -> None:
+        """The peer makes room for ``more`` bytes."""
+        if self.allowed + more > MOST:
+            raise RemoteProtocolError("a window beyond 4 GiB")
+        self.allowed += more
+
+    def wait(self, number: int, item: bytes) -> None:
+        """Keep something until there is room for what came before it."""
+        if self.pending is None:
+            self.pending = deque()
+        if number in (DATA, EXTENDED_DATA):
+            self.pending_size += len(item)
+            if self.pending and self.pending[-1][0] == number and len(self.pending[-1][1]) + len(item) <= TOGETHER:
+                item = self.pending.pop()[1] + item
+        self.pending.append((number, item))
+
+    def forget(self) -> None:
+        """Nothing that waits is wanted any more."""
+        self.pending = None
+        self.pending_size = 0
+
+
+class Stream:
+    """One channel. ``opener`` is CLIENT or TARGET; ``ends`` are the client's and the target's.
+
+    ``apart``: of each direction, whether what goes out may be other than what came in, so that windows are ours.
+    ``queued``: of each, the bytes of data that were taken, and neither passed on nor dropped. ``lanes`` is the relay's.
+    ``mark``: the client's number, as recordings have it. ``over``: nothing of it is left.
+    """
+
+    __slots__ = (
+        "apart", "channel", "confirmed", "ends", "finishing", "lanes", "mark", "opener", "over", "queued", "refused",
+        "words",
+    )  # fmt: skip
+
+    def __init__(self, channel: Channel, opener: int) -> None:
+        self.channel = channel
+        self.opener = opener
+        self.ends = (End(), End())
+        self.confirmed = False
+        self.mark = b""
+        self.refused = False  # the client gets our last words, and nothing else of the target's
+        self.finishing = False  # these last words wait until its requests are answered
+        self.words = b""
+        self.apart = [False, False]
+        self.queued = [0, 0]
+        self.lanes: list[Any] = [None, None]
+        self.over = False

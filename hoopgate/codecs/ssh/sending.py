@@ -1,0 +1,199 @@
+"""What goes out to each peer of an SSH session: in order, within its windows, and each answer in its turn."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoopgate.codecs.ssh import messages
+from hoopgate.codecs.ssh.channels import CLIENT, TARGET, Stream
+from hoopgate.codecs.ssh.messages import CLOSE, DATA, EOF, EXTENDED_DATA, FAILURE, REQUEST, SUCCESS
+
+_AS_IT_IS: Final = b""
+Out = tuple[bytes, bytes | None]
+"""A message to send, and what a recording has behind its number instead, since that has the client's numbers in both
+directions: b"" for the message as it is, None where it is not recorded."""
+
+
+class Sending:
+    """``window``: what may be on its way in each direction of a channel; ``packet``: data in one message;
+    ``channels``: how many may be open; ``requests``: how many may await their answers.
+    """
+
+    __slots__ = (
+        "_channels", "_packet", "count", "numbers", "out", "owed", "requests", "streams", "unanswered", "window",
+    )  # fmt: skip
+
+    def __init__(self, *, window: int, packet: int, channels: int, requests: int) -> None:
+        self.window = window
+        self.requests = requests
+        self._packet = packet
+        self._channels = channels
+        self.count = 0
+        # by the number with which each peer calls us
+        self.streams: tuple[dict[int, Stream], dict[int, Stream]] = ({}, {})
+        # by which each peer calls itself
+        self.numbers: tuple[set[int], set[int]] = (set(), set())
+        self.out: tuple[list[Out], list[Out]] = ([], [])  # to the client, to the target
+        # Of global requests: the answers that each peer is to get (None: the other gives it), and is to give.
+        self.owed: tuple[list[int | None], list[int | None]] = ([], [])
+        self.unanswered = [0, 0]
+
+    def data(self, side: int, stream: Stream, message: bytes, head: int) -> None:
+        """Pass on data of ``side`` as it came, which begins at ``head``."""
+        length = len(message) - head
+        stream.queued[side] -= length
+        source, sink = stream.ends[side], stream.ends[1 - side]
+        if sink.close_out or (stream.refused and side == TARGET):
+            return
+        if sink.pending or length > sink.allowed or length > sink.packet:
+            sink.wait(message[0], message[head:])
+            self._drain(stream, 1 - side)
+        else:
+            sink.allowed -= length
+            mark = _AS_IT_IS if side == TARGET or message.startswith(stream.mark, 1) else stream.mark
+            self.out[1 - side].append((messages.to(sink.theirs, message), mark))
+        if stream.apart[side] or sink.allowed > source.credit:
+            self.grant(stream, side)
+
+    def changed(self, side: int, stream: Stream, taken: int, data: bytes, *, error: bool) -> None:
+        """Pass on ``data`` in place of the ``taken`` bytes that came from ``side``."""
+        stream.queued[side] -= taken
+        self.put(side, stream, data, error=error)
+        self.grant(stream, side)
+
+    def put(self, side: int, stream: Stream, data: bytes, *, error: bool) -> None:
+        """Send ``data`` as if ``side`` had sent it, behind what has gone before."""
+        sink = stream.ends[1 - side]
+        deaf = sink.close_out or sink.eof_out or (stream.refused and side == TARGET)
+        if data and stream.confirmed and not deaf:
+            sink.wait(EXTENDED_DATA if error else DATA, data)
+            self._drain(stream, 1 - side)
+
+    def grant(self, stream: Stream, side: int) -> None:
+        """Let ``side`` send as much more as there is room for."""
+        source, sink = stream.ends[side], stream.ends[1 - side]
+        if source.ours < 0 or source.eof_in or source.close_in or source.close_out:
+            return
+        window = self.window
+        ours = stream.apart[side] or sink.allowed > window
+        room = (window if ours else sink.allowed) - stream.queued[side] - sink.pending_size - source.credit
+        if room <= 0 or (ours and room * 2 < window and source.credit):
+            return
+        source.credit += room
+        self.out[side].append((messages.window_adjust(source.theirs, room), None))
+
+    def answer(self, stream: Stream, side: int, *, success: bool) -> None:
+        """Answer a request of ``side`` ourselves, in its turn."""
+        end = stream.ends[side]
+        if end.owed:
+            end.owed.append(success)
+        else:
+            self._ordered(stream, side, SUCCESS if success else FAILURE, b"")
+
+    def finish(self, stream: Stream, words: bytes) -> None:
+        """End a channel by our own decision: the client gets ``words`` on stderr, status 126 and the end."""
+        if stream.refused:
+            return
+        stream.refused, stream.finishing = True, True
+        stream.words = words
+        self.drop(stream, TARGET)
+        self._ordered(stream, TARGET, CLOSE, b"")
+        self._finish(stream, target_closed=stream.ends[TARGET].close_in)
+
+    def drop(self, stream: Stream, side: int) -> None:
+        """Of what waits for ``side`` nothing is wanted any more but the end."""
+        end = stream.ends[side]
+        closing = end.pending is not None and any(number == CLOSE for number, _ in end.pending)
+        end.forget()
+        if closing:
+            self._emit(stream, side, CLOSE, b"")
+
+    def _finish(self, stream: Stream, *, target_closed: bool) -> None:
+        """Once the client's requests are answered, or will not be."""
+        client = stream.ends[CLIENT]
+        if not stream.finishing or (client.owed and not target_closed):
+            return
+        stream.finishing = False
+        client.owed = None
+        if stream.channel.kind == "session" and not client.eof_out:
+            client.wait(EXTENDED_DATA, stream.words)
+            client.wait(REQUEST, messages.exit_status(REFUSED))
+            client.wait(EOF, b"")
+        client.wait(CLOSE, b"")
+        self._drain(stream, CLIENT)
+
+    def _reply(self, stream: Stream, side: int, number: int) -> None:
+        """The other side has answered a request of ``side``."""
+        end = stream.ends[side]
+        owed = end.owed
+        if not owed:
+            return  # what it was owed has ended with the channel
+        owed.pop(0)
+        self._ordered(stream, side, number, b"")
+        while owed and (own := owed[0]) is not None:
+            owed.pop(0)
+            self._ordered(stream, side, SUCCESS if own else FAILURE, b"")
+        if stream.finishing:
+            self._finish(stream, target_closed=False)
+
+    def _ordered(self, stream: Stream, side: int, number: int, rest: bytes) -> None:
+        """Send something that comes behind the data that waits."""
+        end = stream.ends[side]
+        if end.pending and not end.close_in:
+            end.wait(number, rest)
+        else:
+            self._emit(stream, side, number, rest)
+
+    def _emit(self, stream: Stream, side: int, number: int, rest: bytes) -> None:
+        end = stream.ends[side]
+        if end.close_out or (number == EOF and end.eof_out):
+            return
+        if number == CLOSE:
+            end.close_out = True
+        elif number == EOF:
+            end.eof_out = True
+        mark = _AS_IT_IS if side == CLIENT else stream.mark
+        self.out[side].append((messages.bare(number, end.theirs) + rest, mark))
+        if number == CLOSE:
+            end.forget()
+            self._forget(stream)
+
+    def _drain(self, stream: Stream, side: int) -> None:
+        """Send of what waits as much as the peer has room for."""
+        end = stream.ends[side]
+        while end.pending:
+            number, item = end.pending[0]
+            if number != DATA and number != EXTENDED_DATA:
+                end.pending.popleft()
+                self._emit(stream, side, number, item)
+                continue
+            length = min(len(item), end.allowed, end.packet)
+            if length == 0:
+                break
+            piece = item if length == len(item) else item[:length]
+            end.allowed -= length
+            end.pending_size -= length
+            if length == len(item):
+                end.pending.popleft()
+            else:
+                end.pending[0] = (number, item[length:])
+            make = messages.data if number == DATA else messages.extended_data
+            self.out[side].append((make(end.theirs, piece), _AS_IT_IS if side == CLIENT else stream.mark))
+        self.grant(stream, 1 - side)
+
+    def _forget(self, stream: Stream) -> None:
+        """Free the numbers of each end that both have closed."""
+        open_ends = 0
+        for side in (CLIENT, TARGET):
+            end = stream.ends[side]
+            if not end.over:
+                open_ends += 1
+            elif end.ours >= 0 and self.streams[side].get(end.ours) is stream:
+                del self.streams[side][end.ours]
+                self.numbers[side].discard(end.theirs)
+        if not open_ends and not stream.over:
+            self.count -= 1
+            stream.over = True
+
+
+REFUSED: Final = 126  # the exit status of what may not run, as shells have it
