@@ -69,7 +69,8 @@ class Chain:
                 return self._broken(guard)
             if verdict is ALLOW:
                 continue
-            if isinstance(verdict, Deferred):
+            # A mask is nothing to wait for; to ask whether something is a Deferred, which is an ABC, takes long.
+            if type(verdict) is not Mask and isinstance(verdict, Deferred):
                 return self._later(verdict, order, at, frame, so_far)
             ended, frame, so_far = self._weigh(guard, verdict, frame, so_far)
             if ended:

@@ -56,6 +56,7 @@ MODULES: Final = (
     "hoopgate.guards.statements",
     "hoopgate.guards.witness",
     "hoopgate.guards.write_back",
+    "hoopgate.holders",
     "hoopgate.inference",
     "hoopgate.lane",
     "hoopgate.masks",

@@ -60,6 +60,8 @@ class Gateway:
     worker: int = 0
     forward_cancel: Callable[[int, int, bytes], None] | None = None  # (worker, pid, key): to another worker's session
     engine: Engine = field(init=False)
+    grants_of: Callable[[Identity], frozenset[str]] = field(init=False)
+    """Names of the scopes granted to an identity now."""
     sessions: dict[str, Session] = field(factory=dict, init=False)
     tunnels: set[ConnectConnection] = field(factory=set, init=False)  # opened with a token of ours
     doors: Doors = field(init=False)
@@ -76,6 +78,7 @@ class Gateway:
 
     def __attrs_post_init__(self) -> None:
         self.engine = self.make_engine(self.config)
+        self.grants_of = self.grants.active
         self.doors = Doors(lambda: self.config.limits)
         self._cancel_keys = CancelKeys(self.worker)
         self._cancelling = SingleFlight(self._send_cancel)
@@ -92,11 +95,6 @@ class Gateway:
 
     # --- what sessions ask
 
-    def grants_of(self, identity: Identity) -> frozenset[str]:
-        """Names of the scopes granted to this identity now."""
-        active: frozenset[str] = self.grants.active(identity)
-        return active
-
     def login_issuer(self, listener: Listener) -> Issuer:
         """The issuer that a client of this listener is told of."""
         issuers = self.config.issuers
@@ -106,7 +104,7 @@ class Gateway:
         """What the target's database holds, read over a connection of our own that is opened when first needed."""
         key = (target.name, database)
         known = self._catalogues.get(key)
-        if known is not None and known[0] == target:
+        if known is not None and (known[0] is target or known[0] == target):
             return known[1]
         if known is not None:
             known[2].close()

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from hoopgate.approvals import new_id
 from hoopgate.config.model import Config, Rule, Target
 from hoopgate.errors import HoopgateError, LimitError
+from hoopgate.holders import Holders
 from hoopgate.interfaces import Identity, IStore
 from hoopgate.stores.feed import ChangeFeed
 from hoopgate.stores.records import (
@@ -40,7 +41,6 @@ Watcher = Callable[[str], None]
 _TICK: Final = 0.5  # seconds: how late a session may hear that a grant's time is over
 _LOADED: Final = 100_000  # grants in force at once; more fail closed, the newest are kept
 _TARGET: Final = "target:"
-NONE: Final[frozenset[str]] = frozenset()
 
 
 class ScopeError(HoopgateError):
@@ -65,7 +65,10 @@ class Grants:
         self._config = config
         self._concerns = concerns
         self._known: dict[str, Request] = {}  # approved ones, by id
-        self._holders: frozenset[str] | None = None  # keys of those who have any of them; None: to be found anew
+        self._holders = Holders(self._look)  # who has any of them
+        self.active = self._holders.active
+        """``active(identity)``: the scopes granted to it now, that is to its key, acting through the same chain and
+        nothing longer. Asked at each statement: costs next to nothing for who has no grant at all."""
         self._told: dict[str, frozenset[str]] = {}  # identity key -> ids last told of as in force
         self._watchers: list[Watcher] = []
         self._reload = False
@@ -86,17 +89,9 @@ class Grants:
 
     # --- what sessions ask
 
-    def active(self, identity: Identity) -> frozenset[str]:
-        """The scopes granted to this identity now: to its key, acting through the same chain and nothing longer.
-
-        Asked at each statement: costs next to nothing for who has no grant at all.
-        """
-        if not self._known:
-            return NONE
-        if self._holders is None:
-            self._holders = frozenset([known.requester.key for known in self._known.values()])
-        if identity.key not in self._holders:
-            return NONE
+    def _look(self, identity: Identity) -> frozenset[str]:
+        if self._holders.keys is None:
+            self._holders.keys = frozenset([known.requester.key for known in self._known.values()])
         return frozenset(
             known.scope
             for known in self._in_force()
@@ -247,11 +242,11 @@ class Grants:
         return found.addCallback(self._loaded)
 
     def _loaded(self, rows: tuple[Request, ...]) -> None:
-        self._known, self._holders = {row.id: row for row in rows}, None
+        self._known, self._holders.keys = {row.id: row for row in rows}, None
         self._tell()
 
     def _remember(self, known: Request) -> None:
-        self._holders = None
+        self._holders.keys = None
         if known.state == "approved":
             self._known[known.id] = known
         else:
@@ -291,7 +286,7 @@ class Grants:
             return
         if change.action != "approved":
             self._known.pop(change.subject, None)
-            self._holders = None
+            self._holders.keys = None
             self._tell()
             return
         self._store.request(change.subject).addCallbacks(self._read, self._unread)
@@ -303,7 +298,7 @@ class Grants:
     def _unread(self, failure: Failure) -> None:
         """What could not be read is not in force; the next tick reads everything again."""
         self._known.clear()
-        self._holders = None
+        self._holders.keys = None
         self._reload = True
         if isinstance(failure.value, StoreError):
             self.log.error("grants could not be read: {error}", error=failure.value)

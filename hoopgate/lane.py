@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from hoopgate.frames import Frame
 from hoopgate.pauser import Pauser
-from hoopgate.verdicts import ALLOW, Verdict
+from hoopgate.verdicts import ALLOW, Mask, Verdict
 from hoopgate.wire import Wire
 
 _ALLOW: Final = ALLOW
@@ -172,7 +172,8 @@ class Lane(ABC):
                 break
             left -= 1
             verdict = self.inspect(frame)
-            if verdict is _ALLOW or not isinstance(verdict, Deferred):
+            # As in the chain: what mostly comes is no Deferred, and to ask takes long.
+            if verdict is _ALLOW or type(verdict) is Mask or not isinstance(verdict, Deferred):
                 self._applied(frame, verdict)
             else:
                 self._await(verdict, frame, judged=False)

@@ -117,8 +117,9 @@ class MaskGuard:
 
     def index(self) -> MaskIndex | None:
         """The masks in force with the catalogue as it is known; None before it is, and without masks."""
-        snapshot, masks = self._session.catalogue.snapshot, self.masks()
-        return None if snapshot is None or not masks else self._known.compiled(snapshot, masks).index
+        masks = self.masks()
+        snapshot = self._known.catalogue().snapshot if masks else None
+        return None if snapshot is None else self._known.compiled(snapshot, masks).index
 
     # --- statements
 
@@ -158,7 +159,7 @@ class MaskGuard:
     def _verdict(self, frame: Statement, judged: Judged) -> Verdict:
         before, now = frame.judged, judged
         if before is not None and before is not judged:
-            snapshot = self._session.catalogue.snapshot
+            snapshot = self._known.catalogue().snapshot
             judged = self._known.compiled(snapshot, self._masks).both(before, judged)
         frame.judged = judged
         self._writes.ran()
@@ -220,7 +221,7 @@ class MaskGuard:
         judged: Judged | None = None if statement is None else statement.judged
         if frame.copy is not None:
             return self._copied(frame, judged)
-        snapshot = self._session.catalogue.snapshot
+        snapshot = self._known.catalogue().snapshot
         if snapshot is None:
             return self._looked_up(frame, judged)
         compiled = self._known.compiled(snapshot, self._masks)
@@ -287,7 +288,7 @@ class MaskGuard:
         if not any(cells):
             return ALLOW
         names = [f"column {position}" for position in range(1, len(cells) + 1)]
-        index = self._known.compiled(self._session.catalogue.snapshot, self._masks).index
+        index = self._known.compiled(self._known.catalogue().snapshot, self._masks).index
 
         def with_keys(keys: Keys) -> Verdict:
             plan = copy_plan(frame, shape, cells, index, keys, self._session.client_encoding)

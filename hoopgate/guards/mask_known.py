@@ -7,7 +7,7 @@ statement.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.snapshot import Snapshot
@@ -19,9 +19,6 @@ from hoopgate.policy.lineage.results import Answer, Traced, Untouched
 from hoopgate.policy.memory import Memory
 from hoopgate.policy.sql.parser import Parsed
 from hoopgate.policy.sql.shape import shape
-
-if TYPE_CHECKING:
-    pass
 
 INDEXES: Final = 16
 JUDGED: Final = 4096
@@ -46,6 +43,9 @@ ANYWHERE: Final = "*"
 
 UNSETTLED: Final = "?"
 """Where it looked for those of a statement, if nobody saw it."""
+
+
+_NOBODY: Final = object()
 
 
 class Compiled:
@@ -154,6 +154,8 @@ class Known:
         self._session = session
         self._indexes = indexes
         self._memory = memory
+        self._catalogue: Any = None  # and whose it is:
+        self._target: Any = _NOBODY
         self._last: Compiled | None = None  # and what it is of:
         self._snapshot: Snapshot | None = None
         self._config: Config | None = None
@@ -162,11 +164,18 @@ class Known:
         self._where = ANYWHERE
         self._repeated: tuple[str, tuple[str, ...], Config, Compiled, Judged] | None = None
 
+    def catalogue(self) -> Any:
+        """The session's. Its target is another object after a reload, and its database stays the same."""
+        target = self._session.target
+        if target is not self._target:
+            self._target, self._catalogue = target, self._session.catalogue
+        return self._catalogue
+
     def compiled(self, snapshot: Snapshot, masks: tuple[Mask, ...]) -> Compiled:
         config = self._session.config
         last = self._last
         if last is None or snapshot is not self._snapshot or config is not self._config or masks is not self._masks:
-            last = self._last = self._indexes.compiled(self._session.catalogue, snapshot, config, masks)
+            last = self._last = self._indexes.compiled(self.catalogue(), snapshot, config, masks)
             self._snapshot, self._config, self._masks = snapshot, config, masks
         return last
 
@@ -179,7 +188,7 @@ class Known:
 
     def said(self, text: str, masks: tuple[Mask, ...], where: str) -> Judged | None:
         """What was said of the same text under today's catalogue, where names are looked for as now."""
-        snapshot = self._session.catalogue.fresh
+        snapshot = self.catalogue().fresh
         memory = self._memory
         repeated, self._repeated = self._repeated, None
         if snapshot is None or memory.moved.masks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
@@ -14,7 +14,7 @@ from hoopgate.guards.mask_memory import Bodies
 from hoopgate.guards.places import Places
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy import replication
-from hoopgate.policy.engine import Decision, Ruling, Standing, Subject
+from hoopgate.policy.engine import Decision, Engine, Ruling, Standing, Subject
 from hoopgate.policy.ruling import names_without_schema
 from hoopgate.policy.sql.effects import effects
 from hoopgate.policy.sql.moving import moved_names
@@ -23,8 +23,7 @@ from hoopgate.recorders.events import statement_event, statement_prefix
 from hoopgate.recorders.redact import redact_statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
 
-if TYPE_CHECKING:
-    pass
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class Statements:
@@ -49,9 +48,11 @@ class StatementsGuard:
         self._counts: Any = session.gateway.metrics.statements
         self._places = Places(session)
         self._bodies = Bodies()
-        self._engine: Any = None  # the one under which the standing was worked out
-        self._standing: Standing | None = None
+        self._standing: Standing | None = None  # and what it was worked out of:
+        self._engine: Engine = session.gateway.engine
         self._path: tuple[str, ...] | None = None
+        self._target: Any = None
+        self._granted = _NOTHING
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         assert isinstance(frame, Statement)
@@ -65,7 +66,8 @@ class StatementsGuard:
         ruling: Ruling | None = self._engine.known(standing, frame.text)
         if ruling is None or not ruling.plain or (ruling.asks and places.schemas is None):
             return self._judged(frame)
-        self._engine.went_by(standing, frame.text, ruling)
+        if not self._engine.timeless:
+            self._engine.went_by(standing, frame.text, ruling)
         session.decision = ruling.decision
         if phase is SIMPLE or phase is BIND:
             self._tell(frame, ruling)
@@ -78,18 +80,16 @@ class StatementsGuard:
 
     def _stand(self) -> Standing:
         """The session's standing now; the same object until what it was worked out of is another."""
-        session, standing = self._session, self._standing
-        engine = self._gateway.engine
-        grants = self._gateway.grants_of(session.identity)
-        path = self._places.schemas
-        if standing is not None and engine is self._engine and path is self._path:
-            subject = standing.subject
-            if subject.target is session.target and subject.grants == grants:
-                return standing
-        self._engine, self._path = engine, path
-        subject = Subject(session.identity, session.target, session.role, grants, None, () if path is None else path)
-        made: Standing = engine.standing(subject)
-        self._standing = made
+        session, standing, gateway = self._session, self._standing, self._gateway
+        engine: Engine = gateway.engine
+        granted: frozenset[str] = gateway.grants_of(session.identity)
+        path, target = self._places.schemas, session.target
+        same = engine is self._engine and path is self._path and target is self._target
+        if same and standing is not None and (granted is self._granted or granted == self._granted):
+            return standing
+        self._engine, self._path, self._target, self._granted = engine, path, target, granted
+        subject = Subject(session.identity, target, session.role, granted, None, () if path is None else path)
+        made = self._standing = engine.standing(subject)
         return made
 
     # --- the long way

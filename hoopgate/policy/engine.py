@@ -67,7 +67,8 @@ class Engine:
         self._parser = parser
         self._clock = clock
         self._vouched = Vouched(config)
-        self._timeless = not config.risk.outside_hours and not config.risk.first_time
+        # No decision depends on when it is asked for, nor on what was asked before.
+        self.timeless = not config.risk.outside_hours and not config.risk.first_time
         limit = config.limits.decisions
         self._scopes: Memory[tuple[Any, ...], tuple[Identity, Scope]] = Memory(limit, limit)
         self._interned: Memory[tuple[Any, ...], Scope] = Memory(limit, limit)
@@ -103,7 +104,7 @@ class Engine:
 
     def went_by(self, standing: Standing, text: str, ruling: Ruling) -> None:
         """Somebody acted on what was :meth:`known`, so that it is no first time any more."""
-        if not self._timeless and self._around(standing, text).first:
+        if not self.timeless and self._around(standing, text).first:
             self._ran(standing, text, ruling.decision)
 
     def rule(self, standing: Standing, text: str) -> Ruling | Deferred[Ruling]:
@@ -261,7 +262,7 @@ class Engine:
     def _around(self, standing: Standing, text: str) -> Around:
         """What holds at this moment, for this text."""
         outside, first = False, False
-        if not self._timeless:
+        if not self.timeless:
             outside = outside_hours(self.config.risk, self._clock.seconds())
             first = self._is_first(standing, text)
         at = 2 * outside + first

@@ -31,7 +31,7 @@ class Plan:
     look at the whole of it costs less than one at each cell.
     """
 
-    __slots__ = ("last", "least", "masked", "seek", "transforms")
+    __slots__ = ("last", "least", "masked", "seek", "steps", "transforms")
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Plan:
         masked = [(index, transform) for index, transform in enumerate(transforms) if transform is not None]
         self.masked: tuple[tuple[int, Transform], ...] = tuple(masked)
         self.last = masked[-1][0] if masked else -1
+        self.steps: list[Step] | None = None  # what a Splicer makes of it: there is one for each result
 
     def joined(self, other: Plan) -> Plan:
         """This plan, and ``other``'s transforms for the columns that this one leaves as they are."""
@@ -112,7 +113,10 @@ class Splicer:
         self._width: i64 = len(plan.transforms)
         self._limit: i64 = min(limit_row, MESSAGE_MAXIMUM)
         self._masked_last = plan.last + 1 == len(plan.transforms)
-        self._steps = steps_of(plan, counted)
+        steps = plan.steps
+        if steps is None:
+            steps = plan.steps = steps_of(plan, counted)
+        self._steps = steps
         self._out = BytesWriter()
 
     def splice(self, data: bytes, start: i64, end: i64) -> bytes:
