@@ -46,11 +46,11 @@ EXTENDED_HEAD: Final = 13  # the same of EXTENDED_DATA
 
 
 class Reader:
-    """Walks over one message, from behind its number."""
+    """Walks over a message, or a part of one, from ``at`` on."""
 
     __slots__ = ("_at", "_data")
 
-    def __init__(self, data: bytes, at: int = 1) -> None:
+    def __init__(self, data: bytes, at: int = 0) -> None:
         self._data = data
         self._at = at
 
@@ -103,7 +103,7 @@ class OpenMessage:
     __slots__ = ("kind", "packet", "rest", "sender", "window")
 
     def __init__(self, message: bytes) -> None:
-        reader = Reader(message)
+        reader = Reader(message, 1)
         self.kind = reader.name()
         self.sender = reader.uint32()
         self.window = reader.uint32()
@@ -112,7 +112,7 @@ class OpenMessage:
 
     def fields(self) -> tuple[str, int, tuple[str, int]]:
         """(host or path, port, origin); empty where the type says none, or is not known."""
-        reader = Reader(self.rest, 0)
+        reader = Reader(self.rest)
         host, port, origin = "", 0, ("", 0)
         if self.kind in ("direct-tcpip", "forwarded-tcpip"):
             host, port = reader.text(), reader.uint32()
@@ -139,7 +139,7 @@ class RequestMessage:
     __slots__ = ("channel", "name", "of_channel", "rest", "wants_reply")
 
     def __init__(self, message: bytes) -> None:
-        reader = Reader(message)
+        reader = Reader(message, 1)
         self.of_channel = message[0] == REQUEST
         self.channel = reader.uint32() if self.of_channel else 0
         self.name = reader.name()
@@ -148,7 +148,7 @@ class RequestMessage:
 
     def fields(self) -> Fields:
         """What it asks, by the names of :class:`hoopgate.frames.Request`; of an exec: ``command``."""
-        reader = Reader(self.rest, 0)
+        reader = Reader(self.rest)
         shape = (CHANNEL_SHAPES if self.of_channel else GLOBAL_SHAPES).get(self.name)
         if shape is None:
             return {"data": self.rest}
