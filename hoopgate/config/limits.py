@@ -23,6 +23,9 @@ class Limits:
     ssh_device_login: Seconds = field(
         default=300.0, metadata=about("The same where somebody signs in elsewhere (device flow).", most=900)
     )
+    ssh_device_logins: Count = field(
+        default=100, metadata=about("Such logins under way; each worker has its share. Beyond, tokens are asked for.")
+    )
     ssh_tries: Count = field(default=6, metadata=about("With SSH: failed logins of one connection.", most=100))
     ssh_key_offers: Count = field(
         default=20, metadata=about("With SSH: public keys that one connection asks about without a signature.")

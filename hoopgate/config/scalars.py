@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import re2
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
 from hoopgate.config.mistakes import Place, meant
 from hoopgate.config.model import Host, SecretRef
@@ -305,7 +305,7 @@ def public_key(value: Any, place: Place, field: Mapping[str, Any]) -> str:
         raise place.refuse("is not a whole public key", remedy) from None
     if isinstance(key, RSAPublicKey) and key.key_size < LEAST_RSA:
         raise place.refuse(f"is an RSA key of {key.key_size} bits", f"Use one of {LEAST_RSA} or more, or Ed25519.")
-    return f"{parts[0]} {parts[1]}"
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
 
 
 def host_key(value: Any, place: Place, field: Mapping[str, Any]) -> str:

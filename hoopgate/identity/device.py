@@ -76,6 +76,60 @@ def _failure(answer: Mapping[str, Any]) -> DeviceFlowError:
     return DeviceFlowError(texts.get(code, f"the provider refuses: {code}{': ' + said if said else ''}"), code)
 
 
+def code_form(client_id: str, scopes: str) -> dict[str, str]:
+    """What asks for a code (RFC 8628, 3.1)."""
+    form = {"client_id": client_id, "scope": scopes}
+    if "offline_access" in scopes.split():
+        form["prompt"] = "consent"  # else a provider must not grant it (OpenID Connect Core 1.0, 11)
+    return form
+
+
+def read_code(status: int, answer: Mapping[str, Any], now: float) -> DeviceCode:
+    """The provider's answer to that (RFC 8628, 3.2). Raises DeviceFlowError."""
+    if status != 200:
+        raise _failure(answer)
+    code = DeviceCode(
+        device_code=_showable(answer, "device_code"),
+        user_code=_showable(answer, "user_code"),
+        uri=_uri(answer, "verification_uri"),
+        whole_uri=_uri(answer, "verification_uri_complete"),
+        expires=now + _seconds(answer, "expires_in", 600.0, 3600.0),
+        interval=_seconds(answer, "interval", 5.0, _SLOWEST),
+    )
+    if not (code.device_code and code.user_code and code.uri):
+        raise DeviceFlowError("the provider's answer holds no code or no address", "invalid_response")
+    return code
+
+
+class Polling:
+    """Asking for the end (RFC 8628, 3.4 and 3.5): what to send, and how long to wait between."""
+
+    def __init__(self, client_id: str, code: DeviceCode) -> None:
+        self.form = {"grant_type": GRANT_TYPE, "device_code": code.device_code, "client_id": client_id}
+        self.interval = code.interval
+        self._expires = code.expires
+
+    def check_time(self, now: float) -> None:
+        """Raises DeviceFlowError once there is no time for another question."""
+        if now + self.interval >= self._expires:
+            raise _failure({"error": "expired_token"})
+
+    def unanswered(self) -> None:
+        """The network failed: back off."""
+        self.interval = min(self.interval * 2, _SLOWEST)
+
+    def heard(self, status: int, answer: dict[str, Any]) -> dict[str, Any] | None:
+        """The token answer (RFC 6749, 5.1), or None while the person has not decided. Raises DeviceFlowError."""
+        if status == 200:
+            return answer
+        error = answer.get("error")
+        if error == "slow_down":
+            self.interval = min(self.interval + _SLOWER, _SLOWEST)
+        elif error != "authorization_pending":
+            raise _failure(answer)
+        return None
+
+
 class DeviceFlow:
     """One login. ``now`` and ``sleep`` count seconds of the same clock."""
 
@@ -86,41 +140,21 @@ class DeviceFlow:
         self._now = now
 
     def start(self, endpoint: str, scopes: str) -> DeviceCode:
-        """Ask for a code (RFC 8628, 3.1 and 3.2). Raises DeviceFlowError."""
-        form = {"client_id": self._client_id, "scope": scopes}
-        if "offline_access" in scopes.split():
-            form["prompt"] = "consent"  # else a provider must not grant it (OpenID Connect Core 1.0, 11)
-        status, answer = self._post(endpoint, form)
-        if status != 200:
-            raise _failure(answer)
-        code = DeviceCode(
-            device_code=_showable(answer, "device_code"),
-            user_code=_showable(answer, "user_code"),
-            uri=_uri(answer, "verification_uri"),
-            whole_uri=_uri(answer, "verification_uri_complete"),
-            expires=self._now() + _seconds(answer, "expires_in", 600.0, 3600.0),
-            interval=_seconds(answer, "interval", 5.0, _SLOWEST),
-        )
-        if not (code.device_code and code.user_code and code.uri):
-            raise DeviceFlowError("the provider's answer holds no code or no address", "invalid_response")
-        return code
+        """Ask for a code. Raises DeviceFlowError."""
+        status, answer = self._post(endpoint, code_form(self._client_id, scopes))
+        return read_code(status, answer, self._now())
 
     def wait(self, endpoint: str, code: DeviceCode) -> dict[str, Any]:
-        """Poll until the person has decided; the token answer (RFC 6749, 5.1). Raises DeviceFlowError."""
-        form = {"grant_type": GRANT_TYPE, "device_code": code.device_code, "client_id": self._client_id}
-        interval = code.interval
-        while self._now() + interval < code.expires:
-            self._sleep(interval)
+        """Poll until the person has decided; the token answer. Raises DeviceFlowError."""
+        polling = Polling(self._client_id, code)
+        while True:
+            polling.check_time(self._now())
+            self._sleep(polling.interval)
             try:
-                status, answer = self._post(endpoint, form)
+                status, answer = self._post(endpoint, polling.form)
             except OSError:
-                interval = min(interval * 2, _SLOWEST)  # RFC 8628 3.5: back off where the network fails
+                polling.unanswered()
                 continue
-            if status == 200:
-                return answer
-            error = answer.get("error")
-            if error == "slow_down":
-                interval = min(interval + _SLOWER, _SLOWEST)
-            elif error != "authorization_pending":
-                raise _failure(answer)
-        raise _failure({"error": "expired_token"})
+            found = polling.heard(status, answer)
+            if found is not None:
+                return found

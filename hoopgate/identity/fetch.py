@@ -1,4 +1,4 @@
-"""GET of discovery documents and key sets: over verified TLS, bounded, never redirected, never inflated.
+"""What is asked of issuers: discovery, key sets, logins. Over verified TLS, bounded, never redirected, never inflated.
 
 A plain ``Agent`` does it: a convenience client on top would follow redirects, keep cookies and inflate gzip
 without a bound.
@@ -6,8 +6,10 @@ without a bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any
+from urllib.parse import urlencode
 
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL.crypto import X509
@@ -15,7 +17,7 @@ from twisted.internet import ssl
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, ResponseDone
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProducer, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS
@@ -79,17 +81,35 @@ class Fetcher:
 
         return lambda url: Deferred.fromCoroutine(fetch(url))
 
+    def post(self, url: str, form: Mapping[str, str], ca: SecretRef | None = None) -> Deferred[tuple[int, bytes]]:
+        """Status and body of the answer to a form; with ``ca`` as :meth:`trusting`. Fails as the connection does."""
+        return Deferred.fromCoroutine(self._post(url, urlencode(form).encode("ascii"), ca))
+
+    async def _post(self, url: str, form: bytes, ca: SecretRef | None) -> tuple[int, bytes]:
+        policy = self._policy
+        if ca is not None:
+            if self._secret is None:
+                raise ValueError("no secret source was given to read a ca from")
+            policy = policy_trusting(await self._secret(ca))
+        return await self._ask(b"POST", url, policy, form)
+
     async def _get(self, url: str, policy: IPolicyForHTTPS) -> bytes:
+        code, content = await self._ask(b"GET", url, policy)
+        if code != 200:
+            raise ValueError(f"{url} answers {code}")
+        return content
+
+    async def _ask(self, method: bytes, url: str, policy: IPolicyForHTTPS, form: bytes = b"") -> tuple[int, bytes]:
         agent = Agent(self._reactor, policy, connectTimeout=_CONNECT_TIMEOUT)
         headers = Headers({"Accept": ["application/json"], "User-Agent": ["hoopgate"]})
-        response = await agent.request(b"GET", url.encode("ascii"), headers)
+        if form:
+            headers.addRawHeader("Content-Type", "application/x-www-form-urlencoded")
+        producer: Any = FileBodyProducer(BytesIO(form), self._reactor) if form else None
+        response = await agent.request(method, url.encode("ascii"), headers, producer)
         body = _Body()
         # Read whatever the status is, so that the connection comes to its end.
         response.deliverBody(body)
-        content = await body.whole
-        if response.code != 200:
-            raise ValueError(f"{url} answers {response.code}")
-        return content
+        return response.code, await body.whole
 
 
 def policy_trusting(pem: bytes) -> IPolicyForHTTPS:

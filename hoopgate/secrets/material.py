@@ -3,8 +3,8 @@
 Permissions follow PostgreSQL's rule for ``server.key`` (PostgreSQL manual, section 18.9): the file belongs to the
 gateway's user or to root, others may not read it, and its group may only where root owns it (as Kubernetes and
 Debian's ``ssl-cert`` lay them). Nobody but the owner may write it. A file that is refused stops what needs it: a
-warning in a log is read after the secret was. PEM files with public material alone (certificates, public keys)
-are nobody's secret, and only their being writable is refused.
+warning in a log is read after the secret was. Files with public material alone (certificates and public keys, as PEM
+or as OpenSSH has them) are nobody's secret, and only their being writable is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hoopgate.errors import SecretError
 LARGEST = 64 * 1024  # bytes
 
 _PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+_SSH_PUBLIC = re.compile(rb"(?:^|\s)(?:ssh-|ecdsa-sha2-|sk-)[a-z0-9@.-]+ AAAA[A-Za-z0-9+/]")
 _PUBLIC = frozenset((b"CERTIFICATE", b"TRUSTED CERTIFICATE", b"X509 CRL", b"PUBLIC KEY"))
 
 
@@ -82,9 +83,12 @@ def permission_fault(status: os.stat_result, *, public: bool) -> str:
 
 
 def is_public(value: bytes) -> bool:
-    """Whether these are PEM blocks of public material alone."""
+    """Whether these are PEM blocks of public material alone, or OpenSSH's public keys and certificates."""
     labels = _PEM_LABEL.findall(value)
-    return bool(labels) and _PUBLIC.issuperset(labels)
+    if not labels:
+        lines = [line for line in value.splitlines() if line.strip() and not line.startswith(b"#")]
+        return bool(lines) and all(_SSH_PUBLIC.search(line) for line in lines)
+    return _PUBLIC.issuperset(labels)
 
 
 def _why(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""SSH: clients on one side, targets on the other."""
