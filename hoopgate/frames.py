@@ -327,16 +327,18 @@ class ChannelInput(Frame):
     """Bytes from the client to what runs in a channel, as they came: no line, record or character need be whole.
 
     A Rewrite answers with a frame of the same class with other ``data`` (b"" for none at all, for now). A Block ends
-    the channel with the reason. ``error``: SSH's extended data, which is stderr.
+    the channel with the reason. A Hold makes it wait: its ``frame`` is a :class:`Statement` that says what for.
+    ``error``: SSH's extended data, which is stderr. ``raw`` is ``data``. ``released``: as of :class:`Statement`.
     """
 
-    __slots__ = ("channel", "data", "error")
+    __slots__ = ("channel", "data", "error", "released")
 
     def __init__(self, raw: bytes, channel: Channel, data: bytes, error: bool = False) -> None:
         super().__init__(raw)
         self.channel = channel
         self.data = data
         self.error = error
+        self.released = ""
 
 
 class ChannelOutput(Frame):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any, Final
 
-from hoopgate.codecs.ssh.messages import DATA, EXTENDED_DATA
+from hoopgate.codecs.ssh.backlog import Backlog
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.frames import Channel
 
 CLIENT: Final = 0  # the sides, as directions of recordings: who a message comes from
 TARGET: Final = 1
 MOST: Final = 2**32 - 1
-TOGETHER: Final = 32_768  # small pieces of data that wait are put together, up to this
 
 
 class End:
@@ -25,7 +23,7 @@ class End:
 
     __slots__ = (
         "allowed", "asked", "close_in", "close_out", "credit", "eof_in", "eof_out", "ours", "owed", "packet", "pending",
-        "pending_size", "theirs", "told",
+        "theirs", "told",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -42,9 +40,8 @@ class End:
         self.asked: int = 0  # requests that we have passed to it, and that it is to answer
         # answers that it is to get, in order: None for one that the other side is to give
         self.owed: list[bool | None] | None = None
-        # what waits for room in its window, in order: a number, and a piece of data or what is behind the channel
-        self.pending: deque[tuple[int, bytes]] | None = None
-        self.pending_size: int = 0
+        # what waits for room in its window: a number, and a piece of data or what is behind the channel's number
+        self.pending: Backlog | None = None
 
     @property
     def over(self) -> bool:
@@ -66,21 +63,6 @@ class End:
         if self.allowed + more > MOST:
             raise RemoteProtocolError("a window beyond 4 GiB")
         self.allowed += more
-
-    def wait(self, number: int, item: bytes) -> None:
-        """Keep something until there is room for what came before it."""
-        if self.pending is None:
-            self.pending = deque()
-        if number in (DATA, EXTENDED_DATA):
-            self.pending_size += len(item)
-            if self.pending and self.pending[-1][0] == number and len(self.pending[-1][1]) + len(item) <= TOGETHER:
-                item = self.pending.pop()[1] + item
-        self.pending.append((number, item))
-
-    def forget(self) -> None:
-        """Nothing that waits is wanted any more."""
-        self.pending = None
-        self.pending_size = 0
 
 
 class Stream:

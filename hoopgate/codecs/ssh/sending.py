@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from hoopgate.codecs.ssh import messages
-from hoopgate.codecs.ssh.channels import CLIENT, TARGET, Stream
+from hoopgate.codecs.ssh.backlog import Backlog
+from hoopgate.codecs.ssh.channels import CLIENT, TARGET, End, Stream
 from hoopgate.codecs.ssh.messages import CLOSE, DATA, EOF, EXTENDED_DATA, FAILURE, REQUEST, SUCCESS
 
 _AS_IT_IS: Final = b""
@@ -46,7 +47,7 @@ class Sending:
         if sink.close_out or (stream.refused and side == TARGET):
             return
         if sink.pending or length > sink.allowed or length > sink.packet:
-            sink.wait(message[0], message[head:])
+            self._wait(stream, 1 - side, message[0], message[head:])
             self._drain(stream, 1 - side)
         else:
             sink.allowed -= length
@@ -66,7 +67,7 @@ class Sending:
         sink = stream.ends[1 - side]
         deaf = sink.close_out or sink.eof_out or (stream.refused and side == TARGET)
         if data and stream.confirmed and not deaf:
-            sink.wait(EXTENDED_DATA if error else DATA, data)
+            self._wait(stream, 1 - side, EXTENDED_DATA if error else DATA, data)
             self._drain(stream, 1 - side)
 
     def grant(self, stream: Stream, side: int) -> None:
@@ -76,7 +77,7 @@ class Sending:
             return
         window = self.window
         ours = stream.apart[side] or sink.allowed > window
-        room = (window if ours else sink.allowed) - stream.queued[side] - sink.pending_size - source.credit
+        room = (window if ours else sink.allowed) - stream.queued[side] - _size(sink) - source.credit
         if room <= 0 or (ours and room * 2 < window and source.credit):
             return
         source.credit += room
@@ -103,8 +104,8 @@ class Sending:
     def drop(self, stream: Stream, side: int) -> None:
         """Of what waits for ``side`` nothing is wanted any more but the end."""
         end = stream.ends[side]
-        closing = end.pending is not None and any(number == CLOSE for number, _ in end.pending)
-        end.forget()
+        closing = end.pending is not None and end.pending.holds(CLOSE)
+        end.pending = None
         if closing:
             self._emit(stream, side, CLOSE, b"")
 
@@ -116,10 +117,10 @@ class Sending:
         stream.finishing = False
         client.owed = None
         if stream.channel.kind == "session" and not client.eof_out:
-            client.wait(EXTENDED_DATA, stream.words)
-            client.wait(REQUEST, messages.exit_status(REFUSED))
-            client.wait(EOF, b"")
-        client.wait(CLOSE, b"")
+            self._wait(stream, CLIENT, EXTENDED_DATA, stream.words)
+            self._wait(stream, CLIENT, REQUEST, messages.exit_status(REFUSED))
+            self._wait(stream, CLIENT, EOF, b"")
+        self._wait(stream, CLIENT, CLOSE, b"")
         self._drain(stream, CLIENT)
 
     def _reply(self, stream: Stream, side: int, number: int) -> None:
@@ -140,7 +141,7 @@ class Sending:
         """Send something that comes behind the data that waits."""
         end = stream.ends[side]
         if end.pending and not end.close_in:
-            end.wait(number, rest)
+            self._wait(stream, side, number, rest)
         else:
             self._emit(stream, side, number, rest)
 
@@ -155,28 +156,28 @@ class Sending:
         mark = _AS_IT_IS if side == CLIENT else stream.mark
         self.out[side].append((messages.bare(number, end.theirs) + rest, mark))
         if number == CLOSE:
-            end.forget()
+            end.pending = None
             self._forget(stream)
+
+    def _wait(self, stream: Stream, side: int, number: int, item: bytes) -> None:
+        end = stream.ends[side]
+        if end.pending is None:
+            end.pending = Backlog(self.requests)
+        end.pending.put(number, item)
 
     def _drain(self, stream: Stream, side: int) -> None:
         """Send of what waits as much as the peer has room for."""
         end = stream.ends[side]
         while end.pending:
-            number, item = end.pending[0]
-            if number != DATA and number != EXTENDED_DATA:
-                end.pending.popleft()
-                self._emit(stream, side, number, item)
+            number = end.pending.first
+            if number not in (DATA, EXTENDED_DATA):
+                self._emit(stream, side, number, end.pending.take())
                 continue
-            length = min(len(item), end.allowed, end.packet)
+            length = min(end.allowed, end.packet)
             if length == 0:
                 break
-            piece = item if length == len(item) else item[:length]
-            end.allowed -= length
-            end.pending_size -= length
-            if length == len(item):
-                end.pending.popleft()
-            else:
-                end.pending[0] = (number, item[length:])
+            piece = end.pending.take(length)
+            end.allowed -= len(piece)
             make = messages.data if number == DATA else messages.extended_data
             self.out[side].append((make(end.theirs, piece), _AS_IT_IS if side == CLIENT else stream.mark))
         self.grant(stream, 1 - side)
@@ -194,6 +195,11 @@ class Sending:
         if not open_ends and not stream.over:
             self.count -= 1
             stream.over = True
+
+
+def _size(end: End) -> int:
+    """Bytes of data that wait for the peer."""
+    return 0 if end.pending is None else end.pending.size
 
 
 REFUSED: Final = 126  # the exit status of what may not run, as shells have it
