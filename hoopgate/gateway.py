@@ -120,11 +120,12 @@ class Gateway:
         self._catalogues[key] = (target, catalogue, queries)
         return catalogue
 
-    def defined(self, session: Session) -> None:
-        """A session may have changed what its database holds: what is known of that is looked at anew."""
+    def defined(self, session: Session, *, over: bool = False) -> None:
+        """A session may have changed what its database holds, once its transaction is at its end (``over``: it is):
+        what is known of that is looked at anew."""
         known = self._catalogues.get((session.target.name, session.database))
         if known is not None:
-            known[1].defined(session)
+            known[1].defined(session, over=over)
 
     def open_guards(self, session: Session) -> tuple[Any, ...]:
         """The session's guards; a factory that raises refuses the session."""

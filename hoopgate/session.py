@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -40,6 +41,9 @@ class Live(Protocol):
 
     @property
     def at_rest(self) -> bool: ...
+
+    @property
+    def rests(self) -> int: ...
 
     @property
     def running(self) -> bool: ...
@@ -189,6 +193,11 @@ class Session:
     def at_rest(self) -> bool:
         """No transaction is open and nothing is under way."""
         return self._live is None or self._live.at_rest
+
+    @property
+    def rests(self) -> int:
+        """How often the target said that no transaction is open; more than ever once the session has ended."""
+        return sys.maxsize if self._live is None else self._live.rests
 
     @property
     def running(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, Protocol
 
+from attrs import frozen
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -29,10 +30,30 @@ _TURN: Final = 0.005  # seconds of work before others have their turn
 
 
 class Definer(Protocol):
-    """A session that defined something."""
+    """A session that defined something. ``rests``: how often its target said that no transaction is open, and
+    ``transaction`` what it said last ("I" for none)."""
 
     @property
-    def at_rest(self) -> bool: ...
+    def rests(self) -> int: ...
+
+    @property
+    def transaction(self) -> str: ...
+
+
+@frozen(eq=False)
+class Definition:
+    """A session had come to rest so often as it changed definitions; ``over``: the change is committed already."""
+
+    rests: int
+    over: bool = False
+
+    def ended(self, session: Definer) -> bool:
+        """It is committed, or undone."""
+        return self.over or session.rests > self.rests
+
+    def may_count(self, session: Definer) -> bool:
+        """Others may see it: outside an explicit block that may be at any moment from now on."""
+        return self.ended(session) or session.transaction == "I"
 
 
 def _at_once() -> Deferred[None]:
@@ -70,7 +91,8 @@ class Catalogue:
         self._indexes = Indexes()
         self._flight: list[Deferred[Snapshot]] | None = None  # who waits for the check under way
         self._next: list[Deferred[Snapshot]] = []  # and for one that begins later
-        self._definers: set[Definer] = set()
+        self._definers: dict[Definer, Definition] = {}
+        self._changed = self._seen = 0  # how often others told of definitions, and of how many this snapshot knows
         self._poll: LoopingCall | None = None
         self._serial = 0
         self.snapshot: Snapshot | None = None
@@ -96,9 +118,9 @@ class Catalogue:
         One that is older than a poll is checked in the background meanwhile, so that a catalogue that nobody polls
         costs a statement now and then no time either.
         """
-        if self.snapshot is None or self.checked is None:
+        if self.snapshot is None or self.checked is None or self._seen != self._changed:
             return None
-        if self._definers and any(session.at_rest for session in self._definers):
+        if self._definers and any(each.may_count(session) for session, each in self._definers.items()):
             return None
         age = self._clock.seconds() - self.checked
         if age > self._every:
@@ -127,14 +149,18 @@ class Catalogue:
             self._check([caller])
         return caller
 
-    def defined(self, session: Definer) -> None:
+    def defined(self, session: Definer, *, over: bool = False) -> None:
         """A session of this process has changed definitions, perhaps in a transaction that is still open. From the
-        moment when that is at its end, nothing older counts."""
+        moment when that is at its end (``over``: now), nothing older counts."""
         if len(self._definers) >= _DEFINERS:
             # Those whose transactions have ended are as well told of by the snapshot's age.
-            self._definers = {each for each in self._definers if not each.at_rest}
+            self._definers = {one: each for one, each in self._definers.items() if not each.ended(one)}
             self.checked = None
-        self._definers.add(session)
+        self._definers[session] = Definition(session.rests, over)
+
+    def outdated(self) -> None:
+        """Definitions were changed elsewhere: nothing that was read until now counts."""
+        self._changed += 1
 
     def index(self, snapshot: Snapshot, masks: Sequence[Mask], functions_safe: Sequence[str]) -> MaskIndex:
         """The snapshot under these masks. Kept, and made anew in the background before a newer snapshot is shown."""
@@ -174,7 +200,8 @@ class Catalogue:
     @inlineCallbacks
     def _read(self) -> Generator[Deferred[Any], Any, Snapshot]:
         began = self._turn = self._clock.seconds()
-        done = {session for session in self._definers if session.at_rest}
+        done = {session: each for session, each in self._definers.items() if each.ended(session)}
+        changed = self._changed
         # The fingerprint comes first: what changes while the rest is read is found by the next check.
         rows = yield self._query(FINGERPRINT)
         fingerprint = rows[0][0] or ""
@@ -185,7 +212,10 @@ class Catalogue:
                 yield self._pause()
             self.snapshot = snapshot
         self.checked = began
-        self._definers -= done
+        self._seen = changed
+        for session, definition in done.items():
+            if self._definers.get(session) is definition:
+                del self._definers[session]
         return self.snapshot
 
     def _pause(self) -> Deferred[None]:

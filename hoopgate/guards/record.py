@@ -40,6 +40,7 @@ class RecordGuard:
 
     def __init__(self, session: Any) -> None:
         self._session: Any = session
+        self._pending = False  # definitions were changed, perhaps in a transaction that is still open
 
     def inspect(self, frame: Frame) -> Verdict:
         if isinstance(frame, Reply):
@@ -47,6 +48,10 @@ class RecordGuard:
             tag = frame.tag
             if tag[:2] in _DEFINING or tag == "COMMIT PREPARED":
                 self._defined(frame)
+            elif self._pending and tag == "COMMIT":
+                # More may stand behind it in the same message, which the target then works on for long.
+                self._pending = False
+                self._session.gateway.defined(self._session, over=True)
             self._session.later(result_event(0 if statement is None else statement.number, tag, frame.sqlstate))
         elif isinstance(frame, Notice) and frame.error:
             statement = frame.statement
@@ -58,6 +63,7 @@ class RecordGuard:
         """Others may see other definitions when this transaction is at its end; of a temporary table only this one."""
         statement = frame.statement
         if statement is None or _TEMPORARY.fullmatch(statement.text) is None:
+            self._pending = True
             self._session.gateway.defined(self._session)
 
     def closed(self, reason: str) -> None:

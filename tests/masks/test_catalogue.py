@@ -263,7 +263,8 @@ class Session:
     """As far as the catalogue knows sessions."""
 
     def __init__(self) -> None:
-        self.at_rest = False
+        self.rests = 0
+        self.transaction = "T"
 
 
 def test_what_sessions_define_counts_from_their_transactions_end(connection: pq.PGconn) -> None:
@@ -274,7 +275,8 @@ def test_what_sessions_define_counts_from_their_transactions_end(connection: pq.
     catalogue.defined(session)
     assert catalogue.fresh is first  # nobody else sees it before
     query.asked.clear()
-    session.at_rest = True
+    session.rests += 1
+    session.transaction = "I"
     assert catalogue.fresh is None
     query.fault = OSError("gone")
     with pytest.raises(OSError, match="gone"):
@@ -293,8 +295,8 @@ def test_a_check_under_way_does_not_count_for_what_is_defined_meanwhile(connecti
     query.hold = True
     early = catalogue.refresh()
     session = Session()
-    session.at_rest = True
     catalogue.defined(session)
+    session.rests += 1
     late = catalogue.current()
     query.held.pop(0).callback(None)
     assert fired(early) is catalogue.snapshot
@@ -305,13 +307,57 @@ def test_a_check_under_way_does_not_count_for_what_is_defined_meanwhile(connecti
     assert catalogue.fresh is not None
 
 
+def test_what_may_be_committed_is_looked_for_until_the_session_has_come_to_rest(connection: pq.PGconn) -> None:
+    """Outside an explicit block a long message may have committed what it defined before it is at its end."""
+    catalogue = Catalogue(Counted(connection), Clock())
+    first = fired(catalogue.current())
+    session = Session()
+    session.transaction = "I"
+    catalogue.defined(session)
+    for _ in range(2):
+        assert catalogue.fresh is None
+        assert fired(catalogue.current()) is first
+    session.rests += 1
+    fired(catalogue.current())
+    session.transaction = "T"  # what it does next is of no account
+    assert catalogue.fresh is first
+
+
+def test_a_commit_counts_while_the_session_works_on(connection: pq.PGconn) -> None:
+    catalogue = Catalogue(Counted(connection), Clock())
+    first = fired(catalogue.current())
+    session = Session()
+    catalogue.defined(session)
+    assert catalogue.fresh is first
+    catalogue.defined(session, over=True)
+    assert catalogue.fresh is None
+    fired(catalogue.current())
+    assert catalogue.fresh is first
+
+
+def test_what_others_tell_of_makes_the_snapshot_old(connection: pq.PGconn) -> None:
+    query = Counted(connection)
+    catalogue = Catalogue(query, Clock())
+    first = fired(catalogue.current())
+    query.hold = True
+    early = catalogue.refresh()
+    catalogue.outdated()  # as a check is under way, which may have missed it
+    query.held.pop(0).callback(None)
+    assert fired(early) is first
+    assert catalogue.fresh is None
+    late = catalogue.current()
+    query.held.pop(0).callback(None)
+    assert fired(late) is first
+    assert catalogue.fresh is first
+
+
 def test_many_sessions_that_define_are_not_kept(connection: pq.PGconn) -> None:
     catalogue = Catalogue(Counted(connection), Clock())
     fired(catalogue.current())
     for _ in range(3000):
         session = Session()
         catalogue.defined(session)
-        session.at_rest = True
+        session.rests += 1
     assert len(catalogue._definers) <= 1000
     assert catalogue.fresh is None
 

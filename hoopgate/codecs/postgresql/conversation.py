@@ -83,7 +83,7 @@ class Conversation:
 
     __slots__ = (
         "_parameters", "_reports", "acted", "asked", "batch", "codec", "conforming", "copy_fed", "copy_in",
-        "copy_synced", "executed", "numbered", "portals", "prepared", "replies", "skipping", "sync_due",
+        "copy_synced", "executed", "numbered", "portals", "prepared", "replies", "rests", "skipping", "sync_due",
         "transaction", "unsynced", "watching",
     )  # fmt: skip
 
@@ -103,6 +103,7 @@ class Conversation:
         self.numbered = 0  # statements so far
         self.asked = 0  # requests so far
         self.batch = 0  # counts what ends with ReadyForQuery
+        self.rests = 0  # how often that said that no transaction is open
         self.unsynced = False  # something that a failure before it makes void was sent since the last Sync...
         self.executed = False  # ...and ran...
         self.acted = False  # ...or left a portal, so that it matters when the batch ends
@@ -190,6 +191,7 @@ class Conversation:
         self.transaction = transaction
         self.copy_in = False
         if transaction == b"I":
+            self.rests += 1
             if self.replies.head is None:
                 # A Query amid a batch ended it. An open transaction may be the batch's own, which Queries go on with
                 # (PostgreSQL, start_xact_command with XACT_FLAGS_PIPELINING) and the next Sync ends.

@@ -173,6 +173,11 @@ class Relay:
         conversation = self.conversation
         return conversation.idle and conversation.transaction == b"I" and not self.requests.waiting
 
+    @property
+    def rests(self) -> int:
+        """How often the target said that no transaction is open."""
+        return self.conversation.rests
+
     def prepared(self, name: str) -> str | None:
         """The text that the protocol prepared as ``name``; None for none that is known."""
         prepared = self.conversation.prepared.get(name.encode())
