@@ -28,6 +28,7 @@ from hoopgate.config.load import loads, read
 from hoopgate.config.model import Config, Listener, Rule, Target
 from hoopgate.config.status import PidFile, Reload, Status, WorkerStatus, write_status
 from hoopgate.console.api import Api
+from hoopgate.console.reach import Reach
 from hoopgate.console.site import listen as listen_api
 from hoopgate.console.views import Rooms
 from hoopgate.console.watch import Watch
@@ -314,7 +315,8 @@ class Boot:
         reactor, store = self._reactor, gateway.store
         watch = Watch(store, gateway.feed, reactor)
         people = (gateway.approvals, gateway.grants, gateway.authenticator, tokens)
-        rooms = Rooms(store, *people, watch, reactor, lambda: self.config)
+        reach = Reach(partial(_may_open, gateway), lambda listener: self.ports[listener.name].getHost().port)
+        rooms = Rooms(store, *people, watch, reactor, lambda: self.config, reach)
         api = await listen_api(reactor, lambda: self.config, secrets.get, Api(rooms), keep=self._presented.append)
         self._inner_ports.append(api)
         if not self.config.admin.enabled:
@@ -364,6 +366,10 @@ class Boot:
             self._write_status()
         except OSError as error:
             log.error("status.json cannot be written: {error}", error=error.strerror)
+
+
+def _may_open(gateway: Gateway, identity: Identity, target: Target, role: str) -> bool:
+    return gateway.engine.access(identity, target, role, gateway.grants_of(identity)).then != "deny"
 
 
 def _tunnelled(gateway: Gateway, listener: Listener, tunnel: Tunnel) -> ClientConnection:

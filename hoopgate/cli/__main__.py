@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hoopgate.cli.main import main
+from hoopgate.cli.start import main
 
-main(prog_name="hoopgate")
+main()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from attrs import field, frozen
-
+from hoopgate.cli.claims import end_of
 from hoopgate.cli.credentials import Credentials, CredentialsFile
 from hoopgate.cli.problems import NoTokenError, RefusedError
-from hoopgate.cli.provider import end_of, refreshed
 from hoopgate.cli.settings import Settings, config_directory
-from hoopgate.cli.web import Web
 from hoopgate.identity.workload import WorkloadError, WorkloadToken, ambient_token, explicit_token
 
 _RESERVE = 60.0  # seconds that a token must still last, to survive the way and two clocks
@@ -23,13 +21,15 @@ NOTHING_FOUND = (
 )
 
 
-@frozen
-class Bearer:
+class Bearer(NamedTuple):
     """``expires`` is in epoch seconds, 0 if unknown; ``source`` says where the token came from."""
 
-    token: str = field(repr=False)
+    token: str
     expires: float
     source: str
+
+    def __repr__(self) -> str:
+        return f"Bearer({self.source!r}, expires={self.expires!r})"
 
 
 def bearer(settings: Settings, environ: Mapping[str, str] | None = None) -> Bearer:
@@ -42,7 +42,8 @@ def bearer(settings: Settings, environ: Mapping[str, str] | None = None) -> Bear
         cached = _cached(settings, environ)
         if cached is not None:
             return Bearer(cached.token, cached.expires, f"login at {cached.issuer}")
-        found = ambient_token(environ, settings.audience or settings.client_id or "hoopgate", Web(settings.ca).get)
+        audience = settings.audience or settings.client_id or "hoopgate"
+        found = ambient_token(environ, audience, lambda url, headers: _web(settings).get(url, headers))
     except WorkloadError as error:
         raise NoTokenError(str(error)) from error
     if found is None:
@@ -52,6 +53,18 @@ def bearer(settings: Settings, environ: Mapping[str, str] | None = None) -> Bear
 
 def _of_workload(found: WorkloadToken) -> Bearer:
     return Bearer(found.token, end_of(found.token), found.source)
+
+
+def _web(settings: Settings) -> Any:
+    from hoopgate.cli.web import Web  # only now: most tokens are found without any call
+
+    return Web(settings.ca)
+
+
+def _refreshed(settings: Settings, known: Credentials) -> Credentials:
+    from hoopgate.cli.provider import refreshed
+
+    return refreshed(_web(settings), known, settings.token)
 
 
 def _is_current(known: Credentials) -> bool:
@@ -70,7 +83,7 @@ def _cached(settings: Settings, environ: Mapping[str, str]) -> Credentials | Non
         if not known.refresh_token:
             raise NoTokenError(f"the login at {known.issuer} has ended. Run: hoopgate login")
         try:
-            fresh = refreshed(Web(settings.ca), known, settings.token)
+            fresh = _refreshed(settings, known)
         except RefusedError as error:
             if error.code != "invalid_grant":
                 raise

@@ -9,13 +9,10 @@ import fcntl
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-from attrs import asdict, field, frozen
+from typing import Any, NamedTuple
 
 from hoopgate.cli.problems import UnsafeError
 from hoopgate.identity.strict import json_object
@@ -24,15 +21,17 @@ _NAME = "credentials.json"
 _LONGEST = 1024 * 1024
 
 
-@frozen
-class Credentials:
+class Credentials(NamedTuple):
     """One login's tokens. ``expires`` is the shown token's end in epoch seconds, 0 if unknown."""
 
     issuer: str
     client_id: str
-    token: str = field(repr=False)
+    token: str
     expires: float
-    refresh_token: str = field(default="", repr=False)
+    refresh_token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.issuer!r}, {self.client_id!r}, expires={self.expires!r})"
 
 
 class CredentialsFile:
@@ -110,7 +109,9 @@ class CredentialsFile:
             return _decode(file.read(_LONGEST), self._path)
 
     def _write(self, logins: list[Credentials]) -> None:
-        content = json.dumps({"version": 1, "logins": [asdict(one) for one in logins]}, indent=1)
+        content = json.dumps({"version": 1, "logins": [one._asdict() for one in logins]}, indent=1)
+        import tempfile  # only now: it is slow to import, and most commands write nothing
+
         descriptor, name = tempfile.mkstemp(prefix=".credentials-", dir=self._directory)  # 0600 by itself
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from attrs import evolve
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from hoopgate.cli.claims import unverified_claims
 from hoopgate.cli.credentials import Credentials, CredentialsFile
 from hoopgate.cli.problems import EXIT_CODES, RefusedError, UnreachableError, printable
-from hoopgate.cli.provider import credentials_of, discover, unverified_claims
+from hoopgate.cli.provider import credentials_of, discover
 from hoopgate.cli.settings import Settings, SettingsError, check_url, config_directory, settings
 from hoopgate.cli.web import Web
 from hoopgate.identity.device import DeviceCode, DeviceFlow, DeviceFlowError
@@ -27,8 +27,8 @@ from hoopgate.identity.device import DeviceCode, DeviceFlow, DeviceFlowError
 def login(issuer: str | None, client_id: str | None, scopes: str | None) -> None:
     """Log in through a browser, here or on another machine, and keep the token for later commands."""
     known = settings()
-    wanted = evolve(
-        known, issuer=issuer or known.issuer, client_id=client_id or known.client_id, scopes=scopes or known.scopes
+    wanted = known._replace(
+        issuer=issuer or known.issuer, client_id=client_id or known.client_id, scopes=scopes or known.scopes
     )
     if not wanted.issuer or not wanted.client_id:
         raise SettingsError(
@@ -36,13 +36,19 @@ def login(issuer: str | None, client_id: str | None, scopes: str | None) -> None
             f"or write issuer and client_id into {config_directory() / 'cli.toml'}"
         )
     check_url(wanted.issuer, "issuer")
+    log_in_and_keep(wanted, Console(stderr=True))
+
+
+def log_in_and_keep(wanted: Settings, console: Console) -> Credentials:
+    """Log in, and keep the login for later commands."""
     file = CredentialsFile(config_directory())
     with file.locked():  # what cannot be kept safely is not asked for
         file.find()
-    credentials = log_in(wanted, Console(stderr=True))
+    credentials = log_in(wanted, console)
     with file.locked():
         file.save(credentials)
-    _greet(credentials, Console(stderr=True))
+    _greet(credentials, console)
+    return credentials
 
 
 def _post_of(web: Web) -> Any:

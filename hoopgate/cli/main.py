@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
 from hoopgate._version import __version__
+from hoopgate.cli.problems import CommandError
 
 # command -> module that holds a click command of the same name (dashes become underscores)
 COMMANDS = {
     "approvals": "hoopgate.cli.approvals",
     "check": "hoopgate.cli.check",
+    "connect": "hoopgate.cli.connect",
     "demo": "hoopgate.cli.demo",
     "grants": "hoopgate.cli.grants",
     "login": "hoopgate.cli.login",
@@ -35,6 +38,13 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = getattr(import_module(module), cmd_name.replace("-", "_"))
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CommandError as error:
+            click.ClickException(error.message).show()
+            ctx.exit(error.exit_code)
 
 
 def say_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:

@@ -15,20 +15,32 @@ code    meaning
 
 from __future__ import annotations
 
-import click
-
 EXIT_CODES = (
     "Exit codes: 0 done, 2 usage or settings, 3 no token (log in), 4 refused, 5 unreachable, 6 unsafe file modes."
 )
 
 
-class NoTokenError(click.ClickException):
+class CommandError(Exception):
+    """A command failed: ``message`` is for the person, ``exit_code`` for programs.
+
+    It is no exception of click's, whose import alone takes longer than what ``hoopgate connect`` has to do;
+    ``hoopgate.cli.main`` hands it to click.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NoTokenError(CommandError):
     """There is no token, or the login has ended."""
 
     exit_code = 3
 
 
-class RefusedError(click.ClickException):
+class RefusedError(CommandError):
     """Somebody said no. ``code`` is the OAuth error, where there is one."""
 
     exit_code = 4
@@ -38,13 +50,13 @@ class RefusedError(click.ClickException):
         self.code = code
 
 
-class UnreachableError(click.ClickException):
+class UnreachableError(CommandError):
     """No answer, or none that makes sense."""
 
     exit_code = 5
 
 
-class UnsafeError(click.ClickException):
+class UnsafeError(CommandError):
     """Others could read or change what only we may."""
 
     exit_code = 6

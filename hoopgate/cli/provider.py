@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
+from hoopgate.cli.claims import end_of
 from hoopgate.cli.credentials import Credentials
 from hoopgate.cli.problems import RefusedError, UnreachableError, printable
 from hoopgate.cli.settings import SettingsError, check_url
 from hoopgate.cli.web import Web
-from hoopgate.identity.strict import json_object
 
 
 @frozen
@@ -36,25 +34,6 @@ def discover(web: Web, issuer: str) -> Endpoints:
     if not isinstance(token, str) or not isinstance(device, str):
         raise UnreachableError(f"{issuer} names no token endpoint. Check the issuer's address.")
     return Endpoints(check_url(token, "token_endpoint"), check_url(device, "endpoint") if device else "")
-
-
-def unverified_claims(token: str) -> dict[str, Any]:
-    """What a JWT says of itself, to show it or to know its end; {} if it is none. Nobody may rely on it."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        return json_object(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return {}
-
-
-def end_of(token: str, expires_in: object = None) -> float:
-    """When the token ends (epoch seconds), by its own ``exp`` or else the answer's ``expires_in``; 0 if unknown."""
-    expires = unverified_claims(token).get("exp")
-    if isinstance(expires, (int, float)):
-        return float(expires)
-    return time.time() + float(expires_in) if isinstance(expires_in, (int, float)) else 0.0
 
 
 def credentials_of(answer: Mapping[str, Any], issuer: str, client_id: str, kind: str, old: str = "") -> Credentials:

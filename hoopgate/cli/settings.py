@@ -7,31 +7,28 @@ The file is ``$XDG_CONFIG_HOME/hoopgate/cli.toml`` (``~/.config/hoopgate/cli.tom
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import click
-from attrs import fields, frozen
-
+from hoopgate.cli.problems import CommandError
 from hoopgate.identity.urls import is_loopback
 
 DEFAULT_API = "https://127.0.0.1:8443"
 
 
-class SettingsError(click.ClickException):
+class SettingsError(CommandError):
     """The settings cannot be used; the text says where and what to write instead. Exit code 2."""
 
     exit_code = 2
 
 
-@frozen
-class Settings:
+class Settings(NamedTuple):
     """``issuer`` and ``client_id``: where and as which client people log in. ``api``: the gateway's HTTPS API.
 
-    ``ca``: a PEM file with the authorities to trust for both, "" for the system's. ``audience``: what a
+    ``gate``: where its CONNECT listener is, ``HOST:PORT``, "" to ask the API each time.
+    ``ca``: a PEM file with the authorities to trust for all of them, "" for the system's. ``audience``: what a
     workload asks its platform's token for ("": the client id, or ``hoopgate``). ``token``: which of the
     provider's tokens is shown to the gateway, ``id_token`` or ``access_token``. ``scopes``: what a login asks for.
     """
@@ -43,12 +40,11 @@ class Settings:
     audience: str = ""
     token: str = "id_token"  # noqa: S105 - the kind of token, not one
     scopes: str = "openid email offline_access"
+    gate: str = ""
 
 
 # HOOPGATE_TOKEN holds a token itself, so this one key has another variable.
-VARIABLES = {field.name: f"HOOPGATE_{field.name.upper()}" for field in fields(Settings)} | {
-    "token": "HOOPGATE_TOKEN_KIND"
-}
+VARIABLES = {name: f"HOOPGATE_{name.upper()}" for name in Settings._fields} | {"token": "HOOPGATE_TOKEN_KIND"}
 
 
 def config_directory(environ: Mapping[str, str] | None = None) -> Path:
@@ -70,10 +66,16 @@ def check_url(url: str, key: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}. Correct it or take it away.") from error
+    import tomllib  # only now: there is something to read
+
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} cannot be read: {error}. Correct it or take it away.") from error
     for key, value in values.items():
         if key not in VARIABLES:

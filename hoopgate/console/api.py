@@ -58,6 +58,7 @@ def routes(views: Views) -> tuple[Route, ...]:
         Route("POST", "/v1/token", views.exchange, bearer=False),
         Route("POST", "/v1/token/revoke", views.revoke_token),
         Route("GET", "/v1/whoami", views.whoami),
+        Route("GET", "/v1/targets", views.targets),
         Route("GET", "/v1/approvals", views.approvals),
         Route("GET", "/v1/approvals/watch", views.watch_approvals),
         Route("GET", "/v1/approvals/{id}", views.approval),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
+from hoopgate.config.model import Listener, Target
 from hoopgate.interfaces import Identity
 from hoopgate.stores.records import Request, SessionRecord
 from hoopgate.voting import owns, refusal
@@ -90,6 +92,14 @@ def whoami(identity: Identity, grants: frozenset[str], operator: bool) -> dict[s
         "grants": sorted(grants),
         "operator": operator,
     }
+
+
+def target(known: Target, roles: Sequence[str]) -> dict[str, Any]:
+    return {"name": known.name, "protocol": known.protocol, "roles": list(roles)}
+
+
+def listener(known: Listener, port: int) -> dict[str, Any]:
+    return {"name": known.name, "protocol": known.protocol, "port": port, "plaintext": known.plaintext}
 
 
 def _common(request: Request, viewer: Identity) -> dict[str, Any]:

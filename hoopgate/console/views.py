@@ -18,6 +18,7 @@ from hoopgate.config.model import Config
 from hoopgate.console import shapes
 from hoopgate.console.call import Answer, Call, count_of, number_of, text_of
 from hoopgate.console.problems import Problem, bad_request
+from hoopgate.console.reach import Reach
 from hoopgate.console.watch import Watch
 from hoopgate.errors import AuthenticationError
 from hoopgate.grants import Grants, is_operator
@@ -43,6 +44,7 @@ class Rooms:
     watch: Watch
     clock: IReactorTime
     config: Callable[[], Config]
+    reach: Reach
 
 
 class Views:
@@ -95,6 +97,17 @@ class Views:
         call.query()
         operator = is_operator(self._rooms.config(), caller)
         return Answer(shapes.whoami(caller, self._rooms.grants.active(caller), operator))
+
+    async def targets(self, call: Call) -> Answer:
+        """What the caller may open now, and where the gateway is reached for it."""
+        call.query()
+        config, reach = self._rooms.config(), self._rooms.reach
+        return Answer(
+            {
+                "targets": [shapes.target(each, roles) for each, roles in reach.targets(config, call.identity)],
+                "listeners": [shapes.listener(each, reach.port(each)) for each in config.listeners],
+            }
+        )
 
     # --- approvals
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
-
-from attrs import field, frozen
 
 from hoopgate.errors import HoopgateError
 
@@ -32,12 +30,14 @@ class WorkloadError(HoopgateError):
     """A place was named, but holds no token; the text says which and what to do."""
 
 
-@frozen
-class WorkloadToken:
+class WorkloadToken(NamedTuple):
     """``source`` says where it was found, for messages."""
 
-    token: str = field(repr=False)
+    token: str
     source: str
+
+    def __repr__(self) -> str:
+        return f"WorkloadToken({self.source!r})"
 
 
 def explicit_token(environ: Mapping[str, str]) -> WorkloadToken | None:

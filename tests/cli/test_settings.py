@@ -8,7 +8,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 
 from hoopgate.cli.credentials import Credentials, CredentialsFile
 from hoopgate.cli.problems import UnsafeError
@@ -130,14 +129,14 @@ def test_a_damaged_cache_says_so(tmp_path: Path, content: str) -> None:
 
 def test_logins_are_kept_by_issuer_and_client(tmp_path: Path) -> None:
     file = CredentialsFile(tmp_path)
-    other = evolve(LOGIN, issuer="https://other.example.com", token="other")
+    other = LOGIN._replace(issuer="https://other.example.com", token="other")
     file.save(LOGIN)
     file.save(other)
     assert file.find() == other
     assert file.find("https://id.example.com") == LOGIN
     assert file.find("https://id.example.com", "stranger") is None
-    file.save(evolve(LOGIN, token="renewed"))
-    assert file.find() == evolve(LOGIN, token="renewed")
+    file.save(LOGIN._replace(token="renewed"))
+    assert file.find() == LOGIN._replace(token="renewed")
     file.forget(LOGIN.issuer, LOGIN.client_id)
     assert file.find() == other
 

@@ -20,6 +20,7 @@ from hoopgate.config import model
 from hoopgate.config.model import Api as ApiConfig
 from hoopgate.config.model import Config, Host, Rule, Target, What, Who
 from hoopgate.console.api import Api
+from hoopgate.console.reach import Reach
 from hoopgate.console.site import listen
 from hoopgate.console.views import Rooms
 from hoopgate.console.watch import Watch
@@ -132,6 +133,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         watch=Watch(node.store, node.feed, reactor),
         clock=reactor,
         config=lambda: known.config,
+        reach=Reach(lambda identity, target, role: role in identity.groups, lambda listener: listener.port or 4321),
     )
 
     def secret(ref: model.SecretRef) -> Deferred[bytes]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import socket
 import ssl
+import stat
+import subprocess
+import sys
+import threading
 import time
 from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from hoopgate.codecs.postgresql import messages as m
@@ -114,3 +123,125 @@ def test_tls_is_refused_inside_tls(gate: Gate) -> None:
     assert connection.recv(1) == b"N"
     with inside(connection) as wire:
         assert rows(wire.query("SELECT 1")) == [[b"1"]]
+
+
+# --- hoopgate connect
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "hoopgate.cli", "connect", *arguments]
+
+
+def environ(gate: Gate, person: str = "ada", *, api: bool = False) -> dict[str, str]:
+    """What a person's shell knows of the gateway; with ``api`` the command has to ask where the port is."""
+    known = {**gate.environ(person), "HOOPGATE_GATE": f"localhost:{gate.ports['connect']}"}
+    del known["PGPASSWORD"]
+    if api:
+        del known["HOOPGATE_GATE"]
+    return known
+
+
+@contextlib.contextmanager
+def listening(gate: Gate, *arguments: str, target: str = "open", place: str = "127.0.0.1:0") -> Iterator[str]:
+    """``hoopgate connect --listen``; where it listens."""
+    with subprocess.Popen(
+        command(target, "--listen", place, *arguments), env=environ(gate), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(PATIENCE)
+
+
+def test_psycopg_and_psql_over_a_local_port(gate: Gate) -> None:
+    with listening(gate) as place:
+        host, _, port = place.rpartition(":")
+        where = f"host={host} port={port} dbname=open user=app"
+        with psycopg.connect(where, autocommit=True) as connection, psycopg.connect(where) as other:
+            assert connection.execute("SELECT 6 * 7").fetchone() == (42,)
+            assert other.execute("SELECT 6 * 8").fetchone() == (48,)
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                threading.Timer(0.3, connection.cancel_safe).start()
+                connection.execute("SELECT pg_sleep(20)")
+        done = gate.run("ada", [str(gate.world.server.psql), "-X", "-A", "-t", "-d", where, "-c", "SELECT 6 * 9"])
+        assert (done.code, done.out.strip()) == (0, "54"), done.err
+
+
+def test_psql_over_a_unix_socket_that_is_its_owners_alone(gate: Gate, tmp_path: Path) -> None:
+    path = tmp_path / ".s.PGSQL.5432"
+    with listening(gate, place=str(path)) as place:
+        assert place == str(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        with psycopg.connect(f"host={tmp_path} dbname=open user=app") as connection:
+            assert connection.execute("SELECT 6 * 7").fetchone() == (42,)
+    assert not path.exists()
+
+
+def test_standard_input_and_output(gate: Gate) -> None:
+    """As ssh's ProxyCommand has it, and where the API has to be asked for the port."""
+    for api in (False, True):
+        with subprocess.Popen(
+            command("open", "5432"), env=environ(gate, api=api), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(m.startup_message({"user": "app", "database": "open"}, (3, 0)) + m.query("SELECT 42"))
+            process.stdin.flush()
+            got = b""
+            while b"SELECT 1\0Z\0\0\0\5I" not in got:
+                part = process.stdout.read1()
+                assert part, got
+                got += part
+            process.stdin.write(m.terminate())
+            process.stdin.close()
+            assert process.wait(PATIENCE) == 0
+
+
+def test_bulk_both_ways_over_standard_input_and_output(gate: Gate) -> None:
+    """32 MiB out and back by COPY, the client writing without reading: nobody waits for nobody."""
+    line = b"1\t" + b"x" * 1000 + b"\n"
+    count = 8 * 1024
+    with listening(gate) as place:
+        host, _, port = place.rpartition(":")
+        with psycopg.connect(f"host={host} port={port} dbname=open user=app", autocommit=True) as connection:
+            connection.execute("TRUNCATE wide")
+            with connection.cursor().copy("COPY wide FROM STDIN") as copy:
+                for _ in range(count):
+                    copy.write(line)
+            got = 0
+            with connection.cursor().copy("COPY wide TO STDOUT") as copy:
+                for data in copy:
+                    got += len(data)
+            connection.execute("TRUNCATE wide")
+    assert got == count * len(line)
+
+
+@pytest.mark.parametrize(
+    ("target", "changes", "code", "says"),
+    [
+        ("nowhere", {}, 4, 'target "nowhere" does not exist [target]'),
+        ("open", {"HOOPGATE_TOKEN": "x.y.z"}, 3, "login failed"),
+        ("open", {"HOOPGATE_TOKEN": "", "XDG_CONFIG_HOME": "/nonexistent"}, 3, "no token found"),
+        ("open", {"HOOPGATE_CA": ""}, 5, "certificate"),
+        ("open", {"HOOPGATE_CA": "/nonexistent"}, 2, "cannot be read"),
+        ("open", {"HOOPGATE_GATE": "localhost:1"}, 5, "localhost:1 does not answer"),
+        ("open", {"HOOPGATE_GATE": "127.0.0.2:99999"}, 2, "gate is"),
+        ("open", {"HOOPGATE_GATE": "http://example.com:80"}, 2, "gate is"),
+    ],
+)
+def test_errors_are_clear_and_have_codes(gate: Gate, target: str, changes: dict[str, str], code: int, says: str) -> None:
+    known = {**environ(gate), **changes}
+    done = subprocess.run(command(target), env=known, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False, timeout=PATIENCE)  # fmt: skip
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_listener_is_no_gate(gate: Gate) -> None:
+    known = {**environ(gate), "HOOPGATE_GATE": f"localhost:{gate.ports['api']}"}
+    done = subprocess.run(command("open"), env=known, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False, timeout=PATIENCE)  # fmt: skip
+    assert (done.returncode, "the gateway refuses" in done.stderr) == (4, True), done.stderr
