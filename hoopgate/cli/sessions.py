@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, get_args
 
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -18,11 +18,13 @@ from hoopgate.cli.check import DEFAULT
 from hoopgate.cli.recordings import Duration, Moment, Recordings, Speed, Wanted, directory_of, summaries
 from hoopgate.errors import SecretError
 from hoopgate.recorders import reader
+from hoopgate.recorders.asciicast import NoSuchChannelError, terminal
 from hoopgate.recorders.conversation import conversation
 from hoopgate.recorders.export import Format
 from hoopgate.recorders.export import export as exported
 from hoopgate.recorders.format import Malformed
 from hoopgate.recorders.keys import load_public_key
+from hoopgate.recorders.redraw import Redrawing
 from hoopgate.recorders.replay import Player, moment
 from hoopgate.recorders.shown import safe, safe_lines, table
 from hoopgate.recorders.summary import Summary, Told, statements, summarize
@@ -44,6 +46,8 @@ def _reading(command: Callable[P, T]) -> Callable[P, T]:
             return command(*args, **kwargs)
         except Malformed as error:
             raise click.ClickException(f"byte {error.at}: {error}. Verify it: hoopgate sessions verify") from error
+        except NoSuchChannelError as error:
+            raise click.ClickException(str(error)) from error
         except BrokenPipeError:
             sys.exit(0)
         except OSError as error:
@@ -177,30 +181,52 @@ def _show_statement(told: Told) -> None:
 @click.option("--max-idle", type=Duration(), help="The longest pause, such as 1s.")
 @click.option("--max-rows", type=click.IntRange(0), default=1000, show_default=True, help="Rows of each result.")
 @click.option("--follow", is_flag=True, help="Go on while the session is live.")
+@click.option("--channel", type=click.IntRange(1), help="Draw this channel of an SSH session as its terminal did.")
 @click.pass_obj
 @_reading
 def replay(
-    recordings: Recordings, session: str, speed: float | None, max_idle: float | None, max_rows: int, follow: bool
+    recordings: Recordings,
+    session: str,
+    speed: float | None,
+    max_idle: float | None,
+    max_rows: int,
+    follow: bool,
+    channel: int | None,
 ) -> None:
-    """Play a session again: statements, verdicts and results as the client saw them."""
+    """Play a session again: statements, verdicts and results as the client saw them.
+
+    With --channel a terminal is drawn as it was; what would do more than draw (titles, the clipboard, questions to
+    your terminal) is left out.
+    """
     path = recordings.find(session)
-    player = Player(click.echo, time.sleep, speed=speed, max_idle=max_idle, max_rows=max_rows)
-    player.play(conversation(reader.follow(path) if follow else reader.read(path)))
+    items = conversation(reader.follow(path) if follow else reader.read(path))
+    if channel is None:
+        Player(click.echo, time.sleep, speed=speed, max_idle=max_idle, max_rows=max_rows).play(items)
+        return
+    of = terminal(path, channel)
+    drawn = Redrawing(
+        channel, functools.partial(click.echo, nl=False, color=True), time.sleep, speed=speed, max_idle=max_idle
+    )
+    drawn.play(items, begin=of.at, pty=of.pty)
 
 
 @sessions.command()
 @click.argument("session")
-@click.option("--format", "format_", type=click.Choice(["sql", "json", "text"]), default="text", show_default=True)
+@click.option("--format", "format_", type=click.Choice(get_args(Format)), default="text", show_default=True)
 @click.option("-o", "--output", type=click.File("w", encoding="utf-8", atomic=True), default="-", help="A file.")
+@click.option("--channel", type=click.IntRange(1), help="Of asciicast: which; without it the first terminal.")
+@click.option("--typed", is_flag=True, help="Of asciicast: with what was typed, where it was recorded.")
 @click.pass_obj
 @_reading
-def export(recordings: Recordings, session: str, format_: Format, output: Any) -> None:
-    """Export a session: its SQL, every item as JSON lines, or the replay's text.
+def export(
+    recordings: Recordings, session: str, format_: Format, output: Any, channel: int | None, typed: bool
+) -> None:
+    """Export a session: its SQL, every item as JSON lines, the replay's text, or a terminal as asciicast v3.
 
     A file gets what was recorded, byte for byte; on a terminal control characters are shown as escapes.
     """
     shown = safe_lines if output.isatty() else str
-    for line in exported(recordings.find(session), format_):
+    for line in exported(recordings.find(session), format_, channel=channel, typed=typed):
         click.echo(shown(line), file=output)
 
 

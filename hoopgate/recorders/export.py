@@ -1,4 +1,4 @@
-"""A recording as SQL, JSON lines or text, streaming."""
+"""A recording as SQL, JSON lines, text or asciicast, streaming."""
 
 from __future__ import annotations
 
@@ -10,16 +10,27 @@ from typing import Any, Literal
 from attrs import asdict
 
 from hoopgate.recorders import reader
-from hoopgate.recorders.conversation import Copied, Happened, Item, conversation
+from hoopgate.recorders.asciicast import asciicast
+from hoopgate.recorders.conversation import conversation
+from hoopgate.recorders.items import Copied, Flowed, Happened, Item
 from hoopgate.recorders.replay import Player, moment
 from hoopgate.recorders.shown import safe
 from hoopgate.recorders.summary import Summary, Told, statements, summarize
 
-Format = Literal["sql", "json", "text"]
+Format = Literal["sql", "json", "text", "asciicast"]
 
 
-def export(path: Path, format: Format) -> Iterator[str]:  # noqa: A002 - the option's own word
-    """Lines of the export. Raises Malformed or OSError."""
+def export(
+    path: Path,
+    format: Format,  # noqa: A002 - the option's own word
+    *,
+    channel: int | None = None,
+    typed: bool = False,
+) -> Iterator[str]:
+    """Lines of the export. ``channel`` and ``typed`` are those of :func:`asciicast`. Raises Malformed, OSError or
+    NoSuchChannelError."""
+    if format == "asciicast":
+        return asciicast(path, channel=channel, typed=typed)
     writers: dict[Format, Callable[[Path], Iterator[str]]] = {"sql": _sql, "json": _json, "text": _text}
     return writers[format](path)
 
@@ -76,7 +87,7 @@ def _object(item: Item) -> dict[str, Any]:
     if isinstance(item, Happened):
         return {**item.fields, "type": "event", "at": item.at, "event": item.kind}
     fields = asdict(item)
-    if isinstance(item, Copied):
+    if isinstance(item, Copied | Flowed):
         fields["data"] = item.data.decode("utf-8", "backslashreplace")
     return {"type": type(item).__name__.lower(), **fields}
 

@@ -7,11 +7,27 @@ from datetime import UTC, datetime
 from functools import singledispatchmethod
 from typing import Any, Final
 
-from hoopgate.recorders.conversation import Copied, Done, Happened, Heading, Item, Omitted, Row, Said
+from hoopgate.recorders.items import (
+    Asked,
+    Began,
+    Closed,
+    Copied,
+    Done,
+    Flowed,
+    Happened,
+    Heading,
+    Item,
+    Omitted,
+    Row,
+    Said,
+)
 from hoopgate.recorders.shown import safe, safe_lines, table
+from hoopgate.recorders.terminal import Screen
 
 _BATCH: Final = 100  # rows aligned together
 _COPY_SHOWN: Final = 2000  # characters of COPY data shown for one statement
+_FLOW_SHOWN: Final = 20_000  # bytes of one channel's stream shown in lines
+_MARKS: Final = {"input": "> ", "error": "! ", "output": ""}
 
 
 class Player:
@@ -41,6 +57,8 @@ class Player:
         self._rows: list[tuple[str | None, ...]] = []
         self._counted = 0
         self._copied = 0
+        self._streams: dict[tuple[int, str], _Stream] = {}
+        self._terminals: set[int] = set()
 
     def play(self, items: Iterable[Item]) -> None:
         """Everything, in its time."""
@@ -116,6 +134,35 @@ class Player:
                 self._out("… more COPY data")
 
     @_show.register
+    def _began(self, item: Began) -> None:
+        self._out(f"channel {item.number} opens: {safe(item.kind)}")
+
+    @_show.register
+    def _asked(self, item: Asked) -> None:
+        words = " ".join(_value(value) for value in item.fields.values() if isinstance(value, str | int))
+        drawn = f" (as it was drawn: --channel {item.number})" if item.name == "pty-req" else ""
+        if item.name == "pty-req":
+            self._terminals.add(item.number)
+        self._out(f"channel {item.number}: {safe(item.name)} {words}".rstrip() + drawn)
+
+    @_show.register
+    def _flowed(self, item: Flowed) -> None:
+        if item.stream == "input" and item.number in self._terminals:
+            return  # a terminal's output has what was typed, where it was to be seen
+        stream = self._streams.setdefault((item.number, item.stream), _Stream())
+        for line in stream.lines(item.data):
+            self._out(_MARKS[item.stream] + line)
+
+    @_show.register
+    def _closed(self, item: Closed) -> None:
+        for name, mark in _MARKS.items():
+            stream = self._streams.pop((item.number, name), None)
+            for line in () if stream is None else stream.end():
+                self._out(mark + line)
+        self._terminals.discard(item.number)
+        self._out(f"channel {item.number} closes" + ("" if item.status is None else f": {safe(str(item.status))}"))
+
+    @_show.register
     def _omitted(self, item: Omitted) -> None:
         self._flush()
         self._out(f"… not shown: {safe(item.why)}")
@@ -134,6 +181,30 @@ class Player:
             self._out(line)
         self._headed = True
         self._rows = []
+
+
+class _Stream:
+    """One stream's bytes as lines of plain text, up to a bound."""
+
+    def __init__(self) -> None:
+        self._screen = Screen(draws=False)
+        self._line = ""
+        self._left = _FLOW_SHOWN
+
+    def lines(self, data: bytes) -> list[str]:
+        """The lines that are whole now."""
+        if self._left <= 0:
+            return []
+        shown = data[: self._left]
+        self._left -= len(data)
+        *whole, self._line = (self._line + self._screen.feed(shown)).split("\n")
+        lines = [safe(line.rstrip("\r")) for line in whole]
+        return lines if self._left > 0 else [*lines, *self.end(), "… more output"]
+
+    def end(self) -> list[str]:
+        """What has no line's end."""
+        line, self._line = self._line, ""
+        return [safe(line)] if line else []
 
 
 def described(kind: str, fields: dict[str, Any]) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from attrs import asdict, define, field, frozen
 
 from hoopgate.recorders import reader
-from hoopgate.recorders.conversation import Happened, conversation
+from hoopgate.recorders.conversation import conversation
 from hoopgate.recorders.fields import text_name
 from hoopgate.recorders.format import Kind, Malformed
+from hoopgate.recorders.items import Happened
 
 _REFUSALS = frozenset({"refused"})
 

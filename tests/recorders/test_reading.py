@@ -18,10 +18,11 @@ from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.recorders import format as layout
 from hoopgate.recorders import places, reader
 from hoopgate.recorders.chain import Chain
-from hoopgate.recorders.conversation import Copied, Done, Happened, Heading, Item, Omitted, Row, Said, conversation
+from hoopgate.recorders.conversation import conversation
 from hoopgate.recorders.export import export
 from hoopgate.recorders.format import FileHead, Kind, Malformed
 from hoopgate.recorders.heads import MARK, V2, RecordHead
+from hoopgate.recorders.items import Copied, Done, Happened, Heading, Item, Omitted, Row, Said
 from hoopgate.recorders.messages import NotUnderstoodError, Oversized, Splitter, Whole
 from hoopgate.recorders.replay import Player
 from hoopgate.recorders.shown import safe, safe_lines, table
