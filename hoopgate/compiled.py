@@ -15,6 +15,7 @@ from typing import Final
 from hoopgate.errors import HoopgateError
 
 MODULES: Final = (
+    "hoopgate.catalogue.sure",
     "hoopgate.chain",
     "hoopgate.codecs.postgresql.answers",
     "hoopgate.codecs.postgresql.backend",

@@ -18,6 +18,7 @@ from hoopgate.catalogue.indexes import Indexes
 from hoopgate.catalogue.queries import FINGERPRINT
 from hoopgate.catalogue.reading import Query, Reading
 from hoopgate.catalogue.snapshot import Snapshot
+from hoopgate.catalogue.sure import Sure
 from hoopgate.config.limits import Limits
 from hoopgate.config.model import Mask
 from hoopgate.errors import CatalogueError
@@ -95,6 +96,7 @@ class Catalogue:
         self._changed = self._seen = 0  # how often others told of definitions, and of how many this snapshot knows
         self._poll: LoopingCall | None = None
         self._serial = 0
+        self.sure = Sure(clock)  # what `fresh` would say without looking
         self.snapshot: Snapshot | None = None
         self.checked: float | None = None
         """When the snapshot was last known to be true, in the clock's seconds."""
@@ -128,6 +130,8 @@ class Catalogue:
                 return None
             if self._flight is None:
                 self._tick()
+        elif not self._definers:
+            self.sure.trust(self.snapshot, self.checked + self._every)
         return self.snapshot
 
     def current(self) -> Deferred[Snapshot]:
@@ -157,10 +161,12 @@ class Catalogue:
             self._definers = {one: each for one, each in self._definers.items() if not each.ended(one)}
             self.checked = None
         self._definers[session] = Definition(session.rests, over)
+        self.sure.doubt()
 
     def outdated(self) -> None:
         """Definitions were changed elsewhere: nothing that was read until now counts."""
         self._changed += 1
+        self.sure.doubt()
 
     def index(self, snapshot: Snapshot, masks: Sequence[Mask], functions_safe: Sequence[str]) -> MaskIndex:
         """The snapshot under these masks. Kept, and made anew in the background before a newer snapshot is shown."""
@@ -211,6 +217,7 @@ class Catalogue:
             for _ in self._indexes.renewing(snapshot):
                 yield self._pause()
             self.snapshot = snapshot
+            self.sure.doubt()
         self.checked = began
         self._seen = changed
         for session, definition in done.items():

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from hoopgate.catalogue.index import MaskIndex
 from hoopgate.catalogue.snapshot import Snapshot
+from hoopgate.catalogue.sure import Sure
 from hoopgate.config.model import Config, Mask
 from hoopgate.guards.mask_judged import UNTOLD, UNTOLD_CLEAR, Judged, Outputs, Shape, combined, costs_of, shape_key
 from hoopgate.guards.mask_memory import SessionMemory
@@ -154,7 +155,8 @@ class Known:
         self._session = session
         self._indexes = indexes
         self._memory = memory
-        self._catalogue: Any = None  # and whose it is:
+        self._catalogue: Any = None
+        self._sure: Any = None  # a part of it; and whose it is:
         self._target: Any = _NOBODY
         self._last: Compiled | None = None  # and what it is of:
         self._snapshot: Snapshot | None = None
@@ -169,6 +171,7 @@ class Known:
         target = self._session.target
         if target is not self._target:
             self._target, self._catalogue = target, self._session.catalogue
+            self._sure = self._catalogue.sure
         return self._catalogue
 
     def compiled(self, snapshot: Snapshot, masks: tuple[Mask, ...]) -> Compiled:
@@ -188,7 +191,11 @@ class Known:
 
     def said(self, text: str, masks: tuple[Mask, ...], where: str) -> Judged | None:
         """What was said of the same text under today's catalogue, where names are looked for as now."""
-        snapshot = self.catalogue().fresh
+        catalogue = self.catalogue()
+        sure: Sure = self._sure
+        snapshot = sure.fresh()
+        if snapshot is None:
+            snapshot = catalogue.fresh
         memory = self._memory
         repeated, self._repeated = self._repeated, None
         if snapshot is None or memory.moved.masks:

@@ -21,15 +21,37 @@ def address(family: int, name: Any) -> Any:
     return UNIXAddress(name or None)
 
 
+_KEPT: Final = 1024  # addresses
+_addresses: Final[dict[str, str]] = {}
+_names: Final[dict[Any, Any]] = {}
+
+
+def kept_name(name: Any) -> Any:
+    """The same name, with an address that it shares with others from there: ten thousand sessions have few."""
+    if not isinstance(name, tuple):
+        return name
+    if len(_addresses) >= _KEPT:
+        _addresses.clear()
+    return (_addresses.setdefault(name[0], name[0]), *name[1:])
+
+
+def shared_name(name: Any) -> Any:
+    """One object for a name that many connections have in common: that of a port of ours, or of a target's."""
+    if len(_names) >= _KEPT:
+        _names.clear()
+    return _names.setdefault(name, name)
+
+
 class Endpoint(Collecting):
-    """A connected socket. ``peer`` is the other side's name, as ``accept`` returns it."""
+    """A connected socket. ``peer`` is the other side's name, as ``accept`` returns it; with ``opened`` we went there."""
 
     __slots__ = ("_host", "_peer")
 
-    def __init__(self, poller: Poller, sock: socket.socket, peer: Any) -> None:
+    def __init__(self, poller: Poller, sock: socket.socket, peer: Any, opened: bool = False) -> None:
         super().__init__(poller, sock)
-        self._host = sock.getsockname()
-        self._peer = peer
+        host = sock.getsockname()
+        self._host = kept_name(host) if opened else shared_name(host)
+        self._peer = shared_name(peer) if opened else kept_name(peer)
 
     def fileno(self) -> int:
         return self.socket.fileno()

@@ -47,8 +47,8 @@ class Sending(Endpoint):
         "streamingProducer",
     )
 
-    def __init__(self, poller: Poller, sock: socket.socket, peer: Any) -> None:
-        super().__init__(poller, sock, peer)
+    def __init__(self, poller: Poller, sock: socket.socket, peer: Any, opened: bool = False) -> None:
+        super().__init__(poller, sock, peer, opened)
         self._send = sock.send
         self._out: list[bytes | memoryview] = []  # written and not yet sent, in clear text
         self._pending = 0  # bytes in it

@@ -44,7 +44,7 @@ class Stream(Sending):
     __slots__ = ("_aborted", "_connector", "_hung_up", "_paused", "_read_closed", "_recv", "_size", "protocol")
 
     def __init__(self, poller: Poller, sock: socket.socket, peer: Any, connector: Any = None) -> None:
-        super().__init__(poller, sock, peer)
+        super().__init__(poller, sock, peer, connector is not None)
         self._recv = sock.recv
         self._size = LEAST_READ
         self._connector = connector

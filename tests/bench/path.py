@@ -124,7 +124,8 @@ def main() -> None:
         rig = Rig(Path(directory), options.sessions, options.without, options.policy)
         found = [measured(rig, work, options.cold) for _ in range(options.rounds)]
     there, back = min(found, key=sum)
-    print(f"{build}, {options.mode}, {options.policy}: {there:.2f} there + {back:.2f} back = {there + back:.2f} µs a transaction")
+    took = f"{there:.2f} there + {back:.2f} back = {there + back:.2f} µs a transaction"
+    print(f"{build}, {options.mode}, {options.policy}: {took}")
 
 
 if __name__ == "__main__":

@@ -186,6 +186,35 @@ def test_age_decides_whether_to_wait(connection: pq.PGconn) -> None:
         fired(catalogue.current())
 
 
+def test_what_needs_no_look_is_what_a_look_would_say(connection: pq.PGconn) -> None:
+    clock = Clock()
+    catalogue = Catalogue(Counted(connection), clock, refresh_every=5)
+    sure = catalogue.sure
+    assert sure.fresh() is None
+    first = fired(catalogue.current())
+    assert sure.fresh() is None, "nobody has looked yet"
+    assert catalogue.fresh is first
+    clock.advance(5)
+    assert sure.fresh() is first
+    clock.advance(0.1)
+    assert sure.fresh() is None, "a poll is due, which a look would begin"
+    assert catalogue.fresh is first
+    assert catalogue.fresh is first, "it was checked"
+    assert sure.fresh() is first
+    session = Session()
+    catalogue.defined(session)
+    assert sure.fresh() is None
+    assert catalogue.fresh is first
+    assert sure.fresh() is None, "at any moment that transaction may end"
+    session.rests += 1
+    fired(catalogue.current())
+    assert catalogue.fresh is first
+    assert sure.fresh() is first
+    catalogue.outdated()
+    assert sure.fresh() is None
+    assert catalogue.fresh is None
+
+
 def test_polls(connection: pq.PGconn) -> None:
     clock = Clock()
     query = Counted(connection)
