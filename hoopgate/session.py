@@ -25,6 +25,7 @@ from hoopgate.interfaces import Identity
 
 if TYPE_CHECKING:
     from hoopgate.gateway import Gateway
+    from hoopgate.identity.ssh_restrictions import Restrictions
     from hoopgate.interfaces import IRecording
     from hoopgate.policy.engine import Decision, Engine
 
@@ -93,8 +94,8 @@ class Session:
 
     __slots__ = (
         "_live", "active", "application", "client", "database", "decision", "ended_by", "gateway", "id",
-        "identity", "last_activity", "listener", "places", "printed", "reason", "recording", "replication", "role",
-        "started", "state", "target",
+        "identity", "last_activity", "listener", "places", "printed", "reason", "recording", "replication",
+        "restrictions", "role", "started", "state", "target",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +109,7 @@ class Session:
         self.target = target
         self.role = role
         self.database = target.database
+        self.restrictions: Restrictions | None = None  # of the certificate that it was opened with
         self.replication = False  # a replication connection, which has commands that are no SQL
         self.client = client
         self.application = ""

@@ -10,7 +10,6 @@ could log in at a server which trusts this authority by mistake.
 
 from __future__ import annotations
 
-import base64
 import hmac
 import math
 import secrets
@@ -18,16 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from attrs import evolve, frozen
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
-    SSHCertificate,
-    SSHCertificateBuilder,
-    SSHCertificateType,
     load_pem_private_key,
     load_ssh_private_key,
 )
@@ -35,16 +30,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from hoopgate.codecs.ssh.username import Asked
-from hoopgate.conch.fields import Malformed
-from hoopgate.conch.signatures import PublicKey, load_identity
+from hoopgate.conch import certificates
+from hoopgate.conch.certificates import Certificate, CertificateError
+from hoopgate.conch.fields import string
 from hoopgate.errors import AuthenticationError, SecretError
-from hoopgate.identity.ssh_restrictions import Restrictions, comes_from, restrictions
+from hoopgate.identity.ssh_restrictions import Restrictions
 from hoopgate.identity.tokens import TokenRecord, TokenStore
 from hoopgate.interfaces import Identity
 from hoopgate.stores.records import identity_from_json, identity_to_json
 
 _EARLIER: Final = 60.0  # seconds that a certificate is valid before it is issued: clocks differ
 _MOST_PRINCIPALS: Final = 64
+_FAILED: Final = "login failed"
 ANYWHERE: Final = "%"
 
 
@@ -60,11 +57,9 @@ class Issued:
 
 @frozen
 class Presented:
-    """A certificate that is in order, of which the store has not been asked."""
+    """A certificate that holds, of which the store has not been asked."""
 
-    blob: bytes
-    key_id: str
-    serial: int
+    certificate: Certificate
     restrictions: Restrictions
 
 
@@ -102,14 +97,14 @@ class UserCertificates:
         self._store = store
         self._key = key
         self._ca = ca
-        self._public = ca.public_key().public_bytes_raw()
+        self._authority = string(b"ssh-ed25519") + string(ca.public_key().public_bytes_raw())
         self._clock = clock
         self._longest = longest
 
     @property
     def authority(self) -> str:
         """The authority's public key, as ``authorized_keys`` has keys."""
-        return self._ca.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
+        return certificates.text_of(self._authority).decode("ascii")
 
     def issue(
         self,
@@ -133,27 +128,28 @@ class UserCertificates:
         end = min(now + min(lifetime, self._longest()), float(identity.claims["exp"]))
         if not end - now >= 1:
             raise ValueError("the token has expired: get a new one")
-        number, serial = f"crt_{secrets.token_urlsafe(12)}", secrets.randbits(63)
-        builder = (
-            SSHCertificateBuilder()
-            .public_key(_plain(public_key))
-            .serial(serial)
-            .type(SSHCertificateType.USER)
-            .key_id(f"{number} {identity.key}".encode())
-            .valid_principals([each.encode("ascii") for each in principals])
-            .valid_after(int(now - _EARLIER))
-            .valid_before(math.ceil(end))
+        number, serial, kept = f"crt_{secrets.token_urlsafe(12)}", secrets.randbits(63), limits or Restrictions()
+        blob = certificates.issue(
+            self._ca,
+            public_key,
+            as_kind="user",
+            key_id=f"{number} {identity.key}",
+            principals=principals,
+            valid_after=int(now - _EARLIER),
+            valid_before=math.ceil(end),
+            serial=serial,
+            critical_options=kept.options(),
+            extensions=sorted(kept.permitted),
         )
-        text = _sign(builder, limits or Restrictions(), self._ca)
         record = TokenRecord(
             id=number,
-            hash=self._hash(base64.b64decode(text.split()[1])),
+            hash=self._hash(blob),
             identity=identity_to_json(identity),
             issued=now,
             expires=end,
             targets=_targets(principals),
         )
-        issued = Issued(text, record, serial, tuple(principals))
+        issued = Issued(certificates.text_of(blob).decode("ascii"), record, serial, tuple(principals))
         return self._store.add_token(record).addCallback(lambda _: issued)
 
     def read(self, blob: bytes, accepted: Iterable[str], address: str) -> Presented:
@@ -162,74 +158,44 @@ class UserCertificates:
         Nobody has proved to hold its key yet. Raises AuthenticationError.
         """
         try:
-            certificate = load_identity(blob)
-        except Malformed as error:
-            raise refused(str(error)) from None
-        if not isinstance(certificate, SSHCertificate):
-            raise refused("a plain key in place of a certificate")
-        self._check_authority(certificate)
-        now = self._clock.seconds()
-        if certificate.type is not SSHCertificateType.USER:
-            raise refused("a host's certificate")
-        if not certificate.valid_after <= now < certificate.valid_before:
-            raise refused("a certificate outside its time", "the certificate has expired: get a new one")
-        named = {each.decode("utf-8", "replace") for each in certificate.valid_principals}
-        if named.isdisjoint(accepted):
-            raise refused("a certificate of other principals", "the certificate is not for this target and role")
-        kept = restrictions(certificate.critical_options, certificate.extensions)
-        if kept.source and not comes_from(address, kept.source):
-            raise refused(f"a certificate that may not come from {address}", "the certificate is not for this address")
-        return Presented(blob, certificate.key_id.decode("utf-8", "replace"), certificate.serial, kept)
+            certificate = certificates.parse(blob)
+            certificates.verify(
+                certificate,
+                as_kind="user",
+                authorities=(self._authority,),
+                now=self._clock.seconds(),
+                principal=None,
+                address=address,
+            )
+        except CertificateError as error:
+            raise AuthenticationError(f"{_FAILED}: {error}", detail=f"a certificate: {error}") from None
+        if set(accepted).isdisjoint(certificate.principals):
+            what = "the certificate is for another target or role"
+            raise AuthenticationError(f"{_FAILED}: {what}", detail=f"{certificate.key_id[:200]!r}: {what}")
+        return Presented(certificate, Restrictions.of(certificate))
 
     def identify(self, presented: Presented) -> Deferred[Identity]:
         """Who it was issued for. Fails with AuthenticationError where it was revoked, or never issued here."""
         return Deferred.fromCoroutine(self._identify(presented))
 
     async def _identify(self, presented: Presented) -> Identity:
-        digest = self._hash(presented.blob)
+        digest = self._hash(presented.certificate.blob)
         record = await self._store.token(digest)
         if record is None or not hmac.compare_digest(record.hash, digest):
-            raise refused(f"certificate {presented.key_id[:200]!r} is not in the store")
+            raise _refused(f"certificate {presented.certificate.key_id[:200]!r} is not in the store")
         if record.revoked is not None:
-            raise refused(f"certificate {record.id} was revoked", "the certificate was revoked")
+            raise _refused(f"certificate {record.id} was revoked", "the certificate was revoked")
         if self._clock.seconds() >= record.expires:
-            raise refused(f"certificate {record.id} expired", "the certificate has expired: get a new one")
+            raise _refused(f"certificate {record.id} expired", "the certificate has expired: get a new one")
         identity = identity_from_json(record.identity)
         return evolve(identity, expires=record.expires, token_id=record.id, targets=record.targets)
-
-    def _check_authority(self, certificate: SSHCertificate) -> None:
-        """The very key of our authority has signed; whatever else stands in its place is none."""
-        authority = certificate.signature_key()
-        raw = getattr(authority, "public_bytes_raw", bytes)()
-        if not hmac.compare_digest(raw, self._public):
-            raise refused("a certificate of another authority")
-        try:
-            certificate.verify_cert_signature()
-        except (InvalidSignature, ValueError):
-            raise refused("a certificate whose signature is not the authority's") from None
 
     def _hash(self, blob: bytes) -> bytes:
         return hmac.digest(self._key, b"hoopgate ssh certificate\0" + blob, "sha256")
 
 
-def refused(detail: str, message: str = "login failed") -> AuthenticationError:
+def _refused(detail: str, message: str = _FAILED) -> AuthenticationError:
     return AuthenticationError(message, detail=detail)
-
-
-def _sign(builder: SSHCertificateBuilder, kept: Restrictions, ca: Ed25519PrivateKey) -> str:
-    for name, value in sorted(kept.options().items()):
-        builder = builder.add_critical_option(name, value)
-    for extension in sorted(kept.permitted):
-        builder = builder.add_extension(extension.encode(), b"")
-    return builder.sign(ca).public_bytes().decode("ascii")
-
-
-def _plain(blob: bytes) -> PublicKey:
-    """A public key that may be certified. Raises ValueError."""
-    found = load_identity(blob)
-    if isinstance(found, SSHCertificate):
-        raise ValueError("a certificate cannot be certified again")
-    return found
 
 
 def _targets(principals: Sequence[str]) -> tuple[str, ...]:

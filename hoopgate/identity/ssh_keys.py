@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import unicodedata
 
+from hoopgate.conch.certificates import text_of, within
 from hoopgate.config.model import Config, SshKey
 from hoopgate.errors import AuthenticationError
-from hoopgate.identity.ssh_restrictions import comes_from
 from hoopgate.interfaces import Identity
 
 CLAIM = "ssh_key"  # of such an identity: the name of its key
@@ -15,14 +14,13 @@ CLAIM = "ssh_key"  # of such an identity: the name of its key
 
 def registered(config: Config, blob: bytes, now: float, address: str) -> SshKey:
     """The registration of a key in wire form. Raises AuthenticationError where there is none that holds now."""
-    kind = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("ascii", "replace")
-    text = f"{kind} {base64.b64encode(blob).decode('ascii')}"
+    text = text_of(blob).decode("ascii", "replace")
     found = next((key for key in config.ssh_keys if key.key == text), None)
     if found is None:
         raise AuthenticationError("login failed", detail="a public key that is not registered")
     if now >= found.expires:
         raise AuthenticationError("the key's registration has ended", detail=f"ssh_key {found.name} expired")
-    if found.source and not comes_from(address, found.source):
+    if found.source and not within(address, ",".join(found.source)):
         raise AuthenticationError("login failed", detail=f"ssh_key {found.name} may not come from {address}")
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -28,6 +27,7 @@ from hoopgate.codecs.postgresql.startup import (
 )
 from hoopgate.config.model import Listener
 from hoopgate.errors import AuthenticationError, HoopgateError, RemoteProtocolError
+from hoopgate.hints import token_hint
 from hoopgate.interfaces import Identity
 from hoopgate.protocols.postgresql.admission import Admission, fatal
 from hoopgate.protocols.postgresql.tls import ALPN
@@ -191,23 +191,14 @@ class ClientConnection(Protocol):
             identity = await gateway.authenticator.authenticate(token)
         except AuthenticationError as error:
             gateway.login_failed(self._address, error)
-            self._refusal = Refusal(f"login failed: {error}", "28P01", "login", self._token_hint(token))
+            hint = token_hint(gateway, self._listener, token)
+            self._refusal = Refusal(f"login failed: {error}", "28P01", "login", hint)
             if self._listener.login == "oauthbearer":
                 self._send_discovery()  # RFC 7628: the status comes first, the error after the client's answer
             else:
                 self._refuse(self._refusal)
             return
         await self._admit(identity)
-
-    def _token_hint(self, token: str) -> str:
-        if re.fullmatch(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", token) or len(token) in (1023, 1024):
-            return "The token looks cut off; a client's prompt may be too short for it. Use: hoopgate token --gateway"
-        issuers, named = self._gateway.config.issuers, self._listener.issuer
-        issuer = self._gateway.login_issuer(self._listener) if named or len(issuers) == 1 else None
-        if issuer is None or not issuer.client_id:
-            return "Get a fresh token with: hoopgate token"
-        login = f"hoopgate login --issuer {issuer.url} --client-id {issuer.client_id}"
-        return f"Get a fresh token with: hoopgate token (once, before it: {login})"
 
     async def _admit(self, identity: Identity) -> None:
         assert self._named is not None
