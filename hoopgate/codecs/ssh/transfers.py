@@ -19,8 +19,8 @@ class Transfer:
     """
 
     __slots__ = (
-        "_digest", "_feeding", "_next", "again", "asked", "direction", "errors", "expected", "failed", "known", "most", "ordered", "path",
-        "rule", "size", "start", "whole",
+        "_digest", "_feeding", "_next", "again", "asked", "direction", "errors", "expected", "failed", "known", "most",
+        "ordered", "path", "rule", "size", "start", "whole",
     )  # fmt: skip
 
     def __init__(
