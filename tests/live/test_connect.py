@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +20,22 @@ import psycopg
 import pytest
 
 from hoopgate.codecs.postgresql import messages as m
+from tests.live.conftest import Make
 from tests.live.gate import Gate, World, wait_for
 from tests.live.wire import PATIENCE, ClosedError, Wire, error, rows, types
 
 pytestmark = pytest.mark.live
+
+
+REVOKE = """
+import os, ssl, sys, urllib.parse, urllib.request
+request = urllib.request.Request(
+    os.environ["HOOPGATE_API"] + "/v1/token/revoke",
+    data=urllib.parse.urlencode({"token_id": sys.argv[1]}).encode(),
+    headers={"Authorization": "Bearer " + os.environ["HOOPGATE_TOKEN"]},
+)
+urllib.request.urlopen(request, context=ssl.create_default_context(cafile=os.environ["HOOPGATE_CA"]))
+"""
 
 
 def secured(gate: Gate) -> ssl.SSLSocket:
@@ -125,6 +136,103 @@ def test_tls_is_refused_inside_tls(gate: Gate) -> None:
         assert rows(wire.query("SELECT 1")) == [[b"1"]]
 
 
+# --- who does not get in
+
+
+def test_nobody_gets_in_without_a_token(gate: Gate) -> None:
+    status, fields, problem = refused(gate, request("open") + m.startup_message({"user": "app"}, (3, 0)))
+    assert (status, problem["rule"]) == (407, "login")
+    assert "Bearer" in fields["proxy-authenticate"]
+    assert "Basic" in fields["proxy-authenticate"]
+
+
+def test_a_wrong_token_is_told_and_never_repeated(gate: Gate) -> None:
+    status, fields, problem = refused(gate, request("open", "Authorization: Bearer s3cr3t.t0k3n.abc"))
+    assert (status, problem["rule"]) == (401, "login")
+    assert "Bearer" in fields["www-authenticate"]
+    assert "s3cr3t" not in json.dumps(problem) + gate.log()
+
+
+def test_targets_that_nobody_may_open_stay_shut(make_gate: Make, world: World) -> None:
+    gate = make_gate(world.target("shut", allow=False) + world.target("open"))
+    status, _, problem = refused(gate, request("shut", bearer(gate)))
+    assert (status, problem["rule"]) == (403, "default-deny")
+    status, _, problem = refused(gate, request("nowhere", bearer(gate)))
+    assert (status, problem["rule"]) == (404, "target")
+    assert "hint" in problem
+
+
+def test_another_target_than_the_requests_is_refused_inside(gate: Gate) -> None:
+    connection = opened(gate)
+    with pytest.raises(ClosedError) as caught:
+        inside(connection, "watched")
+    fields = error(caught.value.so_far)
+    assert (fields["S"], fields["C"]) == ("FATAL", "3D000")
+    assert 'opened to target "open", not to "watched"' in fields["M"]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"PRI * HTTP/2.0\r\n\r\n", 505),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", 400),
+        (b"CONNECT open:5432 HTTP/1.1\r\nX: " + b"x" * 40_000, 431),
+        (b"CONNECT open:5432 HTTP/1.1\r\n" + b"X: y\r\n" * 100 + b"\r\n", 431),
+        (b"CONNECT open:5432 HTTP/1.1\r\nHost: open\r\nContent-Length: 5\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_connect_is_answered_and_closed(gate: Gate, data: bytes, status: int) -> None:
+    assert refused(gate, data)[0] == status
+
+
+def test_a_request_smuggled_behind_a_refused_one_goes_nowhere(gate: Gate) -> None:
+    with secured(gate) as connection:
+        connection.sendall(request("nowhere", bearer(gate)) + request("open", bearer(gate)))
+        data = b""
+        while part := connection.recv(65536):
+            data += part
+    assert data.count(b"HTTP/1.1 ") == 1
+    assert data.startswith(b"HTTP/1.1 404 ")
+
+
+def test_clear_text_is_no_request(gate: Gate) -> None:
+    with socket.create_connection(("localhost", gate.ports["connect"]), PATIENCE) as raw:
+        raw.sendall(request("open", bearer(gate)))
+        assert not raw.recv(65536).startswith(b"HTTP/")
+
+
+def test_slow_requests_come_to_an_end_and_delay_nobody(make_gate: Make, world: World) -> None:
+    gate = make_gate(world.target("open") + "[limits]\nhandshake = '1s'\n")
+    slow, silent = secured(gate), secured(gate)
+    slow.sendall(b"CONNECT open:5432 HTTP/1.1\r\n")
+    with inside(opened(gate)) as wire:
+        assert rows(wire.query("SELECT 1")) == [[b"1"]]
+    for each in (slow, silent):
+        status, _, body = answer(each)
+        assert (status, json.loads(body)["rule"]) == (408, "limits.handshake")
+        each.close()
+    with opened(gate) as idle:  # a tunnel in which nobody ever logs in
+        assert b"took too long" in idle.recv(65536)
+
+
+def test_a_token_revoked_before_the_login_inside_opens_nothing(make_gate: Make, world: World) -> None:
+    gate = make_gate(world.target("open"))
+    issued = json.loads(gate.hoopgate("ada", "token", "--gateway", "--json").out)
+    field = f"Proxy-Authorization: Bearer {issued['token']}"
+    connection, other = secured(gate), secured(gate)
+    for each in (connection, other):
+        each.sendall(request("open", field))
+        assert answer(each)[0] == 200
+    with inside(other) as wire:
+        assert gate.run("ada", [sys.executable, "-c", REVOKE, issued["token_id"]]).code == 0
+        assert "revoked" in error(wire.closed())["M"]
+    assert connection.recv(65536) == b""
+    connection.close()
+    status, _, problem = refused(gate, request("open", field))
+    assert (status, problem["rule"]) == (407, "login")
+
+
 # --- hoopgate connect
 
 
@@ -162,8 +270,8 @@ def test_psycopg_and_psql_over_a_local_port(gate: Gate) -> None:
         with psycopg.connect(where, autocommit=True) as connection, psycopg.connect(where) as other:
             assert connection.execute("SELECT 6 * 7").fetchone() == (42,)
             assert other.execute("SELECT 6 * 8").fetchone() == (48,)
+            threading.Timer(0.3, connection.cancel_safe).start()
             with pytest.raises(psycopg.errors.QueryCanceled):
-                threading.Timer(0.3, connection.cancel_safe).start()
                 connection.execute("SELECT pg_sleep(20)")
         done = gate.run("ada", [str(gate.world.server.psql), "-X", "-A", "-t", "-d", where, "-c", "SELECT 6 * 9"])
         assert (done.code, done.out.strip()) == (0, "54"), done.err
@@ -231,7 +339,9 @@ def test_bulk_both_ways_over_standard_input_and_output(gate: Gate) -> None:
         ("open", {"HOOPGATE_GATE": "http://example.com:80"}, 2, "gate is"),
     ],
 )
-def test_errors_are_clear_and_have_codes(gate: Gate, target: str, changes: dict[str, str], code: int, says: str) -> None:
+def test_errors_are_clear_and_have_codes(
+    gate: Gate, target: str, changes: dict[str, str], code: int, says: str
+) -> None:
     known = {**environ(gate), **changes}
     done = subprocess.run(command(target), env=known, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           check=False, timeout=PATIENCE)  # fmt: skip

@@ -57,6 +57,7 @@ class ConnectConnection(Protocol):
         limits = gateway.config.limits
         self._head = RequestHead(limits.connect_head, limits.connect_fields)
         self._asked: Connect | None = None
+        self._early = b""  # what came behind the head, before the transport was paused
         self._tunnel: Tunnel | None = None
         self._inside: Any = None  # the protocol that the connection belongs to, once there is one
         self._work: Deferred[None] | None = None
@@ -79,8 +80,12 @@ class ConnectConnection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._inside is not None:
             self._inside.dataReceived(data)
-        elif not self._gone and self._asked is None:
+        elif self._gone:
+            return
+        elif self._asked is None:
             self._read(data)
+        else:
+            self._early += data
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._gone = True
@@ -104,7 +109,8 @@ class ConnectConnection(Protocol):
             self._refuse(Refusal(error.status, str(error), "protocol", error.hint))
             return
         if self._asked is not None:
-            # What the client says ahead of our answer waits in the kernel: who it is must be known first.
+            self._early = self._head.trailing
+            # What else the client says ahead of our answer waits in the kernel: who it is must be known first.
             self.transport.pauseProducing()  # type: ignore[union-attr]
             self._work_on(self._serve(self._asked))
 
@@ -167,7 +173,7 @@ class ConnectConnection(Protocol):
         self._tunnel = Tunnel(identity, target.name)
         if identity.token_id:
             self._gateway.tunnels.add(self)
-        early = self._head.trailing
+        early, self._early = self._early, b""
         del self._head
         transport.write(established())
         transport.resumeProducing()
