@@ -31,6 +31,9 @@ class Limits:
         default=20, metadata=about("With SSH: public keys that one connection asks about without a signature.")
     )
     ssh_channels: Count = field(default=128, metadata=about("Open channels of an SSH session.", most=10_000))
+    ssh_requests: Count = field(
+        default=256, metadata=about("Requests of a channel, or of the connection, that wait for their answer or turn.")
+    )
     ssh_window: Bytes = field(
         default=2 * 1024 * 1024,
         metadata=about("What a channel of SSH may have on its way, each direction.", least=32 * 1024, most=2**31),
@@ -86,6 +89,10 @@ class Limits:
     decisions: Count = field(default=20_000, metadata=about("Decisions that are cached, in each worker."))
     cancels: Count = field(
         default=100, metadata=about("Cancel requests a second that a worker passes on to their session's worker.")
+    )
+    stream_delay: Seconds = field(
+        default=0.05,
+        metadata=about("Output of a terminal that may be the beginning of a detector's value is kept back.", most=10),
     )
     request_rows: Count = field(default=1000, metadata=about("Rows of one API answer."))
     api_body: Bytes = field(default=64 * 1024, metadata=about("Body of an API request."))

@@ -21,9 +21,11 @@ from hoopgate.config.model import Canary, Config, Detector
 from hoopgate.detectors.canaries import SHORTEST, Canaries
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import Columns, Described, Frame, Notice, Rows
+from hoopgate.guards.detect_alarm import FOUND, alarm
 from hoopgate.guards.detect_cells import CanaryCell
 from hoopgate.guards.detect_copy import options_of
 from hoopgate.guards.detect_plans import Watch
+from hoopgate.guards.detect_streams import StreamGuard
 from hoopgate.guards.mask_judge import Fetch, Step
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.verdicts import ALLOW, Block, Mask, Rewrite, Verdict
@@ -31,7 +33,6 @@ from hoopgate.verdicts import ALLOW, Block, Mask, Rewrite, Verdict
 log = Logger()
 _NO_WATCH: Final = Watch((), {})  # most sessions look for nothing, and share this...
 _NO_CANARIES: Final = Canaries({})  # ...and this
-_FOUND: Final = "an answer held a value that nobody has business with"
 
 
 class Detect:
@@ -48,7 +49,9 @@ class Detect:
         self._version = ""
         self._watches: dict[tuple[str, ...], Watch] = {}
 
-    def open(self, session: Any) -> DetectGuard:
+    def open(self, session: Any) -> DetectGuard | StreamGuard:
+        if session.target.protocol == "ssh":
+            return StreamGuard(session, self.fetch, self.watch)
         return DetectGuard(session, self)
 
     def watch(self, config: Config, detectors: Sequence[Detector]) -> Watch:
@@ -122,7 +125,7 @@ class DetectGuard:
         if not name:
             return self._begun(frame)
         ended = self._alarm(name)
-        return Block(_FOUND, rule=f"canary.{name}") if isinstance(frame, Columns) else ended
+        return Block(FOUND, rule=f"canary.{name}") if isinstance(frame, Columns) else ended
 
     def _begun(self, frame: Frame) -> Verdict:
         if isinstance(frame, Columns):
@@ -203,17 +206,7 @@ class DetectGuard:
         return self._alarm(name) if name else ALLOW
 
     def _alarm(self, name: str) -> Verdict:
-        session = self._session
-        log.critical(
-            "canary {canary}: session {session} of {subject} on {target} has read it, and is ended",
-            canary=name,
-            session=session.id,
-            subject=session.identity.subject,
-            target=session.target.name,
-        )
-        session.event("canary", canary=name)
-        session.gateway.metrics.canaries.value += 1
-        session.end(_FOUND, rule=f"canary.{name}")
+        alarm(self._session, name)
         return Rewrite(Rows(b"", 0))
 
     def _notice(self, frame: Notice) -> Verdict:
