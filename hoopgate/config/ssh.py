@@ -34,6 +34,13 @@ class Ssh:
         default=None,
         metadata=about("Ed25519 private key (OpenSSH or PEM) that signs users' certificates.", shows="made in `state`"),
     )
+    target_ca: SecretRef | None = field(
+        default=None,
+        metadata=about(
+            "Another, which signs the certificates that targets are shown (`issue`): their `TrustedUserCAKeys`.",
+            shows="made in `state`",
+        ),
+    )
     certificate_lifetime: Seconds = field(
         default=3600.0, metadata=about("Of users' certificates that the gateway issues, at most.", least=60)
     )

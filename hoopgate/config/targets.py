@@ -40,7 +40,7 @@ class Role:
     )
     issue: bool = field(
         default=False,
-        metadata=about("With SSH: log in by a certificate that the gateway's `user_ca` issues for each session."),
+        metadata=about("With SSH: log in by a certificate that the gateway's `target_ca` issues for each session."),
     )
 
 

@@ -68,8 +68,8 @@ def principals_for(asked: Asked, role: str) -> frozenset[str]:
     return frozenset((f"{role}%{asked.target}", f"%{asked.target}", ANYWHERE))
 
 
-def make_ca() -> bytes:
-    """A new authority's private key, as OpenSSH writes it."""
+def make_key() -> bytes:
+    """A new Ed25519 private key, as OpenSSH writes it."""
     return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
 
 
