@@ -8,9 +8,11 @@ after a moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -22,9 +24,19 @@ from hoopgate.errors import ConfigError, HoopgateError, UpstreamError
 from hoopgate.protocols.postgresql.derived import DerivedKeys
 from hoopgate.protocols.postgresql.target import FAREWELL, CancelConnection, TargetConnection
 from hoopgate.protocols.postgresql.tls import TargetContexts, failure_text
+from hoopgate.protocols.ssh.client import transport_limits
+from hoopgate.protocols.ssh.credentials import credentials, issuer
+from hoopgate.protocols.ssh.credentials import references as ssh_references
+from hoopgate.protocols.ssh.host_keys import known as known_keys
+from hoopgate.protocols.ssh.target import TargetConnection as SshTarget
 from hoopgate.secrets import Secrets
 
+if TYPE_CHECKING:
+    from hoopgate.session import Session
+
 log = Logger()
+Connected = TypeVar("Connected")
+Attempt = Callable[[Host], Awaitable[Connected]]
 MOMENT = 1.0  # seconds that may lie between the two halves of a rotation
 
 
@@ -37,6 +49,7 @@ class Upstream:
         self._contexts = TargetContexts()
         self._derived = derived
         self._cancelling: set[Deferred[None]] = set()
+        self.user_ca: Ed25519PrivateKey | None = None  # that issues certificates for SSH targets
 
     def connect(self, target: Target, role: Role, parameters: Mapping[str, str]) -> Deferred[TargetConnection]:
         """A logged-in connection. ``parameters`` are StartupMessage's, ``database`` among them.
@@ -44,7 +57,11 @@ class Upstream:
         Fails with UpstreamError (no host could be reached, or the target refused us; the text is fit for the client)
         or SecretError.
         """
-        return Deferred.fromCoroutine(self._connect(target, role, parameters))
+
+        async def attempt(host: Host) -> TargetConnection:
+            return await self._attempt(target, host, role, parameters)
+
+        return Deferred.fromCoroutine(self._connect(target, role, attempt))
 
     def send_cancel(self, connection: TargetConnection, request: bytes) -> Deferred[None]:
         """Open a connection beside ``connection`` just to cancel what it runs. Best effort, as PostgreSQL's own.
@@ -71,11 +88,20 @@ class Upstream:
         canceller.done.addTimeout(FAREWELL, self._reactor)
         await canceller.done
 
-    async def _connect(self, target: Target, role: Role, parameters: Mapping[str, str]) -> TargetConnection:
+    def connect_ssh(self, session: Session, role: Role) -> Deferred[SshTarget]:
+        """A connection of SSH, logged in as ``role`` of the session's target. Fails as ``connect`` does."""
+        target = session.target
+
+        async def attempt(host: Host) -> SshTarget:
+            return await self._attempt_ssh(session, host, role)
+
+        return Deferred.fromCoroutine(self._connect(target, role, attempt))
+
+    async def _connect(self, target: Target, role: Role, attempt: Attempt[Connected]) -> Connected:
         problems: list[str] = []
         for host in target.hosts:
             try:
-                return await self._log_in(target, host, role, parameters)
+                return await self._log_in(target, host, role, attempt)
             except CancelledError:
                 raise
             except HoopgateError as error:
@@ -94,10 +120,10 @@ class Upstream:
             target=target.name, host=host.name, error=str(error),
         )  # fmt: skip
 
-    async def _log_in(self, target: Target, host: Host, role: Role, parameters: Mapping[str, str]) -> TargetConnection:
+    async def _log_in(self, target: Target, host: Host, role: Role, attempt: Attempt[Connected]) -> Connected:
         used = await self._credential(role)
         try:
-            return await self._attempt(target, host, role, parameters)
+            return await attempt(host)
         except UpstreamError as error:
             if not error.credential_refused:
                 raise
@@ -106,17 +132,17 @@ class Upstream:
         refused, used = used, await self._credential(role, refused=used)
         if used != refused:
             try:
-                return await self._attempt(target, host, role, parameters)
+                return await attempt(host)
             except UpstreamError as error:
                 if not error.credential_refused:
                     raise
         await deferLater(self._reactor, MOMENT)
         await self._credential(role, refused=used)
-        return await self._attempt(target, host, role, parameters)
+        return await attempt(host)
 
     async def _credential(self, role: Role, *, refused: tuple[bytes, ...] | None = None) -> tuple[bytes, ...]:
         """All secrets of the role, read afresh where they were ``refused``."""
-        references = [role.password] if role.password else []
+        references = ssh_references(role)
         if role.certificate is not None:
             references += [role.certificate.certificate, role.certificate.key]
         if refused is None:
@@ -136,6 +162,24 @@ class Upstream:
         ready.addTimeout(target.connect_timeout, self._reactor, _timed_out)
         return await ready
 
+    async def _attempt_ssh(self, session: Session, host: Host, role: Role) -> SshTarget:
+        target, config, clock = session.target, session.config, self._reactor
+        listed = await self._secrets.get(target.known_hosts) if target.known_hosts is not None else None
+        known = known_keys(target, host, listed, config.gateway.state)
+        issuing = None
+        if self.user_ca is not None:
+            issuing = issuer(self.user_ca, role, f"{session.id} {session.identity.key}", clock.seconds())
+        shown = await credentials(role, self._secrets.get, issuing)
+        limits = replace(transport_limits(config), key_exchange_seconds=target.connect_timeout)
+        connection = SshTarget(
+            clock=clock, limits=limits, known=known, user=role.user,
+            identities=shown.identities, password=shown.password,
+        )  # fmt: skip
+        ready = connection.ready
+        await dial(clock, host, target.connect_timeout, connection)
+        ready.addTimeout(target.connect_timeout, clock, _timed_out)
+        return await ready
+
     async def _tls(self, target: Target, host: Host, role: Role) -> Any:
         if target.tls == "disable" or host.is_socket:
             return None
@@ -153,5 +197,5 @@ class Upstream:
             raise UpstreamError(f"TLS towards target {target.name} cannot be set up: {why}") from error
 
 
-def _timed_out(result: object, timeout: float) -> TargetConnection:
+def _timed_out(result: object, timeout: float) -> NoReturn:
     raise UpstreamError(f"the target did not finish the login within {timeout:g} s", unavailable=True)

@@ -120,13 +120,13 @@ class Connection(Sending):
         opening = messages.OpenMessage(message)
         if opening.sender in self.numbers[side]:
             raise RemoteProtocolError("a channel with the number of another")
-        if self.count >= self._channels:
+        if len(self.present) >= self._channels:
             text = "too many channels (limits.ssh_channels)"
             self.out[side].append((messages.open_failure(opening.sender, messages.SHORTAGE, text), None))
             return None
         stream = Stream(Channel(opening.sender if side == CLIENT else -1, opening.kind, _OPENERS[side]), side)
         self._introduce(stream, side, opening.sender, opening.window, opening.packet)
-        self.count += 1
+        self.present.add(stream)
         return stream
 
     def _introduce(self, stream: Stream, side: int, number: int, window: int, packet: int) -> None:
@@ -269,7 +269,7 @@ class Connection(Sending):
         self.out[side].append((message, mark))
         self.numbers[side].discard(stream.ends[side].theirs)
         self.streams[1 - side].pop(other.ours, None)
-        self.count -= 1
+        self.present.discard(stream)
         stream.over = True
 
     def _request(self, side: int, stream: Stream, message: bytes) -> None:

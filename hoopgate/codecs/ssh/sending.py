@@ -21,7 +21,7 @@ class Sending:
     """
 
     __slots__ = (
-        "_channels", "_packet", "count", "numbers", "out", "owed", "requests", "streams", "unanswered", "window",
+        "_channels", "_packet", "numbers", "out", "owed", "present", "requests", "streams", "unanswered", "window",
     )  # fmt: skip
 
     def __init__(self, *, window: int, packet: int, channels: int, requests: int) -> None:
@@ -29,7 +29,7 @@ class Sending:
         self.requests = requests
         self._packet = packet
         self._channels = channels
-        self.count = 0
+        self.present: set[Stream] = set()  # from their opening, before anybody has agreed, to their end
         # by the number with which each peer calls us
         self.streams: tuple[dict[int, Stream], dict[int, Stream]] = ({}, {})
         # by which each peer calls itself
@@ -193,7 +193,7 @@ class Sending:
                 del self.streams[side][end.ours]
                 self.numbers[side].discard(end.theirs)
         if not open_ends and not stream.over:
-            self.count -= 1
+            self.present.discard(stream)
             stream.over = True
 
 
