@@ -40,7 +40,9 @@ from hoopgate.guards.mask import Masks
 from hoopgate.guards.record import Record
 from hoopgate.guards.statements import Statements
 from hoopgate.identity.authenticator import Authenticator
+from hoopgate.identity.device_login import DeviceLogins
 from hoopgate.identity.fetch import Fetcher
+from hoopgate.identity.ssh_certificates import UserCertificates
 from hoopgate.identity.tokens import GatewayTokens
 from hoopgate.inference import Inference
 from hoopgate.interfaces import Identity
@@ -50,10 +52,14 @@ from hoopgate.policy.engine import Engine
 from hoopgate.policy.rules import issuer_names, place_mismatch, who_mismatch
 from hoopgate.policy.sql.parser import Parser
 from hoopgate.protocols.connect.client import ALPN as HTTP
-from hoopgate.protocols.connect.client import ConnectFactory
+from hoopgate.protocols.connect.client import ConnectFactory, Inside
 from hoopgate.protocols.postgresql.client import ClientConnection, ClientFactory
 from hoopgate.protocols.postgresql.derived import DerivedKeys
 from hoopgate.protocols.postgresql.tls import server_context
+from hoopgate.protocols.ssh.client import ClientConnection as SshConnection
+from hoopgate.protocols.ssh.client import ClientFactory as SshFactory
+from hoopgate.protocols.ssh.client import Entrance
+from hoopgate.protocols.ssh.entrances import TARGET_CA, USER_CA, Entrances, authority, end_unregistered
 from hoopgate.secrets import Secrets, secret_sources
 from hoopgate.stores.feed import ChangeFeed
 from hoopgate.stores.housekeeping import Housekeeping
@@ -127,7 +133,7 @@ class Boot:
             recorder=await self._recorder(config, secrets, metrics),
             store=store,
             feed=feed,
-            upstream=Upstream(network, secrets, self._derived_keys(in_thread)),
+            upstream=await self._upstream(network, secrets, in_thread),
             metrics=metrics,
             guards=_guards(config, secrets, Inference(reactor), in_thread),
             node=node,
@@ -145,13 +151,25 @@ class Boot:
 
     async def _identity(self, config: Config, secrets: Secrets, store: Any) -> tuple[GatewayTokens, Authenticator]:
         reactor = self._reactor
-        tokens = GatewayTokens(store, await _token_key(config, secrets), reactor, longest=config.api.token_lifetime)
-        authenticator = Authenticator(config.issuers, Fetcher(reactor, secrets.get), tokens, reactor, config.limits)
+        key, fetcher = await _token_key(config, secrets), Fetcher(reactor, secrets.get)
+        tokens = GatewayTokens(store, key, reactor, longest=config.api.token_lifetime)
+        authenticator = Authenticator(config.issuers, fetcher, tokens, reactor, config.limits)
+        user_ca = await authority(config, config.ssh.user_ca, USER_CA, secrets.get)
+        self._entrances = Entrances(
+            secrets.get,
+            UserCertificates(store, key, user_ca, reactor, lambda: self.config.ssh.certificate_lifetime),
+            DeviceLogins(fetcher, authenticator, reactor, lambda: self.config.limits),
+        )
         self._reloads.append(lambda changed: setattr(secrets, "ttl", changed.limits.secret_ttl))
         self._reloads.append(lambda changed: secrets.clear())
         self._reloads.append(lambda changed: setattr(tokens, "longest", changed.api.token_lifetime))
         self._reloads.append(lambda changed: setattr(authenticator, "limits", changed.limits))
         return tokens, authenticator
+
+    async def _upstream(self, network: Network, secrets: Secrets, in_thread: Any) -> Upstream:
+        upstream = Upstream(network, secrets, self._derived_keys(in_thread))
+        upstream.user_ca = await authority(self.config, self.config.ssh.target_ca, TARGET_CA, secrets.get)
+        return upstream
 
     def _derived_keys(self, in_thread: Any) -> DerivedKeys:
         derived = DerivedKeys(in_thread, self._reactor, self.config.limits)
@@ -168,6 +186,7 @@ class Boot:
         metrics = gateway.metrics
         metrics.half_open.set_function(lambda: gateway.doors.open)
         metrics.holds_pending.set_function(lambda: sum(each.holding for each in gateway.sessions.values()))
+        gateway.reloaded.append(partial(end_unregistered, gateway))
         gateway.start()
         self._downs.append(gateway.stop)
 
@@ -298,8 +317,14 @@ class Boot:
         """What makes the protocols of a listener's clients."""
         presented = await self._present(listener, secrets)
         if listener.protocol == "connect":
-            inside = {"postgresql": partial(_tunnelled, gateway)}
+            entrance = await self._entrances.entrance(gateway, listener)
+            inside: Inside = {
+                "postgresql": partial(_tunnelled, gateway),
+                "ssh": partial(_ssh_inside, entrance),
+            }
             return ConnectFactory(gateway, listener, presented, inside)
+        if listener.protocol == "ssh":
+            return SshFactory(await self._entrances.entrance(gateway, listener))
         return ClientFactory(gateway, listener, presented)
 
     def _listen_at(self, listener: Listener, factory: Any) -> Any:
@@ -315,7 +340,11 @@ class Boot:
         reactor, store = self._reactor, gateway.store
         watch = Watch(store, gateway.feed, reactor)
         people = (gateway.approvals, gateway.grants, gateway.authenticator, tokens)
-        reach = Reach(partial(_may_open, gateway), lambda listener: self.ports[listener.name].getHost().port)
+        reach = Reach(
+            partial(_may_open, gateway),
+            lambda listener: self.ports[listener.name].getHost().port,
+            self._entrances.known_hosts,
+        )
         rooms = Rooms(store, *people, watch, reactor, lambda: self.config, reach)
         api = await listen_api(reactor, lambda: self.config, secrets.get, Api(rooms), keep=self._presented.append)
         self._inner_ports.append(api)
@@ -340,6 +369,8 @@ class Boot:
         for presented in self._presented:
             renewing = Deferred.fromCoroutine(presented.renew())
             renewing.addErrback(lambda failure: log.failure("a certificate could not be renewed", failure))
+        renewing = Deferred.fromCoroutine(self._entrances.renew())
+        renewing.addErrback(lambda failure: log.failure("a host key could not be renewed", failure))
 
     async def _stop_listening(self, ports: list[Any]) -> None:
         for port in ports:
@@ -375,6 +406,11 @@ def _may_open(gateway: Gateway, identity: Identity, target: Target, role: str) -
 def _tunnelled(gateway: Gateway, listener: Listener, tunnel: Tunnel) -> ClientConnection:
     """PostgreSQL inside a CONNECT."""
     return ClientConnection(gateway, listener, None, tunnel)
+
+
+def _ssh_inside(entrance: Entrance, listener: Listener, tunnel: Tunnel) -> Any:
+    """SSH inside a CONNECT."""
+    return SshConnection(entrance, tunnel)
 
 
 def _guards(config: Config, secrets: Secrets, inference: Inference, in_thread: Any) -> tuple[Any, ...]:

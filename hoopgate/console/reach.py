@@ -12,10 +12,12 @@ from hoopgate.interfaces import Identity
 
 @frozen(eq=False)
 class Reach:
-    """``may_open(identity, target, role)`` asks the policy in force; ``port(listener)`` is where it listens."""
+    """``may_open(identity, target, role)`` asks the policy in force; ``port(listener)`` is where it listens, and
+    ``host_keys(listener)`` what it shows to clients of SSH."""
 
     may_open: Callable[[Identity, Target, str], bool]
     port: Callable[[Listener], int]
+    host_keys: Callable[[Listener], tuple[str, ...]]
 
     def targets(self, config: Config, identity: Identity) -> Iterator[tuple[Target, list[str]]]:
         """Each target of which a rule could let the identity use a role, with these roles."""

@@ -98,8 +98,15 @@ def target(known: Target, roles: Sequence[str]) -> dict[str, Any]:
     return {"name": known.name, "protocol": known.protocol, "roles": list(roles)}
 
 
-def listener(known: Listener, port: int) -> dict[str, Any]:
-    return {"name": known.name, "protocol": known.protocol, "port": port, "plaintext": known.plaintext}
+def listener(known: Listener, port: int, host_keys: Sequence[str]) -> dict[str, Any]:
+    """``host_keys``: what it shows to clients of SSH, as OpenSSH writes public keys."""
+    return {
+        "name": known.name,
+        "protocol": known.protocol,
+        "port": port,
+        "plaintext": known.plaintext,
+        "host_keys": list(host_keys),
+    }
 
 
 def _common(request: Request, viewer: Identity) -> dict[str, Any]:

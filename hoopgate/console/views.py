@@ -105,7 +105,9 @@ class Views:
         return Answer(
             {
                 "targets": [shapes.target(each, roles) for each, roles in reach.targets(config, call.identity)],
-                "listeners": [shapes.listener(each, reach.port(each)) for each in config.listeners],
+                "listeners": [
+                    shapes.listener(each, reach.port(each), reach.host_keys(each)) for each in config.listeners
+                ],
             }
         )
 

@@ -133,7 +133,11 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         watch=Watch(node.store, node.feed, reactor),
         clock=reactor,
         config=lambda: known.config,
-        reach=Reach(lambda identity, target, role: role in identity.groups, lambda listener: listener.port or 4321),
+        reach=Reach(
+            lambda identity, target, role: role in identity.groups,
+            lambda listener: listener.port or 4321,
+            lambda listener: ("ssh-ed25519 AAAA",) if listener.protocol == "connect" else (),
+        ),
     )
 
     def secret(ref: model.SecretRef) -> Deferred[bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import define
 from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION, DISCONNECT_TOO_MANY_CONNECTIONS
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory
@@ -39,9 +39,9 @@ SOFTWARE: Final = b"hoopgate"  # in our version; its own version is nobody's bus
 _LONGEST_APPLICATION: Final = 128
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Entrance:
-    """What all connections of one listener share."""
+    """What all connections of one listener share. ``host_keys`` may be set anew while it runs."""
 
     gateway: Gateway
     listener: Listener

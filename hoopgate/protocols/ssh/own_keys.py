@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +48,7 @@ def _private(data: bytes, where: str) -> tuple[Key, HostKey]:
     return key, plain
 
 
-def known_hosts(keys: tuple[HostKey, ...]) -> tuple[str, ...]:
+def known_hosts(keys: Sequence[HostKey]) -> tuple[str, ...]:
     """The plain keys as lines of ``known_hosts`` have them."""
     lines = [text_of(key.blob).decode("ascii") for key in keys]
     return tuple(line for line in lines if "-cert-v01@" not in line.split(" ", 1)[0])
