@@ -8,7 +8,7 @@ the origin that the wire names, whichever is severer (:mod:`hoopgate.guards.witn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.internet.defer import Deferred
 from zope.interface import classImplements
@@ -21,7 +21,7 @@ from hoopgate.frames import BIND, CALL, EXECUTE, PREPARE, SIMPLE, Columns, Frame
 from hoopgate.guards.mask_judge import RULE, Fetch, Judge, keys
 from hoopgate.guards.mask_judged import UNTOLD, Judged
 from hoopgate.guards.mask_known import UNSETTLED, Compiled, Indexes, Known
-from hoopgate.guards.mask_memory import SessionMemory
+from hoopgate.guards.mask_memory import SessionMemory, renames
 from hoopgate.guards.mask_notices import own_part, said_by_code, scrub
 from hoopgate.guards.mask_plans import Keys, Planned, copy_cells, copy_plan, copy_problem, planned, row_plan
 from hoopgate.guards.mask_refusals import exhausted, full, refused
@@ -37,6 +37,15 @@ from hoopgate.verdicts import Mask as MaskVerdict
 
 if TYPE_CHECKING:
     pass
+
+
+MOVED: Final = Block(
+    "definitions were changed while the statement waited, so that its columns cannot be told",
+    rule=RULE,
+    hint="Try again.",
+    sqlstate="40001",
+)
+"""Of COPY, whose answer names no columns."""
 
 
 class Masks:
@@ -131,11 +140,14 @@ class MaskGuard:
                 rule=RULE,
                 hint="Call the function in a SELECT.",
             )
+        if phase is not EXECUTE:  # of which the target looked the names up as it was bound
+            frame.judged_at = self._known.catalogue().changes
         places = self._session.places
         path: tuple[str, ...] | None = None if places is None else places.schemas
         # The target may go by what names meant as the statement was parsed or bound, which was not judged then.
         settled = frame.judged is not None or phase is SIMPLE or phase is PREPARE
-        judged = self._known.said(frame.text, self._masks, self._known.where(path) if settled else UNSETTLED)
+        where = self._known.where(path) if settled else UNSETTLED
+        judged = self._known.said(frame.text, self._masks, where, phase is BIND or phase is EXECUTE)
         if judged is not None:
             return self._verdict(frame, judged)
         answer: Deferred[Any] = self._judge.answer(frame.text, self._masks, path, settled=settled)
@@ -150,6 +162,8 @@ class MaskGuard:
             return full(judged)
         verdict = self._verdict(frame, judged)
         if runs and not isinstance(verdict, Block):
+            if renames(parsed.statements):
+                self._known.catalogue().defining(self._session)
             self._memory.note(parsed)
             self._sources.note(parsed, judged)
             for name, outputs in (judged.declares or {}).items():
@@ -219,18 +233,21 @@ class MaskGuard:
     def _columns(self, frame: Columns) -> Verdict | Deferred[Verdict]:
         statement = frame.statement
         judged: Judged | None = None if statement is None else statement.judged
+        catalogue = self._known.catalogue()
+        moved = statement is not None and statement.judged_at != catalogue.changes
+        moved = moved or catalogue.moving(self._session)  # what its names meant, before the target looked at them
         if frame.copy is not None:
-            return self._copied(frame, judged)
-        snapshot = self._known.catalogue().snapshot
-        if snapshot is None:
+            return MOVED if moved else self._copied(frame, judged)
+        snapshot = catalogue.snapshot
+        if snapshot is None or moved:
             return self._looked_up(frame, judged)
         compiled = self._known.compiled(snapshot, self._masks)
         shape = UNTOLD if judged is None else judged.shape(frame.place)
         description = frame.description
-        key = (shape, description, self._session.client_encoding)
-        known = compiled.plans.get(key) if description else None
-        if known is not None and not self._memory.moved.masks:
-            return self._told(known)
+        if description and not self._memory.moved.masks:
+            known = compiled.plan(shape, description, self._session.client_encoding)
+            if known is not None:
+                return self._told(known)
         return self._new(frame, judged, compiled, looked=False)
 
     def _new(
@@ -252,7 +269,7 @@ class MaskGuard:
         if not lasting:
             return self._rows(frame, cells, index)
         made = self._planned(frame, cells, index, {})
-        compiled.plans.put((shape, frame.description, self._session.client_encoding), made, len(frame.description))
+        compiled.keep_plan(shape, frame.description, self._session.client_encoding, made)
         return self._told(made)
 
     def _looked_up(self, frame: Columns, judged: Judged | None) -> Deferred[Verdict]:

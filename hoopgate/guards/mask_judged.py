@@ -33,15 +33,17 @@ Outputs = tuple[Output, ...] | None
 class Shape:
     """The outputs of one statement; of equal ones one object under one index, so that plans are found by it.
 
-    ``clear``: the statement reaches nothing masked. ``outputs``: see ``Traced.results``.
+    ``clear``: the statement reaches nothing masked. ``outputs``: see ``Traced.results``. ``recent``: the last plan for
+    its results, a thing of :class:`hoopgate.guards.mask_known.Compiled`.
     """
 
-    __slots__ = ("clear", "key", "outputs")
+    __slots__ = ("clear", "key", "outputs", "recent")
 
     def __init__(self, outputs: Outputs, clear: bool, key: tuple[object, ...]) -> None:
         self.outputs = outputs
         self.clear = clear
         self.key = key
+        self.recent: Any = None
 
 
 def shape_key(outputs: Outputs, clear: bool) -> tuple[object, ...]:

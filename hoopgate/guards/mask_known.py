@@ -7,6 +7,7 @@ statement.
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import count
 from typing import Any, Final
 
 from hoopgate.catalogue.index import MaskIndex
@@ -47,20 +48,36 @@ UNSETTLED: Final = "?"
 
 
 _NOBODY: Final = object()
+_serials: Final = count(1)
 
 
 class Compiled:
     """An index, and what was said under it: of texts, by their shape where literals do not count, and of results.
 
-    ``plans``: verdicts on results by the lineage of their statement, their RowDescription and the client's encoding.
+    A verdict on a result hangs on the lineage of its statement, its RowDescription and the client's encoding.
     """
 
     def __init__(self, index: MaskIndex) -> None:
         self.index = index
+        self._serial = next(_serials)
         self._texts: Memory[tuple[str, str], Judged] = Memory(JUDGED, _JUDGED_TOTAL)
         self._shapes: Memory[tuple[str, str], Judged] = Memory(JUDGED, _JUDGED_TOTAL)
         self._outputs: Memory[tuple[object, ...], Shape] = Memory(OUTPUTS, _OUTPUTS_TOTAL)
-        self.plans: Memory[tuple[Shape, bytes, str], Planned] = Memory(PLANS, _PLANS_TOTAL)
+        self._plans: Memory[tuple[Shape, bytes, str], Planned] = Memory(PLANS, _PLANS_TOTAL)
+
+    def plan(self, shape: Shape, description: bytes, encoding: str) -> Planned | None:
+        """What becomes of such a result, if one was seen before."""
+        recent: Recent | None = shape.recent
+        if recent is not None and recent.fits(self._serial, description, encoding):
+            return recent.planned
+        found = self._plans.get((shape, description, encoding))
+        if found is not None:
+            shape.recent = Recent(self._serial, description, encoding, found)
+        return found
+
+    def keep_plan(self, shape: Shape, description: bytes, encoding: str, made: Planned) -> None:
+        """The same will become of all like it."""
+        self._plans.put((shape, description, encoding), made, len(description))
 
     def known(self, where: str, text: str) -> Judged | None:
         """What was said of this text, or of another of its shape, where names are looked for there."""
@@ -131,6 +148,21 @@ class Compiled:
             self._shapes.put((where, form), judged, len(form))
 
 
+class Recent:
+    """The last plan for the results of a shape, which mostly are all described alike. ``of``: whose it is."""
+
+    __slots__ = ("description", "encoding", "of", "planned")
+
+    def __init__(self, of: int, description: bytes, encoding: str, planned: Planned) -> None:
+        self.of = of
+        self.description = description
+        self.encoding = encoding
+        self.planned = planned
+
+    def fits(self, of: int, description: bytes, encoding: str) -> bool:
+        return self.of == of and self.description == description and self.encoding == encoding
+
+
 class Indexes:
     """Compiled indexes, shared by all sessions under the same masks, of which there are few."""
 
@@ -164,6 +196,10 @@ class Known:
         self._masks: tuple[Mask, ...] = ()
         self._path: tuple[str, ...] | None = None  # and its name:
         self._where = ANYWHERE
+        self._text = ""  # bound last, and what was said of it there under that
+        self._at = ANYWHERE
+        self._under: Compiled | None = None
+        self._said: Judged | None = None
         self._repeated: tuple[str, tuple[str, ...], Config, Compiled, Judged] | None = None
 
     def catalogue(self) -> Any:
@@ -189,8 +225,11 @@ class Known:
             self._where = ANYWHERE if path is None else "\0".join(["", *path])
         return self._where
 
-    def said(self, text: str, masks: tuple[Mask, ...], where: str) -> Judged | None:
-        """What was said of the same text under today's catalogue, where names are looked for as now."""
+    def said(self, text: str, masks: tuple[Mask, ...], where: str, bound: bool) -> Judged | None:
+        """What was said of the same text under today's catalogue, where names are looked for as now.
+
+        ``bound``: the text is that of a Bind or an Execute, and the same object each time.
+        """
         catalogue = self.catalogue()
         sure: Sure = self._sure
         snapshot = sure.fresh()
@@ -207,7 +246,14 @@ class Known:
             if path is self._path and config is self._session.config and under is compiled:
                 self._repeated = repeated
                 return judged
-        return None if memory.own else compiled.known(where, text)
+        if memory.own:
+            return None
+        if text is self._text and where is self._at and compiled is self._under:
+            return self._said
+        found = compiled.known(where, text)
+        if bound and found is not None:
+            self._text, self._at, self._under, self._said = text, where, compiled, found
+        return found
 
     def repeat(self, text: str, path: tuple[str, ...], compiled: Compiled, judged: Judged) -> None:
         """Keep what was said of a statement over the session's own temporary tables, until any other one comes: only

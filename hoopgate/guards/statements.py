@@ -53,6 +53,9 @@ class StatementsGuard:
         self._path: tuple[str, ...] | None = None
         self._target: Any = None
         self._granted = _NOTHING
+        self._text = ""  # bound last, where the time does not matter: it is run next, and perhaps bound again
+        self._of: Standing | None = None
+        self._ruling: Ruling | None = None
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         assert isinstance(frame, Statement)
@@ -63,11 +66,15 @@ class StatementsGuard:
         if phase is CALL or session.replication:
             return self._special(frame)
         standing = self._stand()
-        ruling: Ruling | None = self._engine.known(standing, frame.text)
+        text = frame.text
+        if text is self._text and standing is self._of:
+            ruling = self._ruling
+        else:
+            ruling = self._known(standing, frame)
         if ruling is None or not ruling.plain or (ruling.asks and places.schemas is None):
             return self._judged(frame)
         if not self._engine.timeless:
-            self._engine.went_by(standing, frame.text, ruling)
+            self._engine.went_by(standing, text, ruling)
         session.decision = ruling.decision
         if phase is SIMPLE or phase is BIND:
             self._tell(frame, ruling)
@@ -77,6 +84,13 @@ class StatementsGuard:
 
     def closed(self, reason: str) -> None:
         """Nothing is kept."""
+
+    def _known(self, standing: Standing, frame: Statement) -> Ruling | None:
+        engine = self._engine
+        ruling = engine.known(standing, frame.text)
+        if ruling is not None and engine.timeless and frame.phase is BIND:
+            self._text, self._of, self._ruling = frame.text, standing, ruling
+        return ruling
 
     def _stand(self) -> Standing:
         """The session's standing now; the same object until what it was worked out of is another."""

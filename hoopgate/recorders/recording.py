@@ -49,8 +49,8 @@ class FileRecording:
 
     __slots__ = (
         "_ahead", "_began", "_chain", "_clock", "_closed", "_dirty", "_dirty_since", "_events", "_file", "_kept",
-        "_kept_size", "_limit", "_logins", "_monotonic", "_observe", "_received", "_results", "_sent", "_started",
-        "_statements", "_watch", "_watched",
+        "_kept_size", "_limit", "_logins", "_masked", "_monotonic", "_observe", "_received", "_results", "_sent",
+        "_started", "_statements", "_watch", "_watched",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,7 @@ class FileRecording:
         self._statements = 0
         self._results = 0
         self._logins = 0
+        self._masked = 0
         self._events: dict[str, int] | None = None  # of all other kinds but ``open``; few sessions have any
         self._dirty = False  # something is not signed...
         self._dirty_since = 0  # ...since then
@@ -242,6 +243,8 @@ class FileRecording:
             self._statements += 1
         elif payload.startswith(b"result", _KIND_AT):
             self._results += 1
+        elif payload.startswith(b'masked"', _KIND_AT):
+            self._masked += 1
         elif payload.startswith(b'login"', _KIND_AT):
             self._logins += 1
         else:
@@ -260,6 +263,7 @@ class FileRecording:
 
     def _counted(self) -> dict[str, int]:
         counts = {"open": 1, "login": self._logins, "statement": self._statements, "result": self._results}
+        counts["masked"] = self._masked
         counts |= self._events or {}
         return {kind: count for kind, count in counts.items() if count}
 

@@ -43,7 +43,7 @@ def shared_name(name: Any) -> Any:
 
 
 class Endpoint(Collecting):
-    """A connected socket. ``peer`` is the other side's name, as ``accept`` returns it; with ``opened`` we went there."""
+    """A connected socket. ``peer`` is the other side's name, as ``accept`` returns it; ``opened``: by us."""
 
     __slots__ = ("_host", "_peer")
 
