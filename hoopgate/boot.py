@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets as chance
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ from hoopgate.protocols.ssh.entrances import TARGET_CA, USER_CA, Entrances, auth
 from hoopgate.secrets import Secrets, secret_sources
 from hoopgate.stores.feed import ChangeFeed
 from hoopgate.stores.housekeeping import Housekeeping
-from hoopgate.transport import Network
+from hoopgate.transport import Network, Tickets
 from hoopgate.tunnel import Tunnel
 from hoopgate.upstream import Upstream
 from hoopgate.workers.aftermath import RESTARTED, Aftermath
@@ -85,7 +85,17 @@ class Boot:
     Worker 0 of several has a ``crew``, the others each a ``post``; who is alone has neither.
     """
 
-    def __init__(self, config: Config, reactor: Any, *, crew: Crew | None = None, post: Post | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        *,
+        crew: Crew | None = None,
+        post: Post | None = None,
+        tickets: Mapping[str, Tickets] | None = None,
+    ) -> None:
+        """``tickets``: by listener, what all workers resume TLS sessions with."""
+        self._tickets = tickets or {}
         self._crew = crew
         self._post = post
         self._number = post.number if post is not None else 0
@@ -358,7 +368,9 @@ class Boot:
     async def _present(self, listener: Listener, secrets: Secrets) -> Presented | None:
         if listener.tls is None:
             return None
-        context = partial(server_context, alpn=HTTP) if listener.protocol == "connect" else server_context
+        context = partial(server_context, tickets=self._tickets.get(listener.name))
+        if listener.protocol == "connect":
+            context = partial(context, alpn=HTTP)
         presented = Presented(listener.name, listener.tls, secrets.get, context)
         await presented.load()
         self._presented.append(presented)

@@ -26,6 +26,7 @@ from hoopgate.config.mistakes import ConfigErrors
 from hoopgate.config.model import Config
 from hoopgate.logs import JsonObserver
 from hoopgate.plugins import import_built_in
+from hoopgate.transport import Tickets
 from hoopgate.workers.crew import Crew
 from hoopgate.workers.line import Line
 from hoopgate.workers.nursery import plant
@@ -60,6 +61,7 @@ class GatewayService(Service):
         self.started: Deferred[None] | None = None
         self._observer: JsonObserver | None = None
         self._reloading = DeferredLock()
+        self._tickets: dict[str, Tickets] = {}
 
     @property
     def _reactor(self) -> Any:
@@ -80,7 +82,8 @@ class GatewayService(Service):
         super().startService()  # type: ignore[no-untyped-call]
         # before a pid file invites anybody to send one: the default action would end the process
         signal.signal(signal.SIGHUP, self._hang_up)
-        self.boot = Boot(self._config, self._reactor, crew=self._crew())
+        crew = self._crew()
+        self.boot = Boot(self._config, self._reactor, crew=crew, tickets=self._tickets)
         self.started = Deferred.fromCoroutine(self._start(self.boot))
         self.started.addErrback(self._not_started)
 
@@ -90,11 +93,12 @@ class GatewayService(Service):
         if count == 1:
             return None
         import_built_in()
+        self._tickets = {listener.name: Tickets() for listener in self._config.listeners if listener.tls is not None}
         end = plant(self._become, lambda: forget_reactor(self._log_to))
         return Crew(self._reactor, Line(self._reactor, end), count, self._write_log)
 
     def _become(self, number: int, end: socket.socket) -> None:
-        work(self._config, number, end)
+        work(self._config, number, end, self._tickets)
 
     def _write_log(self, line: str) -> None:
         """A line of a worker's log: to where ours goes."""

@@ -7,7 +7,30 @@ import ssl
 from collections.abc import Iterable
 from typing import Final
 
+from cryptography import x509
+
 SESSIONS: Final = 1  # tickets for each handshake of TLS 1.3; two are OpenSSL's default, and cost as much again
+
+
+class Tickets:
+    """The keys under which a server writes sessions into tickets (RFC 5077, RFC 8446 section 4.6.1).
+
+    OpenSSL draws them with each context, and Python's ``ssl`` cannot set them. So that several processes resume each
+    other's sessions, such an object is made before they are forked; each then shows its certificate in the one context.
+    """
+
+    def __init__(self) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._kind: type | None = None
+
+    def context(self, certificate: bytes) -> ssl.SSLContext | None:
+        """The context for this chain (PEM), as often as it is renewed. None: a context holds one certificate for each
+        kind of key, and it has one of another kind, which it would go on to show."""
+        kind = type(x509.load_pem_x509_certificate(certificate).public_key())
+        if self._kind not in (None, kind):
+            return None
+        self._kind = kind
+        return self._context
 
 
 class ServerContext:
@@ -15,17 +38,28 @@ class ServerContext:
 
     With ``client_ca`` only clients with a certificate of these authorities are served. ``alpn`` are the protocols that
     may be agreed on, the first one first (RFC 7301). TLS 1.2 or newer; no renegotiation; sessions are resumed by
-    tickets, as long as this object lives.
+    tickets, as long as this object lives, or as ``tickets`` do. Who asks for clients' certificates keeps to the former:
+    a ticket vouches for a certificate that newer authorities may not.
 
     :raises ssl.SSLError: chain or key cannot be read, or do not belong together.
     """
 
     def __init__(
-        self, certificate: bytes, key: bytes, *, client_ca: bytes | None = None, alpn: Iterable[str] = ()
+        self,
+        certificate: bytes,
+        key: bytes,
+        *,
+        client_ca: bytes | None = None,
+        alpn: Iterable[str] = (),
+        tickets: Tickets | None = None,
     ) -> None:
-        context = _context(ssl.PROTOCOL_TLS_SERVER, alpn)
-        context.num_tickets = SESSIONS
+        context = _set_up(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), alpn)
         load_key_pair(context, certificate, key)
+        shared = tickets.context(certificate) if tickets is not None and not client_ca else None
+        if shared is not None:  # only now: a pair that cannot be used must not touch what others are shown
+            context = _set_up(shared, alpn)
+            load_key_pair(context, certificate, key)
+        context.num_tickets = SESSIONS
         if client_ca:
             context.load_verify_locations(cadata=authorities(client_ca))
             context.verify_mode = ssl.CERT_REQUIRED
@@ -58,7 +92,7 @@ class ClientContext:
         key: bytes | None = None,
         alpn: Iterable[str] = (),
     ) -> None:
-        context = _context(ssl.PROTOCOL_TLS_CLIENT, alpn)
+        context = _set_up(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), alpn)
         context.check_hostname = verify and check_hostname
         if not verify:
             context.verify_mode = ssl.CERT_NONE
@@ -99,8 +133,7 @@ def authorities(pem: bytes) -> str:
     return pem.decode("ascii", "replace")
 
 
-def _context(protocol: int, alpn: Iterable[str]) -> ssl.SSLContext:
-    context = ssl.SSLContext(protocol)
+def _set_up(context: ssl.SSLContext, alpn: Iterable[str]) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     names = list(alpn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
@@ -14,6 +15,7 @@ from hoopgate.compiled import core
 from hoopgate.config.load import loads
 from hoopgate.config.model import Config
 from hoopgate.errors import HoopgateError
+from hoopgate.transport import Tickets
 from hoopgate.workers.channel import Channel, Message, attach
 from hoopgate.workers.post import Post
 from hoopgate.workers.process import settle
@@ -24,18 +26,27 @@ log = Logger()
 HURRY: Final = 3.0  # seconds to end everything in when the supervisor has died
 
 
-def work(config: Config, number: int, end: socket.socket) -> None:
-    """A worker's whole life, in a process that was forked for it; ``end`` is of its channel."""
+def work(config: Config, number: int, end: socket.socket, tickets: Mapping[str, Tickets]) -> None:
+    """A worker's whole life, in a process that was forked for it; ``end`` is of its channel, ``tickets`` are Boot's."""
     lines = Lines()
     log_through(lines, number)
-    Worker(config, number, end, fresh_reactor(), lines).run()
+    Worker(config, number, end, fresh_reactor(), lines, tickets).run()
 
 
 class Worker:
     """``config`` is what was in force when all began."""
 
-    def __init__(self, config: Config, number: int, end: socket.socket, reactor: Any, lines: Lines) -> None:
+    def __init__(
+        self,
+        config: Config,
+        number: int,
+        end: socket.socket,
+        reactor: Any,
+        lines: Lines,
+        tickets: Mapping[str, Tickets],
+    ) -> None:
         self._config = config
+        self._tickets = tickets
         self._number = number
         self._reactor = reactor
         self._channel = Channel(reactor, self._received, self._alone)
@@ -71,7 +82,7 @@ class Worker:
         if message["text"] is not None:
             config = loads(message["text"], config.path, tried=True)
         post = Post(self._number, message["of"], message["ports"], self._forward_cancel)
-        boot = self._boot = Boot(config, self._reactor, post=post)
+        boot = self._boot = Boot(config, self._reactor, post=post, tickets=self._tickets)
         try:
             await boot.up()
         except Exception as error:

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from hoopgate.config.model import TlsMode
 from hoopgate.errors import ConfigError
-from hoopgate.transport import ClientContext, ServerContext
+from hoopgate.transport import ClientContext, ServerContext, Tickets
 
 ALPN: Final = b"postgresql"  # registered with IANA; PostgreSQL 17, "SSL Session Encryption"
 KEPT: Final = 64  # configurations towards targets that are kept, with the sessions that can be resumed
@@ -18,14 +18,19 @@ _Given = tuple[TlsMode, str, bytes | None, bytes | None, bytes | None]
 
 
 def server_context(
-    certificate: bytes, key: bytes, client_ca: bytes | None = None, *, alpn: bytes = ALPN
+    certificate: bytes,
+    key: bytes,
+    client_ca: bytes | None = None,
+    *,
+    alpn: bytes = ALPN,
+    tickets: Tickets | None = None,
 ) -> ServerContext:
     """What a listener shows: chain and key in PEM; TLS 1.2 or newer, ALPN ``postgresql`` if nothing else is said.
 
     :raises ConfigError: chain or key cannot be read, or do not belong together.
     """
     try:
-        return ServerContext(certificate, key, client_ca=client_ca, alpn=[alpn.decode()])
+        return ServerContext(certificate, key, client_ca=client_ca, alpn=[alpn.decode()], tickets=tickets)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"certificate or key cannot be used ({_words(error)})",
