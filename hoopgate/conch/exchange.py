@@ -44,6 +44,7 @@ class Exchange:
 
     __slots__ = (
         "_awaited",
+        "_before",
         "_handshake",
         "_ignored",
         "_next",
@@ -55,6 +56,7 @@ class Exchange:
         "_timer",
         "admitting",
         "agreed",
+        "completed",
         "host_key",
         "sending",
         "strict",
@@ -65,12 +67,14 @@ class Exchange:
         self.admitting = self.sending = self.strict = False
         self.agreed: Agreed | None = None
         self.host_key = b""
+        self.completed = 0
         self._ours = b""  # our KEXINIT, while an exchange is under way
         self._handshake: Handshake | None = None
         self._next: PacketCipher | None = None  # what the peer sends behind its NEWKEYS is under
         self._awaited = MSG_KEXINIT  # the one message of an exchange that may come now
         self._skip = False  # the peer's next one follows a wrong guess
         self._ignored = 0
+        self._before = 0  # bytes that had come when we asked for the exchange
         self._queue: list[bytes] = []
         self._queued = 0
         self._timer: Any = None
@@ -86,6 +90,8 @@ class Exchange:
         self._ours = kexinit(owner.algorithms, owner.hostKeyAlgorithms(), client=owner.isClient, first=first)
         owner.sendNow(MSG_KEXINIT, self._ours[1:])
         self.sending = True
+        self._before = owner.received
+        owner.flow.need(True)
         owner.flow.exchanging(True)
         self._arm(owner.limits.key_exchange_seconds, self._late)
 
@@ -100,11 +106,7 @@ class Exchange:
         self._timer = None
 
     def _late(self) -> None:
-        owner = self._owner
-        if owner.flow.paused and owner.sessionID is not None:
-            self._arm(owner.limits.key_exchange_seconds, self._late)  # it is we who do not read
-        else:
-            owner.sendDisconnect(DISCONNECT_KEY_EXCHANGE_FAILED, b"the key exchange took too long")
+        self._owner.sendDisconnect(DISCONNECT_KEY_EXCHANGE_FAILED, b"the key exchange took too long")
 
     def count(self, amount: int) -> None:
         """``amount`` bytes have come since the last exchange. Raises RefusedError."""
@@ -112,6 +114,9 @@ class Exchange:
         if self._owner.sessionID is None:
             if amount > limits.key_exchange_bytes:
                 raise RefusedError(DISCONNECT_PROTOCOL_ERROR, "too many bytes before the first keys")
+        elif self._ours:
+            if amount - self._before > limits.queued_bytes:
+                raise RefusedError(DISCONNECT_KEY_EXCHANGE_FAILED, "too many bytes instead of a key exchange")
         elif amount > limits.rekey_bytes:
             self.begin()
 
@@ -225,6 +230,8 @@ class Exchange:
         self._handshake = self._next = None
         self._ours = b""
         self._awaited = MSG_KEXINIT
+        owner.flow.need(False)
         self.admitting = True
+        self.completed += 1
         self._arm(owner.limits.rekey_seconds, self.begin)
         owner.renewed()

@@ -12,47 +12,50 @@ from zope.interface import implementer
 class Flow:
     """Of ``owner``, an SSH transport over the ITransport ``owner.transport``.
 
-    Reading stops where the owner's consumer asks for it (``paused``) or a decision is awaited (``held``). The producer
+    Reading stops where the owner's consumer asks for it (``paused``) or a decision is awaited. The producer
     that writes to the owner pauses where the socket takes no more and during a key exchange.
     """
 
-    __slots__ = ("_exchanging", "_full", "_owner", "_producer", "held", "paused")
+    __slots__ = ("_exchanging", "_full", "_held", "_needed", "_owner", "_producer", "_reads", "paused")
 
     def __init__(self, owner: Any) -> None:
         self._owner = owner
         self._producer: Any = None
         self._full = False
         self._exchanging = False
-        self.held = False
-        self.paused = False
+        self._held = self._needed = self.paused = False
+        self._reads = True
 
     # --- reading
 
     def pause(self) -> None:
-        if not self.paused:
-            self.paused = True
-            if not self.held:
-                self._owner.transport.pauseProducing()
+        self.paused = True
+        self._read()
 
     def resume(self) -> None:
-        if self.paused:
-            self.paused = False
-            self._read()
+        self.paused = False
+        self._read()
 
-    def hold(self) -> None:
-        if not self.held:
-            self.held = True
-            if not self.paused:
-                self._owner.transport.pauseProducing()
+    def hold(self, now: bool) -> None:
+        self._held = now
+        self._read()
 
-    def release(self) -> None:
-        if self.held:
-            self.held = False
-            self._read()
+    def need(self, now: bool) -> None:
+        """A key exchange goes on: who asks for a pause meanwhile gets it behind it.
+
+        Else two transports that produce for each other, each in an exchange and so holding the other up, wait for ever.
+        """
+        self._needed = now
+        self._read()
 
     def _read(self) -> None:
-        if not self.held and not self.paused and self._owner.finished is None:
-            self._owner.transport.resumeProducing()
+        reads = not self._held and (self._needed or not self.paused)
+        if reads is not self._reads and self._owner.finished is None:
+            self._reads = reads
+            if reads:
+                self._owner.transport.resumeProducing()
+            else:
+                self._owner.transport.pauseProducing()
 
     # --- writing
 

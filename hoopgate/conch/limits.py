@@ -13,9 +13,11 @@ class Limits:
     at least); ``large_packet``: from then on (OpenSSH's own limit is 256 KiB).
     ``greeting``: bytes of a server's lines before its version, with it.
     ``key_exchange_bytes``: what a peer may send until the first keys are there; ``key_exchange_seconds``: the time for
-    each key exchange, but while we do not read from a peer in a later one it is not the peer's.
+    each key exchange.
     ``rekey_bytes`` of either direction, or ``rekey_seconds``, after which we ask for new keys (RFC 4253, section 9).
-    ``queued_bytes``: messages of ours that wait for the end of a key exchange.
+    ``queued_bytes``: messages of ours that wait for the end of a key exchange; and what a peer may send until it takes
+    part in one that we have asked for, since that is read even where reading is paused (it is on its way already: with
+    usual buffers of TCP some 10 MB).
     ``ignored``: messages IGNORE, DEBUG and UNIMPLEMENTED within one key exchange; ``unimplemented``: messages unknown
     to us that we answer.
     ``close_seconds``: how long what we have sent may take to arrive once we have closed the connection.
@@ -28,7 +30,7 @@ class Limits:
     key_exchange_seconds: float = 30.0
     rekey_bytes: int = 1 << 30
     rekey_seconds: float = 3_600.0
-    queued_bytes: int = 8 << 20
+    queued_bytes: int = 32 << 20
     ignored: int = 64
     unimplemented: int = 64
     close_seconds: float = 60.0

@@ -57,8 +57,9 @@ class PacketTransport(SSHTransportBase):
     strict-kex is. ``finished``: (code, words) of the DISCONNECT that ended it, sent or received, or None.
 
     A service other than ssh-userauth that has ``messageReceived(packet, start, end)`` gets every message from 80 on
-    so: ``packet[start:end]`` is the message with its number. Others get ``packetReceived(number, payload)`` as in
-    Conch. Either may raise MalformedError, which disconnects with PROTOCOL_ERROR.
+    so: ``packet[start:end]`` is the message with its number; where it has ``allReceived()``, that is called behind the
+    last message that came at once. Others get ``packetReceived(number, payload)`` as in Conch. Either may raise
+    MalformedError, which disconnects with PROTOCOL_ERROR.
     """
 
     transport: Any
@@ -84,6 +85,7 @@ class PacketTransport(SSHTransportBase):
         self._exchange = Exchange(self)
         self._greeting: Greeting | None = Greeting(server=self.isClient, limit=self.limits.greeting)
         self._fast: Any = None  # the service's messageReceived
+        self._after: Any = None  # the service's allReceived
         self._answered = 0  # messages that we do not know
         self._after_keys = False  # the next message is the first under the first keys
         self._secure = False
@@ -96,6 +98,16 @@ class PacketTransport(SSHTransportBase):
     @property
     def strict(self) -> bool:
         return self._exchange.strict
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come under the peer's keys of now."""
+        return self._incoming.amount
+
+    @property
+    def exchanges(self) -> int:
+        """Key exchanges that have been completed."""
+        return self._exchange.completed
 
     # --- the connection
 
@@ -127,6 +139,8 @@ class PacketTransport(SSHTransportBase):
         incoming = self._incoming
         incoming.feed(data)
         self._exchange.count(incoming.amount)
+        if self._after is not None:
+            self._after()
 
     def guard(self, step: Callable[..., None], *arguments: Any) -> None:
         """Take a step on behalf of the peer, which the peer may have made impossible."""
@@ -308,12 +322,14 @@ class PacketTransport(SSHTransportBase):
     def hold(self) -> None:
         """Look at nothing more of the peer's until ``release``."""
         self._incoming.held = True
-        self.flow.hold()
+        self.flow.hold(True)
 
     def release(self) -> None:
         if self.finished is None:
-            self.flow.release()
+            self.flow.hold(False)
             self.guard(self._incoming.release)
+            if self._after is not None:
+                self._after()
 
     def introduce(self) -> None:
         """Our first keys are in use, and nothing has been sent under them."""
@@ -333,6 +349,7 @@ class PacketTransport(SSHTransportBase):
         super().setService(service)  # type: ignore[no-untyped-call]
         if service.name != USERAUTH:
             self._fast = getattr(service, "messageReceived", None)
+            self._after = getattr(service, "allReceived", None)
             self._incoming.limit = self.limits.large_packet
 
     # --- flow
