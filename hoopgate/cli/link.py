@@ -138,8 +138,9 @@ class Link:
         """As much as the kernel takes. Raises OSError."""
         if not self._unsent:
             self._unsent = memoryview(self._outgoing.read())
-        with suppress(BlockingIOError):
-            self._unsent = self._unsent[self.socket.send(self._unsent) :]
+        if self._unsent:  # sending nothing is an error once our half is closed
+            with suppress(BlockingIOError):
+                self._unsent = self._unsent[self.socket.send(self._unsent) :]
 
     def receive(self) -> bytes:
         """What has come, in clear text; b"" where that is nothing yet, or ``ended`` is true. Raises OSError."""

@@ -21,6 +21,7 @@ COMMANDS = {
     "policy": "hoopgate.cli.policy",
     "reload": "hoopgate.cli.reload",
     "sessions": "hoopgate.cli.sessions",
+    "ssh": "hoopgate.cli.ssh",
     "status": "hoopgate.cli.status",
     "token": "hoopgate.cli.token",
 }

@@ -105,6 +105,6 @@ def _token(known: Settings) -> str:
 def _asked_for(known: Settings, token: str) -> str:
     """The gate as the API tells it."""
     from hoopgate.cli.client import Client
-    from hoopgate.cli.reach import gate_of
+    from hoopgate.cli.reach import read_reach
 
-    return gate_of(known, Client(known, token).read("/v1/targets"))
+    return read_reach(known, Client(known, token).read("/v1/targets")).gate
