@@ -39,7 +39,7 @@ class Early:
             self.messages.append(packet[start:end])
 
     def serviceStarted(self) -> None:
-        self._target.logged_in()
+        """The target has let us in, as its TargetConnection tells."""
 
     def serviceStopped(self) -> None:
         """Who took over, or the connection's end, says more."""
@@ -115,11 +115,13 @@ class TargetConnection(ClientTransport):
         if lost is not None:
             lost(said[:_SHOWN])
 
-    def logged_in(self) -> None:
-        """The target has let us in."""
-        ready, self._ready = self._ready, None
-        if ready is not None:
-            ready.callback(self)
+    def setService(self, service: Any) -> None:
+        """Begin a service; with the first of ssh-connection the target has let us in."""
+        super().setService(service)
+        if service is self._early:
+            ready, self._ready = self._ready, None
+            if ready is not None:
+                ready.callback(self)
 
     def take_over(self, service: Any, lost: Callable[[str], None]) -> None:
         """Traffic begins; what the target said behind its login is delivered at once. ``lost`` gets its last words."""
