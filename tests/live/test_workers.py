@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -351,3 +352,18 @@ def test_a_port_of_another_gateway_is_in_use(make_gate: Any, world: World) -> No
     assert done.returncode != 0
     assert "in use" in done.stdout + done.stderr
     assert works(first.wire("open"))
+
+
+def test_any_worker_resumes_the_tls_sessions_of_all(gate: Gate) -> None:
+    context = ssl.create_default_context(cafile=str(gate.directory / "gateway.crt"))
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2  # its tickets come with the handshake
+    session, reused = None, []
+    for _ in range(4 * WORKERS):
+        connection = socket.create_connection(("127.0.0.1", gate.ports["tls"]), 5)
+        connection.sendall(m.ssl_request())
+        assert connection.recv(1) == b"S"
+        with context.wrap_socket(connection, session=session) as secured:
+            reused.append(bool(secured.session_reused))
+            session = secured.session
+    assert reused == [False] + [True] * (4 * WORKERS - 1), "some worker did not know the ticket"
