@@ -355,7 +355,7 @@ class Boot:
             lambda listener: self.ports[listener.name].getHost().port,
             self._entrances.known_hosts,
         )
-        rooms = Rooms(store, *people, watch, reactor, lambda: self.config, reach)
+        rooms = Rooms(store, *people, watch, reactor, lambda: self.config, reach, self._entrances.certificates)
         api = await listen_api(reactor, lambda: self.config, secrets.get, Api(rooms), keep=self._presented.append)
         self._inner_ports.append(api)
         if not self.config.admin.enabled:

@@ -70,6 +70,7 @@ def routes(views: Views) -> tuple[Route, ...]:
         Route("POST", "/v1/grants/{id}/approve", views.approve_grant),
         Route("POST", "/v1/grants/{id}/deny", views.deny_grant),
         Route("POST", "/v1/grants/{id}/revoke", views.revoke_grant),
+        Route("POST", "/v1/ssh/certificate", views.certificate),
         Route("GET", "/v1/sessions", views.sessions),
         Route("POST", "/v1/sessions/{id}/end", views.end_session),
     )

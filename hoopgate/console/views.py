@@ -19,10 +19,12 @@ from hoopgate.console import shapes
 from hoopgate.console.call import Answer, Call, count_of, number_of, text_of
 from hoopgate.console.problems import Problem, bad_request
 from hoopgate.console.reach import Reach
+from hoopgate.console.ssh import issue_certificate
 from hoopgate.console.watch import Watch
 from hoopgate.errors import AuthenticationError
 from hoopgate.grants import Grants, is_operator
 from hoopgate.identity.exchange import OAuthError, exchange
+from hoopgate.identity.ssh_certificates import UserCertificates
 from hoopgate.identity.tokens import GatewayTokens
 from hoopgate.interfaces import IAuthenticator, Identity, IStore
 from hoopgate.stores.records import STATES, Audience, NoSuchRecordError, SessionRecord, State
@@ -45,6 +47,7 @@ class Rooms:
     clock: IReactorTime
     config: Callable[[], Config]
     reach: Reach
+    certificates: UserCertificates
 
 
 class Views:
@@ -110,6 +113,10 @@ class Views:
                 ],
             }
         )
+
+    async def certificate(self, call: Call) -> Answer:
+        rooms = self._rooms
+        return await issue_certificate(call, rooms.certificates, rooms.config(), rooms.reach)
 
     # --- approvals
 

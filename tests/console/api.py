@@ -11,6 +11,7 @@ from typing import Any
 import pytest_twisted
 import treq
 from attrs import define, evolve, field
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from treq.client import HTTPClient
 from twisted.internet import reactor, ssl
 from twisted.internet.defer import Deferred, succeed
@@ -27,6 +28,7 @@ from hoopgate.console.watch import Watch
 from hoopgate.development.certificates import Authority
 from hoopgate.grants import Grants
 from hoopgate.identity.authenticator import Authenticator
+from hoopgate.identity.ssh_certificates import UserCertificates
 from hoopgate.identity.tokens import GatewayTokens
 from hoopgate.interfaces import Identity
 from hoopgate.verdicts import Approvers
@@ -137,6 +139,9 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
             lambda identity, target, role: role in identity.groups,
             lambda listener: listener.port or 4321,
             lambda listener: ("ssh-ed25519 AAAA",) if listener.protocol == "connect" else (),
+        ),
+        certificates=UserCertificates(
+            node.store, b"k" * 32, Ed25519PrivateKey.generate(), reactor, lambda: known.config.ssh.certificate_lifetime
         ),
     )
 
