@@ -7,6 +7,7 @@ someone else has put in or left out goes unnoticed (CVE-2023-48795, CVE-2023-464
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.conch.ssh.transport import (
@@ -20,6 +21,7 @@ from twisted.conch.ssh.transport import (
     MSG_NEWKEYS,
 )
 
+from hoopgate.conch.algorithms import Algorithms
 from hoopgate.conch.ciphers import PacketCipher
 from hoopgate.conch.fields import MalformedError
 from hoopgate.conch.handshake import Handshake
@@ -40,11 +42,13 @@ class Exchange:
 
     ``admitting``: any message may come; ``sending``: what is not of the exchange has to wait. ``agreed``: what the last
     exchange, or the one under way, has agreed on. ``strict``: both sides speak strict-kex. ``host_key``: the server's.
+    ``renew_after``: bytes of either direction until the next.
     """
 
     __slots__ = (
         "_awaited",
         "_before",
+        "_bulk",
         "_handshake",
         "_ignored",
         "_next",
@@ -58,6 +62,7 @@ class Exchange:
         "agreed",
         "completed",
         "host_key",
+        "renew_after",
         "sending",
         "strict",
     )
@@ -68,6 +73,8 @@ class Exchange:
         self.agreed: Agreed | None = None
         self.host_key = b""
         self.completed = 0
+        self.renew_after = owner.limits.rekey_bytes
+        self._bulk: tuple[bytes, ...] = ()
         self._ours = b""  # our KEXINIT, while an exchange is under way
         self._handshake: Handshake | None = None
         self._next: PacketCipher | None = None  # what the peer sends behind its NEWKEYS is under
@@ -87,13 +94,17 @@ class Exchange:
         if self._ours or owner.finished is not None:
             return
         first = owner.sessionID is None
-        self._ours = kexinit(owner.algorithms, owner.hostKeyAlgorithms(), client=owner.isClient, first=first)
+        self._ours = kexinit(self._algorithms(), owner.hostKeyAlgorithms(), client=owner.isClient, first=first)
         owner.sendNow(MSG_KEXINIT, self._ours[1:])
         self.sending = True
         self._before = owner.received
         owner.flow.need(True)
         owner.flow.exchanging(True)
         self._arm(owner.limits.key_exchange_seconds, self._late)
+
+    def _algorithms(self) -> Algorithms:
+        algorithms: Algorithms = self._owner.algorithms
+        return replace(algorithms, ciphers=self._bulk) if self._bulk else algorithms
 
     def _arm(self, seconds: float, then: Callable[[], None]) -> None:
         self.stop()
@@ -117,7 +128,7 @@ class Exchange:
         elif self._ours:
             if amount - self._before > limits.queued_bytes:
                 raise RefusedError(DISCONNECT_KEY_EXCHANGE_FAILED, "too many bytes instead of a key exchange")
-        elif amount > limits.rekey_bytes:
+        elif amount > self.renew_after:
             self.begin()
 
     def queue(self, message: bytes) -> None:
@@ -176,9 +187,21 @@ class Exchange:
         self._handshake = handshake = Handshake(self._ours, theirs, client=client, versions=versions)
         self.agreed = handshake.agreed
         self._skip = handshake.agreed.misguessed
+        if not client:
+            self._choose(theirs, handshake.agreed)
         if client:
             owner.sendNow(MSG_KEXDH_INIT, handshake.offer())
         self._awaited = MSG_KEXDH_REPLY if client else MSG_KEXDH_INIT
+
+    def _choose(self, theirs: Offer, agreed: Agreed) -> None:
+        """What a server offers from the next exchange on, and how soon that is due."""
+        algorithms = self._owner.algorithms
+        known = [name for name in theirs.ciphers_out if name in theirs.ciphers_in]
+        self._bulk = tuple([name for name in algorithms.bulk if name in known and name in algorithms.ciphers])
+        if self._bulk and not {agreed.cipher_in, agreed.cipher_out} <= set(self._bulk):
+            self.renew_after = min(self._owner.limits.bulk_bytes, self._owner.limits.rekey_bytes)
+        else:
+            self.renew_after = self._owner.limits.rekey_bytes
 
     def _asked(self, payload: bytes) -> None:
         """A server's turn."""

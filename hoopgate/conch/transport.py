@@ -264,7 +264,7 @@ class PacketTransport(SSHTransportBase):
         elif self.finished is None:
             outgoing = self._outgoing
             outgoing.send(parts)
-            if outgoing.amount > self.limits.rekey_bytes:
+            if outgoing.amount > exchange.renew_after:
                 exchange.begin()
 
     def sendPacket(self, messageType: int, payload: bytes) -> None:
