@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import select
+import socket
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +52,11 @@ ALL = """
 [[rule]]
 name = "all-of-box"
 what = { target = ["box"] }
+then = "allow"
+
+[[rule]]
+name = "named-parts-of-box"
+what = { target = ["box"], effect = ["transfer.forward", "transfer.listen", "transfer.agent", "transfer.display"] }
 then = "allow"
 """
 
@@ -131,3 +142,94 @@ def eventually(true: Any, seconds: float = 20.0) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+class Terminal:
+    """The leading side of a pseudo-terminal."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.seen = b""
+
+    def type(self, text: str) -> None:
+        os.write(self._descriptor, text.encode())
+
+    def until(self, pattern: bytes, seconds: float = 20.0) -> None:
+        end = time.monotonic() + seconds
+        while re.search(pattern, self.seen) is None:
+            assert time.monotonic() < end, self.seen
+            if select.select([self._descriptor], [], [], 0.1)[0]:
+                self.seen += os.read(self._descriptor, 65536)
+
+
+@contextlib.contextmanager
+def master(box: Clients) -> Iterator[tuple[str, ...]]:
+    """A connection that others share; gives their options."""
+    path = box.directory / "master"
+    client = box.popen("-N", options=("-M", "-S", str(path)))
+    try:
+        eventually(path.exists)
+        yield ("-S", str(path))
+    finally:
+        client.terminate()
+        client.wait(20)
+
+
+def contents(tree: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*") if path.is_file()}
+
+
+def feed(client: subprocess.Popen[bytes], data: bytes) -> None:
+    assert client.stdin is not None
+    client.stdin.write(data)
+    client.stdin.close()
+
+
+def live_ids(box: Clients) -> list[str]:
+    status, answer = box.gate.api("operator", "GET", "/v1/sessions")
+    assert status == 200, answer
+    return [each["id"] for each in answer["sessions"]]
+
+
+def live_sessions(box: Clients) -> list[int]:
+    """How many sessions each target has, by the metrics."""
+    _, text = box.gate.http("/metrics")
+    return [int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("hoopgate_sessions_open{")]
+
+
+@contextlib.contextmanager
+def echo_server() -> Iterator[int]:
+    """A port that says what it is told."""
+    door = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=echo, args=(door.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield door.getsockname()[1]
+    finally:
+        door.close()
+
+
+def echo(connection: socket.socket) -> None:
+    with connection, contextlib.suppress(OSError):
+        while data := connection.recv(65536):
+            connection.sendall(data)
+
+
+def echoed(port: int, data: bytes) -> bytes:
+    """What comes back for ``data``, to the end."""
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        threading.Thread(target=sent, args=(connection, data), daemon=True).start()
+        found = b""
+        while part := connection.recv(65536):
+            found += part
+        return found
+
+
+def sent(connection: socket.socket, data: bytes) -> None:
+    connection.sendall(data)
+    connection.shutdown(socket.SHUT_WR)
