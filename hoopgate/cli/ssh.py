@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hoopgate.cli import ssh_config
 from hoopgate.cli.bearer import bearer
 from hoopgate.cli.client import Client
-from hoopgate.cli.problems import EXIT_CODES, RefusedError
+from hoopgate.cli.problems import EXIT_CODES, RefusedError, UnreachableError
 from hoopgate.cli.reach import Reach, read_reach
 from hoopgate.cli.settings import config_directory, settings
-from hoopgate.cli.ssh_keys import key_path, write_file
+from hoopgate.cli.ssh_keys import key_pair, key_path, write_file
 
+_CERTIFICATE = re.compile(r"ssh-ed25519-cert-v01@openssh\.com [A-Za-z0-9+/]+={0,2}")
 _INCLUDE = re.compile(r"^\s*include\s+.*config\.d/", re.IGNORECASE | re.MULTILINE)
 
 
@@ -51,6 +55,45 @@ def config(gate: str, suffix: str, write: bool) -> None:
     click.echo(f"\n# These lines belong into {files.known_hosts} (--write puts them there):")
     for line in ssh_config.known_hosts(reach).splitlines():
         click.echo(f"# {line}")
+
+
+@ssh.command(epilog=EXIT_CODES)
+@click.option("--target", "targets", multiple=True, metavar="NAME", help="Good for this target only, or ROLE%NAME.")
+@click.option("--lifetime", type=click.IntRange(1), metavar="SECONDS", help="At most so long.")
+@click.option("--agent", is_flag=True, help="Add it to the running ssh-agent, for as long as it is valid.")
+def certificate(targets: tuple[str, ...], lifetime: int | None, agent: bool) -> None:
+    """Get a short-lived certificate for a key of your own, with which ssh logs in at the gateway's SSH port.
+
+    The key is made once; both lie in ~/.config/hoopgate/ssh, readable for you alone. Behind hoopgate connect no
+    certificate is needed.
+    """
+    known = settings()
+    client = Client(known, bearer(known, os.environ).token)
+    files = _files()
+    wanted: dict[str, Any] = {"public_key": key_pair(files.key)}
+    if targets:
+        wanted["targets"] = list(targets)
+    if lifetime:
+        wanted["lifetime"] = lifetime
+    answer = client.write("/v1/ssh/certificate", wanted)
+    text, expires = answer.get("certificate"), answer.get("expires")
+    if not isinstance(text, str) or not _CERTIFICATE.fullmatch(text) or not isinstance(expires, int | float):
+        raise UnreachableError(f"{known.api} gives no certificate in its answer. Check the api setting.")
+    write_file(files.certificate, f"{text}\n")
+    if agent:
+        _add_to_agent(files.key, max(1, int(expires - time.time())))
+    until = time.strftime("%Y-%m-%d %H:%M", time.localtime(expires))
+    click.echo(f"{files.certificate} is valid until {until}.", err=True)
+
+
+def _add_to_agent(key: Path, seconds: int) -> None:
+    """ssh-add(1) takes the certificate that lies beside a key along with it."""
+    try:
+        done = subprocess.run(["ssh-add", "-q", "-t", str(seconds), str(key)], stdin=subprocess.DEVNULL, check=False)
+    except FileNotFoundError:
+        raise RefusedError("there is no ssh-add on this machine. Leave --agent out.") from None
+    if done.returncode != 0:
+        raise RefusedError("ssh-agent took neither key nor certificate. Is one running (SSH_AUTH_SOCK)?")
 
 
 def _files() -> ssh_config.Files:
