@@ -1,4 +1,4 @@
-"""Holding a statement on the live connection until people approve exactly what will run."""
+"""Holding what a client asks on its live connection, until people approve exactly what will run."""
 
 from __future__ import annotations
 
@@ -14,16 +14,8 @@ from hoopgate.stores.records import StoreError
 from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
 
 if TYPE_CHECKING:
-    from hoopgate.session import Rows, Session
+    from hoopgate.session import Session
 
-CONTEXT = "SELECT pg_catalog.current_setting('search_path'), current_user::text"
-LOCKS = (
-    "SELECT l.mode || ' on ' || coalesce(n.nspname || '.' || c.relname, l.locktype) FROM pg_catalog.pg_locks l "
-    "LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation "
-    "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-    "WHERE l.pid = pg_catalog.pg_backend_pid() AND l.granted AND l.locktype <> 'virtualxid' "
-    "AND coalesce(n.nspname, '') <> 'pg_catalog' ORDER BY 1 LIMIT 50"
-)
 CANCELED = "canceled by the client"
 SHOWN = 2000  # characters of one parameter that an approver sees; the digest covers all of it
 
@@ -31,11 +23,17 @@ SHOWN = 2000  # characters of one parameter that an approver sees; the digest co
 class Live(Protocol):
     """What a hold needs of the connection it keeps waiting."""
 
-    def settle_batch(self) -> Deferred[bool]: ...
+    def settle_batch(self) -> Deferred[bool]:
+        """Bring to an end what need not stay open meanwhile. False: a transaction does."""
 
-    def ask(self, sql: str) -> Deferred[Rows]: ...
+    def context(self) -> Deferred[tuple[str, str]]:
+        """The search path ("" for none), and as whom the target runs what comes. Fails with QuestionError."""
 
-    def notice(self, text: str, hint: str) -> None: ...
+    def locks(self) -> Deferred[tuple[str, ...]]:
+        """What the open transaction keeps from others. Fails with QuestionError."""
+
+    def notice(self, text: str, hint: str) -> None:
+        """Tell the client what is waited for."""
 
 
 class Holding:
@@ -120,9 +118,9 @@ class Holding:
 
     async def _request(self, frame: Statement, hold: Hold, *, in_transaction: bool) -> ApprovalRequest:
         session = self._session
-        [(path, user)] = await self._live.ask(CONTEXT)
-        locks = await self._live.ask(LOCKS) if in_transaction else []
-        text = frame.ran.encode()
+        path, user = await self._live.context()
+        locks = await self._live.locks() if in_transaction else ()
+        text = frame.ran.encode("utf-8", "surrogateescape")
         printed = session.printed
         parameters = frame.parameters if printed is None else printed.statement(frame)[1]
         version = session.config.version
@@ -137,8 +135,8 @@ class Holding:
             role=role,
             statement=_written(frame, printed),  # the digest is of the text and the parameters themselves
             parameters=tuple(shown(parameter) for parameter in parameters or ()),
-            digest=binding(text, frame.parameters, session.target.name, role, path or "", version),
-            search_path=path or "",
+            digest=binding(text, frame.parameters, session.target.name, role, path, version),
+            search_path=path,
             policy_version=version,
             rule=hold.rule,
             reason=hold.reason,
@@ -146,7 +144,7 @@ class Holding:
             timeout=timeout,
             risk=hold.risk,
             risk_reasons=hold.reasons,
-            locks=tuple(lock or "" for (lock,) in locks),
+            locks=locks,
             in_transaction=in_transaction,
         )
 
@@ -180,7 +178,8 @@ def _written(frame: Statement, printed: Any) -> str:
     """What was asked for, and, where it runs in other words, these; literals beside masked columns are masked."""
 
     def of(text: str) -> str:
-        return redact_statement(text if printed is None else printed.text(text))
+        readable = text.encode("utf-8", "backslashreplace").decode()  # a shell's may hold any bytes
+        return redact_statement(readable if printed is None else printed.text(readable))
 
     if frame.respelled is None:
         return of(frame.text)

@@ -27,6 +27,14 @@ from hoopgate.verdicts import Hold, Verdict
 
 log = Logger()
 GOODBYE = "the client ended the session"
+CONTEXT = "SELECT pg_catalog.current_setting('search_path'), current_user::text"
+LOCKS = (
+    "SELECT l.mode || ' on ' || coalesce(n.nspname || '.' || c.relname, l.locktype) FROM pg_catalog.pg_locks l "
+    "LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation "
+    "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE l.pid = pg_catalog.pg_backend_pid() AND l.granted AND l.locktype <> 'virtualxid' "
+    "AND coalesce(n.nspname, '') <> 'pg_catalog' ORDER BY 1 LIMIT 50"
+)
 
 
 class Relay:
@@ -161,6 +169,14 @@ class Relay:
         else:
             self._idle_waiters += (idle,)
         return settled
+
+    def context(self) -> Deferred[tuple[str, str]]:
+        """The session's search path, and the role that it has now. Fails with QuestionError."""
+        return self.ask(CONTEXT).addCallback(lambda rows: (rows[0][0] or "", rows[0][1] or ""))
+
+    def locks(self) -> Deferred[tuple[str, ...]]:
+        """What its transaction locks. Fails with QuestionError."""
+        return self.ask(LOCKS).addCallback(lambda rows: tuple([lock or "" for (lock,) in rows]))
 
     @property
     def running(self) -> bool:
