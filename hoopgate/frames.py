@@ -79,13 +79,14 @@ class Statement(Frame):
     is only its beginning. ``released``: the policy version under which an approval lets exactly
     this frame run, or empty. ``number`` counts the session's statements from 1 on (0: not counted); what a Bind and
     its Executes share. ``judged`` is a guard's note on what was forwarded: a Bind comes with what stood on its Parse,
-    an Execute with what stood on its Bind. ``respelled``: that ``raw`` (of a Bind or Execute: what its Parse sent) has
+    an Execute with what stood on its Bind; ``judged_at`` is when its names were looked at, as that guard counts.
+    ``respelled``: that ``raw`` (of a Bind or Execute: what its Parse sent) has
     other words than the client's, which ``text`` always has.
     """
 
     __slots__ = (
-        "fault", "judged", "name", "number", "parameters", "partial", "phase", "portal", "released", "respelled",
-        "text",
+        "fault", "judged", "judged_at", "name", "number", "parameters", "partial", "phase", "portal", "released",
+        "respelled", "text",
     )  # fmt: skip
 
     def __init__(
@@ -109,6 +110,7 @@ class Statement(Frame):
         self.number = 0
         self.fault: Block | None = None
         self.judged: Any = None
+        self.judged_at = 0
         self.respelled: Respelling | None = None
 
     @property
@@ -344,13 +346,14 @@ class ChannelInput(Frame):
 class ChannelOutput(Frame):
     """The same from the target to the client."""
 
-    __slots__ = ("channel", "data", "error")
+    __slots__ = ("channel", "data", "error", "released")
 
     def __init__(self, raw: bytes, channel: Channel, data: bytes, error: bool = False) -> None:
         super().__init__(raw)
         self.channel = channel
         self.data = data
         self.error = error
+        self.released = ""
 
 
 class ChannelEnd(Frame):

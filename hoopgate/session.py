@@ -44,7 +44,10 @@ class Live(Protocol):
     def at_rest(self) -> bool: ...
 
     @property
-    def rests(self) -> int: ...
+    def rested(self) -> int: ...
+
+    @property
+    def batch(self) -> int: ...
 
     @property
     def running(self) -> bool: ...
@@ -197,9 +200,15 @@ class Session:
         return self._live is None or self._live.at_rest
 
     @property
-    def rests(self) -> int:
-        """How often the target said that no transaction is open; more than ever once the session has ended."""
-        return sys.maxsize if self._live is None else self._live.rests
+    def rested(self) -> int:
+        """The last of the batches, which count from 0 on, at whose end no transaction was open; the last that ever
+        could be, once the session has ended."""
+        return sys.maxsize if self._live is None else self._live.rested
+
+    @property
+    def batch(self) -> int:
+        """The batch of what is sent now."""
+        return 0 if self._live is None else self._live.batch
 
     @property
     def running(self) -> bool:

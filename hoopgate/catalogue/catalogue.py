@@ -31,11 +31,14 @@ _TURN: Final = 0.005  # seconds of work before others have their turn
 
 
 class Definer(Protocol):
-    """A session that defined something. ``rests``: how often its target said that no transaction is open, and
-    ``transaction`` what it said last ("I" for none)."""
+    """A session that defines something. ``batch``: what it sends now is of that one; ``rested``: the last one at whose
+    end no transaction was open; ``transaction``: what was said of it last ("I" for none)."""
 
     @property
-    def rests(self) -> int: ...
+    def batch(self) -> int: ...
+
+    @property
+    def rested(self) -> int: ...
 
     @property
     def transaction(self) -> str: ...
@@ -43,14 +46,15 @@ class Definer(Protocol):
 
 @frozen(eq=False)
 class Definition:
-    """A session had come to rest so often as it changed definitions; ``over``: the change is committed already."""
+    """A session has changed definitions: when it comes to rest at the end of ``batch`` or a later one, that is
+    committed or undone. ``over``: it is already."""
 
-    rests: int
+    batch: int
     over: bool = False
 
     def ended(self, session: Definer) -> bool:
         """It is committed, or undone."""
-        return self.over or session.rests > self.rests
+        return self.over or session.rested >= self.batch
 
     def may_count(self, session: Definer) -> bool:
         """Others may see it: outside an explicit block that may be at any moment from now on."""
@@ -94,9 +98,12 @@ class Catalogue:
         self._next: list[Deferred[Snapshot]] = []  # and for one that begins later
         self._definers: dict[Definer, Definition] = {}
         self._changed = self._seen = 0  # how often others told of definitions, and of how many this snapshot knows
+        self._defining: dict[Definer, int] = {}  # by the batch that they are in with it
         self._poll: LoopingCall | None = None
         self._serial = 0
         self.sure = Sure(clock)  # what `fresh` would say without looking
+        self.changes = 0
+        """Counts what may change the meaning of names, from before it is sent on."""
         self.snapshot: Snapshot | None = None
         self.checked: float | None = None
         """When the snapshot was last known to be true, in the clock's seconds."""
@@ -160,12 +167,29 @@ class Catalogue:
             # Those whose transactions have ended are as well told of by the snapshot's age.
             self._definers = {one: each for one, each in self._definers.items() if not each.ended(one)}
             self.checked = None
-        self._definers[session] = Definition(session.rests, over)
+        self._definers[session] = Definition(session.rested + 1, over)
+        self.changes += 1
         self.sure.doubt()
+
+    def defining(self, session: Definer) -> None:
+        """A session under masks is about to change what names mean: to statements that were judged, but that the
+        target has not read yet, that may matter before anybody hears of it (see :meth:`moving`)."""
+        if len(self._defining) >= _DEFINERS:
+            self._defining = {one: batch for one, batch in self._defining.items() if one.rested < batch}
+        self._defining[session] = session.batch
+        self.changes += 1
+
+    def moving(self, session: Definer) -> bool:
+        """Others than this session change what names mean, or may have done so a moment ago."""
+        if not self._defining:
+            return False
+        self._defining = {one: batch for one, batch in self._defining.items() if one.rested < batch}
+        return any(one is not session for one in self._defining)
 
     def outdated(self) -> None:
         """Definitions were changed elsewhere: nothing that was read until now counts."""
         self._changed += 1
+        self.changes += 1
         self.sure.doubt()
 
     def index(self, snapshot: Snapshot, masks: Sequence[Mask], functions_safe: Sequence[str]) -> MaskIndex:

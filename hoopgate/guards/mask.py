@@ -29,6 +29,7 @@ from hoopgate.guards.mask_reworded import Sources
 from hoopgate.guards.mask_writes import Writes
 from hoopgate.guards.printed import Printed
 from hoopgate.guards.witness import NOTHING_OWN, Cell, Own, witnessed
+from hoopgate.guards.witness import UNTOLD as HIDDEN
 from hoopgate.inference import Inference
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.sql.parser import Parsed
@@ -40,12 +41,11 @@ if TYPE_CHECKING:
 
 
 MOVED: Final = Block(
-    "definitions were changed while the statement waited, so that its columns cannot be told",
+    "definitions were changed while the COPY waited, so that its columns cannot be told",
     rule=RULE,
     hint="Try again.",
     sqlstate="40001",
 )
-"""Of COPY, whose answer names no columns."""
 
 
 class Masks:
@@ -234,10 +234,17 @@ class MaskGuard:
         statement = frame.statement
         judged: Judged | None = None if statement is None else statement.judged
         catalogue = self._known.catalogue()
-        moved = statement is not None and statement.judged_at != catalogue.changes
-        moved = moved or catalogue.moving(self._session)  # what its names meant, before the target looked at them
+        # What its names meant may have changed before the target looked at them; of what is clear no masked table had a
+        # part in it, and none can take another's name.
+        moved = (
+            judged is not None
+            and not judged.clear
+            and (
+                (statement is not None and statement.judged_at != catalogue.changes) or catalogue.moving(self._session)
+            )
+        )
         if frame.copy is not None:
-            return MOVED if moved else self._copied(frame, judged)
+            return self._copied(frame, judged, moved=moved)
         snapshot = catalogue.snapshot
         if snapshot is None or moved:
             return self._looked_up(frame, judged)
@@ -294,14 +301,15 @@ class MaskGuard:
         plan = row_plan(frame.columns, cells, index, keys, self._session.client_encoding)
         return planned(MaskVerdict(plan), cells, [column.name for column in frame.columns])
 
-    def _copied(self, frame: Columns, judged: Judged | None) -> Verdict | Deferred[Verdict]:
+    def _copied(self, frame: Columns, judged: Judged | None, *, moved: bool) -> Verdict | Deferred[Verdict]:
+        """``moved``: its columns cannot be told, and are hidden."""
         if judged is None or not (judged.clear or judged.copy is not None):
             return Block("COPY was answered, but no COPY was judged", rule=RULE, sqlstate="XX000")
         shape = judged.copy
-        if shape is None or not shape.outputs:  # nothing masked is in reach of it
-            return ALLOW
+        if shape is None or not shape.outputs:  # it shows nothing masked
+            return MOVED if moved else ALLOW
         _, formats = messages.parse_copy_out_response(frame.raw)
-        cells = copy_cells(shape, len(formats))
+        cells = [HIDDEN] * len(formats) if moved else copy_cells(shape, len(formats))
         if not any(cells):
             return ALLOW
         names = [f"column {position}" for position in range(1, len(cells) + 1)]

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from hoopgate.catalogue.session_view import session_query, session_relations
 from hoopgate.catalogue.snapshot import Relation
 from hoopgate.config.model import Mask, SecretRef
-from hoopgate.errors import HoopgateError
+from hoopgate.errors import HoopgateError, QuestionError
 from hoopgate.guards.mask_judged import Judged
 from hoopgate.guards.mask_known import SHAPELY, UNSETTLED, Compiled, Known
 from hoopgate.guards.mask_memory import Bodies, SessionMemory, declared, in_doubt, names_run, relation_names
@@ -34,7 +34,15 @@ Fetch = Callable[[SecretRef], "Deferred[bytes]"]
 RULE: Final = "masks"
 """What refusals name where no single mask is concerned."""
 
-_ROUNDS: Final = 4
+_ROUNDS: Final = 5
+NOTHING: Final = "SELECT 1"  # answered once all is answered that was sent before
+MOVING: Final = Refused(
+    "another session is changing definitions, so that what would be written cannot be told",
+    "Try again when that is done.",
+    RULE,
+    "55006",  # object_in_use
+    by_literal=True,
+)
 Path = tuple[str, ...] | None
 Texts = dict[str, list[Node]]
 
@@ -93,11 +101,19 @@ class Judge:
             memory.own.clear()
         elif memory.own:
             relations = yield self._ask(in_doubt(relation_names(parsed.statements), memory.own))
-        refreshed = False
+        refreshed = still = False
         for _ in range(_ROUNDS):
             compiled = self._known.compiled(snapshot, masks)
             names = Names(path, relations, settled and not any(run))
             answer = self._said(parsed, compiled, names, prepared, cursors, refreshed=refreshed)
+            if isinstance(answer, Traced) and answer.carries and not still:
+                if catalogue.moving(session):
+                    return compiled.judged(parsed, MOVING)
+                if session.running:
+                    # It would wait behind what runs, and its names could come to mean something else meanwhile.
+                    yield self._rest()
+                    snapshot, still = (yield catalogue.current()), True
+                    continue
             if not isinstance(answer, Ask):
                 judged = yield self._read(parsed, answer, compiled, names)
                 if names.path is not None and names.settled and self._own_alone(parsed, names.relations):
@@ -187,7 +203,8 @@ class Judge:
                 inner = self._said(alone, compiled, names, {}, {}, refreshed=True)
                 results = inner.results if isinstance(inner, Untouched | Traced) else ()
                 judged.declares[name] = results[0] if results else None
-        if not names.relations and not memory.moved.masks:
+        carries = isinstance(answer, Traced) and answer.carries  # which is looked at each time
+        if not (names.relations or memory.moved.masks or carries):
             compiled.remember(self._known.where(names.path) if names.settled else UNSETTLED, parsed, judged)
         return judged
 
@@ -224,6 +241,15 @@ class Judge:
             if relation is not None:
                 self._memory.learn(relation)
         return found
+
+    @inlineCallbacks
+    def _rest(self) -> Step:
+        """Fire once the target has answered all that was sent."""
+        try:
+            yield self._session.ask(NOTHING)
+        except QuestionError as error:
+            if not error.aborted:  # then it will not run what comes now either
+                raise
 
     @inlineCallbacks
     def again(self, text: str, masks: tuple[Mask, ...]) -> Step:

@@ -116,6 +116,24 @@ class SessionMemory:
         return tuple(made)
 
 
+RENAMING: Final = frozenset(
+    {
+        "AlterObjectSchemaStmt", "AlterOwnerStmt", "AlterTableStmt", "DropOwnedStmt", "DropStmt", "GrantRoleStmt",
+        "GrantStmt", "RenameStmt", "ViewStmt",
+    }
+)  # fmt: skip
+"""Statements that may give names, of others' statements too, another meaning than they had."""
+
+
+def renames(statements: Sequence[Node]) -> bool:
+    """Whether others' statements may come to mean something else. (To make a table gives no name to what is masked.)"""
+    for statement in statements:
+        (kind, value), *_ = statement.items()
+        if kind in RENAMING or (kind == "TransactionStmt" and value.get("kind") == "TRANS_STMT_COMMIT_PREPARED"):
+            return True
+    return False
+
+
 def _defined(kind: str, value: Node) -> list[str]:
     """Names of the relations that a statement defines or changes."""
     if kind in _UNCOVERING and value.get("renameType", "OBJECT_SCHEMA") == "OBJECT_SCHEMA":

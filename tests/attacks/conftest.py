@@ -14,12 +14,12 @@ import pytest
 from attrs import define, field
 
 from hoopgate.development.certificates import Authority
-from hoopgate.development.postgres import PostgresError, PostgresServer
+from hoopgate.development.postgres import EmbeddedPostgres, Options, PostgresError, PostgresServer
 from tests.attacks.script import Attack
 from tests.attacks.secret import A, B
 from tests.attacks.secret import World as Secrets
 from tests.attacks.send import Came, send
-from tests.conftest import system_or_other_programs
+from tests.conftest import npm_programs, system_or_other_programs
 from tests.installs import MissingError
 from tests.live.gate import Gate, World
 from tests.live.people import People
@@ -197,10 +197,26 @@ def has_xml(server: PostgresServer) -> bool:
     return True
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("system", marks=pytest.mark.long)])
+SETTINGS = Options(settings={"max_prepared_transactions": "4", "wal_level": "logical"})
+"""What attackers could make use of."""
+SERVERS = {
+    "embedded": lambda: EmbeddedPostgres(options=SETTINGS),
+    "system": lambda: PostgresServer(system_or_other_programs(), options=SETTINGS),
+    "contrib": lambda: PostgresServer(npm_programs(), options=SETTINGS),
+}
+"""PostgreSQL 18 alone, Debian's with its contrib modules, and 18 with them."""
+
+
+@pytest.fixture(
+    scope="session",
+    params=["embedded", *(pytest.param(name, marks=pytest.mark.long) for name in ("system", "contrib"))],
+)
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """On the newest PostgreSQL; the long run also on Debian's."""
-    server = request.getfixturevalue("embedded_postgres") if request.param == "embedded" else system_server()
+    """On the newest PostgreSQL; the long run on all."""
+    try:
+        server = SERVERS[request.param]().start()
+    except MissingError as reason:
+        pytest.skip(str(reason))
     people = People()
     running = open_stage(server, tmp_path_factory.mktemp("a") / "gate", people)
     yield running
@@ -208,12 +224,4 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     running.gate.check_recordings()
     running.gate.remove()
     people.stop()
-    if request.param == "system":
-        server.stop()
-
-
-def system_server() -> PostgresServer:
-    try:
-        return PostgresServer(system_or_other_programs()).start()
-    except MissingError as reason:
-        pytest.skip(str(reason))
+    server.stop()

@@ -39,11 +39,11 @@ def test_honest_work_passes(stage: Stage, file: str, mode: str, step: int) -> No
     needless, changed, shown = set(), [], []
     for one in statements(HONEST / f"{file}.sql")[::step]:
         direct, came = stage.send(one, "direct", A), stage.send(one, mode, A)
-        if refused(came):
+        if refused(came) and not direct.errors:  # what another version understands is not this one's work
             needless.add(one.text[:60])
         elif seen := found(came.values, A):
             shown.append((one.text, seen[:3]))
-        elif not touches(direct, one) and answer(stage, came) != answer(stage, direct):
+        elif not (refused(came) or touches(direct, one)) and answer(stage, came) != answer(stage, direct):
             changed.append(one.text)
     assert shown == []
     assert changed == []

@@ -150,6 +150,8 @@ class Session:
         self.client_encoding = "utf-8"
         self.running = False
         self.tentative = False
+        self.batch = 0
+        self.rested = 0  # each statement is answered before the next comes
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.asked: list[str] = []
 

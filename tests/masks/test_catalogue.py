@@ -206,7 +206,7 @@ def test_what_needs_no_look_is_what_a_look_would_say(connection: pq.PGconn) -> N
     assert sure.fresh() is None
     assert catalogue.fresh is first
     assert sure.fresh() is None, "at any moment that transaction may end"
-    session.rests += 1
+    session.rested += 1
     fired(catalogue.current())
     assert catalogue.fresh is first
     assert sure.fresh() is first
@@ -292,7 +292,8 @@ class Session:
     """As far as the catalogue knows sessions."""
 
     def __init__(self) -> None:
-        self.rests = 0
+        self.rested = -1
+        self.batch = 0
         self.transaction = "T"
 
 
@@ -304,7 +305,7 @@ def test_what_sessions_define_counts_from_their_transactions_end(connection: pq.
     catalogue.defined(session)
     assert catalogue.fresh is first  # nobody else sees it before
     query.asked.clear()
-    session.rests += 1
+    session.rested += 1
     session.transaction = "I"
     assert catalogue.fresh is None
     query.fault = OSError("gone")
@@ -325,7 +326,7 @@ def test_a_check_under_way_does_not_count_for_what_is_defined_meanwhile(connecti
     early = catalogue.refresh()
     session = Session()
     catalogue.defined(session)
-    session.rests += 1
+    session.rested += 1
     late = catalogue.current()
     query.held.pop(0).callback(None)
     assert fired(early) is catalogue.snapshot
@@ -346,7 +347,7 @@ def test_what_may_be_committed_is_looked_for_until_the_session_has_come_to_rest(
     for _ in range(2):
         assert catalogue.fresh is None
         assert fired(catalogue.current()) is first
-    session.rests += 1
+    session.rested += 1
     fired(catalogue.current())
     session.transaction = "T"  # what it does next is of no account
     assert catalogue.fresh is first
@@ -386,7 +387,7 @@ def test_many_sessions_that_define_are_not_kept(connection: pq.PGconn) -> None:
     for _ in range(3000):
         session = Session()
         catalogue.defined(session)
-        session.rests += 1
+        session.rested += 1
     assert len(catalogue._definers) <= 1000
     assert catalogue.fresh is None
 
@@ -497,3 +498,19 @@ def test_long_work_lets_others_have_their_turn(connection: pq.PGconn) -> None:
 
     fired(Catalogue(query, clock, breathe=breathe).refresh())
     assert len(turns) > 3
+
+
+def test_what_others_are_changing_is_moving_until_they_rest(connection: pq.PGconn) -> None:
+    catalogue = Catalogue(Counted(connection), Clock())
+    one, other = Session(), Session()
+    assert not catalogue.moving(one)
+    before = catalogue.changes
+    one.batch = 2  # two are under way before it
+    catalogue.defining(one)
+    assert catalogue.changes > before
+    assert not catalogue.moving(one)
+    assert catalogue.moving(other)
+    one.rested = 1
+    assert catalogue.moving(other)
+    one.rested = 2
+    assert not catalogue.moving(other)

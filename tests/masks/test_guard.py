@@ -361,6 +361,7 @@ def test_pipelined_copies_keep_their_shapes(gate: Gate) -> None:
     failed = Statement(b"", "COPY customers (name) TO STDOUT", Phase.EXECUTE)
     second = Statement(b"", "COPY customers (id) TO STDOUT", Phase.EXECUTE)
     for statement in (first, failed, second):
+        statement.judged_at = gate.session.catalogue.changes  # as it was bound
         assert fired(gate.guard.inspect(statement)) is ALLOW
     raw = b"H\0\0\0\x09\0\0\x01\0\0"
     verdict = fired(gate.guard.inspect(Columns(raw, (), first, "text")))

@@ -57,10 +57,10 @@ class Prepared:
 class Portal:
     """A statement's text bound to its parameters, which take ``size`` bytes. ``name``: the statement's.
 
-    ``released``, ``number``, ``judged`` and ``respelled``: see ``Statement``.
+    ``released``, ``number``, ``judged``, ``judged_at`` and ``respelled``: see ``Statement``.
     """
 
-    __slots__ = ("judged", "name", "number", "parameters", "released", "respelled", "size", "text")
+    __slots__ = ("judged", "judged_at", "name", "number", "parameters", "released", "respelled", "size", "text")
 
     def __init__(self, name: str, text: str, parameters: tuple[Parameter, ...] | None, size: int, number: int) -> None:
         self.name = name
@@ -70,6 +70,7 @@ class Portal:
         self.number = number
         self.released = ""
         self.judged: Any = None
+        self.judged_at = 0
         self.respelled: Respelling | None = None
 
 
@@ -83,7 +84,7 @@ class Conversation:
 
     __slots__ = (
         "_parameters", "_reports", "acted", "asked", "batch", "codec", "conforming", "copy_fed", "copy_in",
-        "copy_synced", "executed", "numbered", "portals", "prepared", "replies", "rests", "skipping", "sync_due",
+        "copy_synced", "executed", "numbered", "portals", "prepared", "replies", "rested", "skipping", "sync_due",
         "transaction", "unsynced", "watching",
     )  # fmt: skip
 
@@ -103,7 +104,7 @@ class Conversation:
         self.numbered = 0  # statements so far
         self.asked = 0  # requests so far
         self.batch = 0  # counts what ends with ReadyForQuery
-        self.rests = 0  # how often that said that no transaction is open
+        self.rested = -1  # the last batch at whose end no transaction was open
         self.unsynced = False  # something that a failure before it makes void was sent since the last Sync...
         self.executed = False  # ...and ran...
         self.acted = False  # ...or left a portal, so that it matters when the batch ends
@@ -191,7 +192,7 @@ class Conversation:
         self.transaction = transaction
         self.copy_in = False
         if transaction == b"I":
-            self.rests += 1
+            self.rested = batch
             if self.replies.head is None:
                 # A Query amid a batch ended it. An open transaction may be the batch's own, which Queries go on with
                 # (PostgreSQL, start_xact_command with XACT_FLAGS_PIPELINING) and the next Sync ends.

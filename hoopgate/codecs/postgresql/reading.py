@@ -155,6 +155,7 @@ class Reading:
         frame.released = portal.released
         frame.number = portal.number
         frame.judged = portal.judged
+        frame.judged_at = portal.judged_at
         frame.respelled = portal.respelled
         return frame
 

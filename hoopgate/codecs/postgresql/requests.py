@@ -337,6 +337,7 @@ class Requests(Wire):
         portal = Portal(frame.name, frame.text, parameters, size, frame.number)
         portal.released = frame.released
         portal.judged = frame.judged
+        portal.judged_at = frame.judged_at
         portal.respelled = frame.respelled
         prepared = conversation.prepared.get(wire_name(frame.name))
         if prepared is not None:

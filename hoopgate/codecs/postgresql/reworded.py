@@ -28,5 +28,6 @@ def reworded(frame: Statement, respelling: Respelling, encoding: str) -> Stateme
     forwarded.number = frame.number
     forwarded.released = frame.released
     forwarded.judged = frame.judged
+    forwarded.judged_at = frame.judged_at
     forwarded.respelled = respelling
     return forwarded

@@ -47,6 +47,7 @@ class Creations(Definitions):
 
     def _filled(self, into: Node, rows: Rows) -> None:
         """A new table that is made of rows."""
+        self.carried = True
         range_var, names = into["rel"], strings(into.get("colNames", ()))
         if not _temporary(range_var):
             self._checked(range_var, names, rows)

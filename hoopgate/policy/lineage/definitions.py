@@ -12,8 +12,9 @@ from hoopgate.catalogue.snapshot import ColumnInfo
 from hoopgate.policy.lineage.calls import HINT as CODE_HINT
 from hoopgate.policy.lineage.calls import strings
 from hoopgate.policy.lineage.refusals import Refusal, refuse
-from hoopgate.policy.lineage.relations import HINT, UNSEEN, Source, item_of
+from hoopgate.policy.lineage.relations import HINT, UNSEEN, Source, item_of, name_of
 from hoopgate.policy.lineage.scope import At, Level
+from hoopgate.policy.lineage.uncovering import RELATIONS, check_gone, dropped, named
 from hoopgate.policy.lineage.values import Node, Taint
 from hoopgate.policy.lineage.writes import Writes
 
@@ -128,6 +129,8 @@ class Definitions(Writes):
             raise refuse("functions cannot be renamed while masks are in force", "functions", CODE_HINT)
         if kind == "OBJECT_SCHEMA":
             self._check_schema(node.get("subname", ""))
+        elif kind in RELATIONS:
+            self._check_gone(node)
         if "relation" not in node or kind in ("OBJECT_TABCONSTRAINT", "OBJECT_TRIGGER", "OBJECT_POLICY", "OBJECT_RULE"):
             return
         _, sources = self._on(node["relation"])
@@ -145,6 +148,20 @@ class Definitions(Writes):
             masked = _masked(sources)
             if masked is not None:
                 raise _out_of_reach(masked)
+            self._check_gone(node)
+
+    def drop(self, node: Node) -> None:
+        """DROP: what was hidden by what is gone comes to light."""
+        self.scrub = True
+        check_gone(self.relations.index, dropped(self.relations.index, node))
+
+    def drop_owned(self, node: Node) -> None:
+        self.scrub = True
+        check_gone(self.relations.index, self.relations.index.snapshot.relations.values())
+
+    def _check_gone(self, node: Node) -> None:
+        schema, name = name_of(node["relation"])
+        check_gone(self.relations.index, named(self.relations.index, schema, name))
 
     def cluster(self, node: Node) -> None:
         """CLUSTER puts rows into the order of an index, perhaps of a masked column."""
@@ -212,6 +229,7 @@ class Definitions(Writes):
             relation = index.snapshot.relations[oid]
             if relation.schema == schema and columns:
                 raise _out_of_reach(Taint(next(iter(columns.values())), str(relation)))
+        check_gone(index, [each for each in index.snapshot.relations.values() if each.schema == schema])
 
 
 def refuse_use(taint: Taint, where: str) -> Refusal:

@@ -96,6 +96,7 @@ class Relations:
         self.met: set[str] = set()
         self.reached: dict[str, Mask] = {}
         self.secured = False  # policies of row security run, whose errors may quote what they read
+        self.named: set[RelationName] = set()
         self.statistics = False  # the server's own of columns, that tell of masked ones how long and how many alike
         self.settled = True
         self.believed: set[RelationName] = set()
@@ -131,6 +132,8 @@ class Relations:
             raise refuse("TOAST tables hold stored values, and masks are in force", "server-values")
         if write and key[1] == "pg_settings":
             raise refuse("settings are changed by SET, not by UPDATE, while masks are in force", "server-values")
+        if not write:
+            self.named.add(key)
         found = self._meant(key)
         for source in found:
             self._check(source, write=write)

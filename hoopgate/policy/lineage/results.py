@@ -118,7 +118,8 @@ class Traced:
 
     ``results``: for each statement of the message, by its place, its outputs: () where it returns no rows (or answers
     as COPY), None where they cannot be told (of those each column without a known clear origin is masked; of an
-    Untouched's, those with a masked origin are). EXECUTE and FETCH have the outputs of what they run.
+    Untouched's, those with a masked origin are). EXECUTE and FETCH have the outputs of what they run. ``carries``: what
+    it reads goes where no result shows it, so that its names must still mean the same as it runs.
     """
 
     masks: tuple[str, ...] = ()
@@ -129,6 +130,7 @@ class Traced:
     reads: tuple[SourceRead, ...] = ()
     assigned: tuple[Assigned, ...] = ()
     copy_input: CopyInput | None = None
+    carries: bool = False
     by_literal: bool = field(default=False, eq=False, repr=False)
 
 

@@ -35,7 +35,7 @@ SCRUBBED: Final = frozenset(
         "AlterSeqStmt", "AlterStatsStmt", "AlterTableMoveAllStmt", "AlterTableSpaceOptionsStmt",
         "AlterTSConfigurationStmt", "AlterTSDictionaryStmt", "CommentStmt", "CompositeTypeStmt", "ConstraintsSetStmt",
         "CreateEnumStmt", "CreatePublicationStmt", "CreateRoleStmt", "CreateSeqStmt", "CreateTableSpaceStmt",
-        "CreatedbStmt", "DropOwnedStmt", "DropRoleStmt", "DropStmt", "DropTableSpaceStmt", "DropUserMappingStmt",
+        "CreatedbStmt", "DropRoleStmt", "DropTableSpaceStmt", "DropUserMappingStmt",
         "DropdbStmt", "GrantRoleStmt", "GrantStmt", "ReassignOwnedStmt", "RefreshMatViewStmt", "ReindexStmt",
         "SecLabelStmt", "TruncateStmt", "VacuumStmt",
     }
@@ -62,6 +62,9 @@ CODE_STATEMENTS: Final = {
     "AlterSubscriptionStmt": "ALTER SUBSCRIPTION", "DropSubscriptionStmt": "DROP SUBSCRIPTION",
 }  # fmt: skip
 
+QUICK: Final = frozenset({"TransactionStmt", "VariableSetStmt"})
+"""Statements behind which another does not wait."""
+
 _QUERIES: Final = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 _STEADY: Final = frozenset({"VariableShowStmt", "LockStmt", "NotifyStmt", "DeclareCursorStmt", "FetchStmt"})
 """After these, as after queries, names mean what they meant before."""
@@ -71,7 +74,7 @@ _STEADY: Final = frozenset({"VariableShowStmt", "LockStmt", "NotifyStmt", "Decla
 class Statements(Creations):
     """Judges whole statements. ``prepared`` and ``cursors`` hold what the session has run under these names.
 
-    ``results``: of each statement judged, what it answers.
+    ``results``: of each statement judged, what it answers. ``carries``: see :class:`Traced`.
     """
 
     prepared: Bodies = field(factory=dict)
@@ -80,14 +83,25 @@ class Statements(Creations):
     copy: CopyShape | None = None
     copy_input: CopyInput | None = None
     results: list[Outputs] = field(factory=list)
+    carries: bool = False
     _answer: Outputs = ()
 
     def message(self, statements: Sequence[Node]) -> None:
         """Judge all statements of a message. Raises Refusal."""
+        waits = False
         for node in statements:
             self._answer = ()
             self._wide.clear()
+            self.relations.named.clear()
+            self.relations.reached.clear()
+            self.carried, effects = False, self.calls.effects
             self.statement(node)
+            if self._carries(effects):
+                self.carries = True
+                if waits:
+                    raise refuse("what reads masked tables and others, and writes, must not wait behind other "
+                                 "statements of a message", CODE, "Send it alone.")  # fmt: skip
+            waits |= not QUICK.issuperset(node)
             self.results.append(self._answer)
             (kind,) = node
             steady = kind in _QUERIES or kind in _STEADY
@@ -116,6 +130,13 @@ class Statements(Creations):
             if judge is None:
                 raise refuse(f"the gateway does not know the statement {kind}, and masks are in force", "unknown")
             judge(self, value)
+
+    def _carries(self, effects: int) -> bool:
+        """Whether a statement takes somewhere what it reads, or acts by it, and could take masked values if names came
+        to mean something else: one relation alone has none that another could take."""
+        relations = self.relations
+        acts = self.carried or self.calls.effects > effects
+        return acts and bool(relations.reached) and len(relations.named) > 1
 
     def _answers(self, rows: Rows) -> None:
         self._answer = None if rows.rest is not None else output_columns(rows.columns)
@@ -220,6 +241,7 @@ class Statements(Creations):
             self.condition(node.get("whereClause"), At(Level(None, [item])))
             self._copy_input(node)
             return
+        self.carried = True  # no second witness tells of what it shows
         rows = self._copied_table(node) if "relation" in node else self.query(node["query"], At())
         self.copy = copy_shape(rows, node)
         if self.copy.masked:
@@ -311,6 +333,8 @@ _STATEMENTS: dict[str, Callable[[Any, Node], None]] = {
     "CreateStatsStmt": Statements.statistics,
     "AlterTableStmt": Statements.alter_table,
     "RenameStmt": Statements.rename,
+    "DropStmt": Statements.drop,
+    "DropOwnedStmt": Statements.drop_owned,
     "AlterObjectSchemaStmt": Statements.change_schema,
     "ClusterStmt": Statements.cluster,
 }

@@ -108,5 +108,6 @@ def _told(walk: Statements) -> Untouched | Traced:
         reads=tuple(dict.fromkeys(walk.reads)),
         assigned=tuple(dict.fromkeys(walk.assigned)),
         copy_input=walk.copy_input,
+        carries=walk.carries,
         by_literal=by_literal,
     )

@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 from hoopgate.config.model import Mask
 from hoopgate.policy.lineage.queries import Queries
 from hoopgate.policy.lineage.refusals import refuse
-from hoopgate.policy.lineage.relations import HINT, UNSEEN, Source, item_of
+from hoopgate.policy.lineage.relations import HINT, UNSEEN, Source, item_of, name_of
 from hoopgate.policy.lineage.results import Assigned, Moved
 from hoopgate.policy.lineage.scope import At, Item, Level, Rows
 from hoopgate.policy.lineage.values import CLEAR, Column, Node, Taint, Value, taints_of
@@ -34,9 +34,11 @@ class Target:
 
 @define(eq=False)
 class Writes(Queries):
-    """Adds statements that write rows. ``moved``: masked values that come to stand in the session's own relations."""
+    """Adds statements that write rows. ``moved``: masked values that come to stand in the session's own relations.
+    ``carried``: something that was read came to stand anywhere."""
 
     moved: list[Moved] = field(factory=list)
+    carried: bool = False
 
     def write(self, kind: str, node: Node, at: At) -> Rows:
         judge = _WRITES.get(kind)
@@ -44,8 +46,11 @@ class Writes(Queries):
             raise refuse(f"the gateway does not know {kind} as a query", "unknown")
         return judge(self, node, at)
 
-    def _target(self, range_var: Node, *, name: str | None = None) -> Target:
-        return Target(*self.target(range_var, name=name))
+    def _target(self, range_var: Node, *, seen: bool = True) -> Target:
+        """``seen``: what is written sees its columns."""
+        if seen:
+            self.relations.named.add(name_of(range_var))
+        return Target(*self.target(range_var))
 
     # --- what may be written where
 
@@ -67,6 +72,7 @@ class Writes(Queries):
 
     def into(self, source: Source, column: str, value: Value) -> None:
         """A masked value comes into a column: of the same mask, or of a relation of the session's own."""
+        self.carried |= value.constants is None
         if not value.taints:
             return
         if source.temporary and not source.hidden:
@@ -135,7 +141,7 @@ class Writes(Queries):
     # --- statements
 
     def _insert(self, node: Node, at: At) -> Rows:
-        target = self._target(node["relation"])
+        target = self._target(node["relation"], seen=False)
         names = [each["ResTarget"].get("name", "") for each in node.get("cols", ())] or target.names
         for each in node.get("cols", ()):
             self.value(each["ResTarget"].get("indirection"), at)

@@ -190,9 +190,14 @@ class Relay:
         return conversation.idle and conversation.transaction == b"I" and not self.requests.waiting
 
     @property
-    def rests(self) -> int:
-        """How often the target said that no transaction is open."""
-        return self.conversation.rests
+    def rested(self) -> int:
+        """The last batch at whose end no transaction was open; they count from 0 on."""
+        return self.conversation.rested
+
+    @property
+    def batch(self) -> int:
+        """The batch of what is sent now."""
+        return self.conversation.batch
 
     def prepared(self, name: str) -> str | None:
         """The text that the protocol prepared as ``name``; None for none that is known."""
