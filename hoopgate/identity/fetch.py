@@ -104,7 +104,7 @@ class Fetcher:
         headers = Headers({"Accept": ["application/json"], "User-Agent": ["hoopgate"]})
         if form:
             headers.addRawHeader("Content-Type", "application/x-www-form-urlencoded")
-        producer: Any = FileBodyProducer(BytesIO(form), self._reactor) if form else None
+        producer: Any = FileBodyProducer(BytesIO(form)) if form else None
         response = await agent.request(method, url.encode("ascii"), headers, producer)
         body = _Body()
         # Read whatever the status is, so that the connection comes to its end.

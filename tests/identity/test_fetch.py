@@ -35,6 +35,8 @@ class Page(Resource):
         self.seen.append(request.path or b"")
         return self.answer(request)
 
+    render_POST = render_GET
+
 
 def moved(request: Request) -> bytes:
     if request.path == b"/there":
@@ -116,6 +118,23 @@ async def test_a_redirect_is_not_followed(serve: Serve) -> None:
     with pytest.raises(ValueError, match="302"):
         await Fetcher(reactor)(url + "/here")
     assert page.seen == [b"/here"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_form_is_posted_and_any_status_answered(authority: Authority, serve: Serve) -> None:
+    def answer(request: Request) -> bytes:
+        request.setResponseCode(400)
+        return b"&".join(name + b"=" + values[0] for name, values in sorted((request.args or {}).items()))
+
+    url = serve(Page(answer), options(authority, ("127.0.0.1",)))
+    ca = SecretRef("file", "/ca.pem")
+    fetcher = Fetcher(reactor, lambda _: succeed(authority.pem))
+    assert await fetcher.post(url, {"a": "1 &", "b": "2"}, ca) == (400, b"a=1 &&b=2")
+    with pytest.raises(Exception, match=r"certificate verify failed|unable to get|self.signed"):
+        await fetcher.post(url, {"a": "1"})
+    page = Page(moved)
+    assert (await fetcher.post(serve(page), {"a": "1"}))[0] == 302
+    assert page.seen == [b"/"]
 
 
 @pytest_twisted.ensureDeferred
