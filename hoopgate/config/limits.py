@@ -39,6 +39,16 @@ class Limits:
         metadata=about("What a channel of SSH may have on its way, each direction.", least=32 * 1024, most=2**31),
     )
     ssh_packet: Bytes = field(default=256 * 1024, metadata=about("One packet of SSH.", least=35_000, most=1024 * 1024))
+    sftp_packet: Bytes = field(
+        default=256 * 1024, metadata=about("One packet of SFTP but the data in it.", least=1024, most=16 * 1024 * 1024)
+    )
+    sftp_handles: Count = field(default=1024, metadata=about("Files and directories that an SFTP channel has open."))
+    sftp_requests: Count = field(
+        default=1024, metadata=about("Requests of an SFTP channel under way; then it waits.", least=2)
+    )
+    command: Bytes = field(
+        default=128 * 1024, metadata=about("A command line of SSH, in characters; longer ones are unknown.", least=64)
+    )
     connect_head: Bytes = field(
         default=32 * 1024, metadata=about("Head of an HTTP CONNECT request, its token included.", least=1024)
     )

@@ -30,6 +30,7 @@ _TARGETS = {
         "host_ca": "Write ca, and tls = \"verify-full\".",
         "known_hosts": "Remove it: what PostgreSQL shows is checked by tls and ca.",
         "trust_first_use": "Remove it: what PostgreSQL shows is checked by tls and ca.",
+        "shell": "Remove it: PostgreSQL reads SQL.",
     },
     "ssh": {
         "database": "Remove it: an SSH target has no databases.",

@@ -84,6 +84,14 @@ class Target:
         ),
         metadata=about("Start-up parameters that clients may set; others are refused."),
     )
+    shell: Literal["posix", "bash", "other"] = field(
+        default="posix",
+        metadata=about(
+            "With SSH: what reads commands there, the accounts' login shell. `posix`: sh, dash, BusyBox or bash, in "
+            "all of whose ways each command is read; `bash`: bash alone; `other`: fish, csh, Windows: every command is "
+            "unknown."
+        ),
+    )
     host_keys: tuple[HostKey, ...] = field(
         default=(), metadata=about('With SSH: its public keys, or their fingerprints such as `"SHA256:..."`.')
     )

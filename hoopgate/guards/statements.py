@@ -27,10 +27,10 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class Statements:
-    """Every session has one."""
+    """Every session has one, but those with SSH targets, which have no SQL (see ``commands``)."""
 
-    def open(self, session: Any) -> StatementsGuard:
-        return StatementsGuard(session)
+    def open(self, session: Any) -> StatementsGuard | None:
+        return None if session.target.protocol == "ssh" else StatementsGuard(session)
 
 
 class StatementsGuard:

@@ -34,6 +34,7 @@ from hoopgate.policy.rules import (
     who_mismatch,
 )
 from hoopgate.policy.ruling import Ruling, names_without_schema
+from hoopgate.policy.shell.effects import operations
 from hoopgate.policy.sql.bound import hoped, with_values
 from hoopgate.policy.sql.effects import Effects, effects, unparsable
 from hoopgate.policy.sql.moving import moved_names
@@ -52,6 +53,7 @@ FUNCTION_CALL: Final = Operation(
 )
 
 _LONGEST_EXACT: Final = 1024  # characters of a text that is remembered as it is
+_LONGEST_COMMAND: Final = 16 * 1024  # the same, of command lines
 _MOST_CASES: Final = 1000  # objects of one message: judging each by each rule takes time
 _TOTAL: Final = 16 * 1024 * 1024  # characters that are remembered
 _TREE: Final = 32  # what a character weighs whose parse tree is kept
@@ -96,7 +98,7 @@ class Engine:
             return standing.shut
         around = self._around(standing, text)
         found = self._exact.get((text, around))
-        if found is None:
+        if found is None and not standing.commands:
             form = shape(text)
             if form is not None:
                 found = self._shapes.get((form, around, _HOLED))
@@ -117,6 +119,8 @@ class Engine:
             self.went_by(standing, text, known)
             return known
         around = self._around(standing, text)
+        if standing.commands:
+            return self._command(standing, text, around)
         try:
             parsed = self._parser.parse(text)
         except Unparsable as error:
@@ -127,6 +131,17 @@ class Engine:
                 lambda failure: self._judged(standing, text, around, _unparsable(failure)),
             )
         return self._judged(standing, text, around, parsed)
+
+    def _command(self, standing: Standing, text: str, around: Around) -> Ruling:
+        """Judge a command line for the target's shell (see :mod:`hoopgate.policy.shell.effects`)."""
+        shell = (self._current(standing.subject.target) or standing.subject.target).shell
+        found = operations(text, shell, self.config.limits.command)
+        ruling = Ruling(self.judge(around, Effects(found, True), None))
+        if len(text) <= _LONGEST_COMMAND:
+            self._exact.put((text, around), ruling, len(text) * _TREE)
+        if around.first:
+            self._ran(standing, text, ruling.decision)
+        return ruling
 
     def rule_bound(
         self, standing: Standing, text: str, parameters: Sequence[Parameter] | None
@@ -172,11 +187,15 @@ class Engine:
 
     def decide_operation(self, subject: Subject, operation: Operation) -> Decision:
         """Judge what is no statement of SQL, such as a replication connection or one of its commands."""
+        return self.decide_operations(subject, (operation,))
+
+    def decide_operations(self, subject: Subject, operations: tuple[Operation, ...]) -> Decision:
+        """The same of several at once, of which each must be allowed; at least one."""
         scope = self.scope(subject.identity, subject.target, subject.role, subject.grants)
         if scope.access.then == "deny":
             return scope.access
         outside = outside_hours(self.config.risk, self._clock.seconds())
-        return self.judge(Around(scope, outside, True, subject.search_path), Effects((operation,), True), None)
+        return self.judge(Around(scope, outside, True, subject.search_path), Effects(operations, True), None)
 
     def masks(self, identity: Identity, target: Target) -> tuple[Mask, ...]:
         """The masks in force for this identity on this target.
@@ -291,7 +310,8 @@ class Engine:
             self._seen.put(key, True, len(key[2]))
 
     def _seen_key(self, standing: Standing, text: str) -> tuple[str, str, str]:
-        return standing.person, standing.subject.target.name, shape(text) or text[:_LONGEST_EXACT]
+        form = None if standing.commands else shape(text)
+        return standing.person, standing.subject.target.name, form or text[:_LONGEST_EXACT]
 
     def _judged(self, standing: Standing, text: str, around: Around, parsed: Parsed | Unparsable) -> Ruling:
         if isinstance(parsed, Unparsable):

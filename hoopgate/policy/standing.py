@@ -55,6 +55,7 @@ class Standing:
     """A subject under one configuration, worked out once for the many statements of a session.
 
     Nothing in it is bound to a time: ``arounds`` are those found so far for each hour and each first time.
+    ``commands``: what is judged are command lines of a shell, and no statements of SQL.
     """
 
     def __init__(self, subject: Subject, scope: Scope) -> None:
@@ -62,4 +63,5 @@ class Standing:
         self.scope = scope
         self.shut = scope.shut
         self.person = subject.identity.key
+        self.commands = subject.target.protocol == "ssh"
         self.arounds: list[Around | None] = [None, None, None, None]
