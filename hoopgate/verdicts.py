@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
@@ -68,7 +69,8 @@ class Hold:
     """Keep the frame until enough approvers agree, at most ``timeout`` seconds; then refuse it.
 
     ``frame``: what they are to agree to, where another guard rewrote it (the chain fills it in). Once they have
-    agreed the frame is judged again, with ``released`` set, since what its names mean may have changed.
+    agreed the frame is judged again, with ``released`` set, since what its names mean may have changed. ``otherwise``:
+    where only a part of the frame was held, what the refusal of that part makes of it.
     """
 
     reason: str
@@ -79,6 +81,7 @@ class Hold:
     risk: int = 0
     reasons: tuple[str, ...] = ()
     frame: Frame | None = None
+    otherwise: Callable[[Block], Any] | None = None
 
 
 Verdict = Allow | Rewrite | Mask | Block | Hold

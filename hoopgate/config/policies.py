@@ -41,6 +41,9 @@ def check_rule(place: Place, rule: Rule, draft: Draft) -> None:
         place.at("masks").complain("names no mask", 'Add masks = ["NAME"].')
     if rule.then != "mask" and rule.masks:
         place.at("masks").complain(f'has no effect with then = "{rule.then}"', 'Remove it, or write then = "mask".')
+    if rule.max_size is not None and rule.then not in ("allow", "hold"):
+        what = f'has no effect with then = "{rule.then}"'
+        place.at("max_size").complain(what, 'Remove it, or write then = "allow" or "hold".')
     if rule.grant and rule.then not in ("allow", "hold"):
         place.at("grant").complain("a grant can only open what is shut", 'Use it with then = "allow" or "hold".')
     for index, name in enumerate(rule.masks):

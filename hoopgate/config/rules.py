@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from hoopgate.config.kinds import EffectName, Glob, Name, Points, Seconds, Text, about
+from hoopgate.config.kinds import Bytes, EffectName, Glob, Name, Points, Seconds, Text, about
 from hoopgate.verdicts import Approvers
 
 Then = Literal["allow", "deny", "hold", "mask"]
@@ -81,6 +81,10 @@ class Rule:
     masks: tuple[str, ...] = field(default=(), metadata=about('The masks in force, with `then = "mask"`.'))
     grant: bool = field(
         default=False, metadata=about("Applies only while a just-in-time grant names the rule or the target.")
+    )
+    max_size: Bytes | None = field(
+        default=None,
+        metadata=about("Files that it lets pass over SSH (sftp, scp) may have so many bytes.", shows="any size"),
     )
     examples: tuple[Example, ...] = field(default=(), metadata=about("Statements that `hoopgate check` tries."))
     line: int = field(default=0, metadata=about("Where the file has it.", hidden=True))

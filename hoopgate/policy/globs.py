@@ -11,7 +11,9 @@ import re2
 from hoopgate.policy.operations import Object
 from hoopgate.policy.sql.names import SCHEMALESS
 
-__all__ = ["SCHEMALESS", "any_matches", "covers", "matches", "object_matches"]
+__all__ = ["SCHEMALESS", "any_matches", "covers", "matches", "meet", "object_matches"]
+
+_LONGEST_MEETING = 1_000_000  # steps: half a second at worst
 
 
 @lru_cache(maxsize=4096)
@@ -62,6 +64,42 @@ def covers(wide: str, narrow: str) -> bool:
     return re2.compile(strict).fullmatch(narrow.replace("*", "\x00").replace("?", "\x01")) is not None
 
 
+def meet(one: str, other: str) -> bool:
+    """May some text match both globs? True also where that is not plain to see: of sets of characters, or too long."""
+    if len(one) * len(other) > _LONGEST_MEETING:
+        return True
+    before = [True]
+    for char in other:
+        before.append(before[-1] and char == "*")
+    for sign in _signs(one):
+        now = [before[0] and sign == "*"]
+        for at, char in enumerate(other):
+            if sign == "*" or char == "*":
+                now.append(now[at] or before[at + 1])
+            else:
+                now.append(before[at] and ("?" in (sign, char) or sign == char))
+        before = now
+    return before[-1]
+
+
+def _signs(glob: str) -> list[str]:
+    """Its characters, ``?`` in the place of each set."""
+    found = []
+    at = 0
+    while at < len(glob):
+        char = glob[at]
+        end = glob.find("]", at + 2 + (glob[at + 1 : at + 2] in ("!", "^"))) if char == "[" else -1
+        found.append("?" if end >= 0 else char)
+        at = end + 1 if end >= 0 else at + 1
+    return found
+
+
+def _some_matches(glob: str, pattern: str, surely: bool) -> bool:
+    """Does the glob match each of the names (``surely``), or any, that ``pattern`` matches?"""
+    pattern = pattern.replace("[", "?")
+    return covers(glob, pattern) if surely else meet(glob, pattern)
+
+
 def object_matches(glob: str, thing: Object, schemas: tuple[str, ...], surely: bool) -> bool:
     """Does ``glob`` (over schema.name) match the object?
 
@@ -72,6 +110,11 @@ def object_matches(glob: str, thing: Object, schemas: tuple[str, ...], surely: b
     if thing.kind == "schema":
         head, dot, tail = glob.partition(".")
         return matches(head, thing.name) and (not surely or not dot or tail == "*")
+    if thing.kind in ("file", "path"):
+        names = [name for name in (thing.name, thing.also) if name]
+        if thing.kind == "file" and any("*" in name or "?" in name for name in names):
+            return any(_some_matches(glob, name, surely) for name in names)
+        return glob == "*.*" or any(matches(glob, name) for name in names)
     if thing.kind in SCHEMALESS:
         return glob == "*.*" or matches(glob, thing.name)
     head, dot, tail = glob.partition(".")

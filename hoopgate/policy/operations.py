@@ -86,11 +86,16 @@ BY_NAME: Final = frozenset({"transfer.agent", "transfer.display", "transfer.forw
 
 @frozen
 class Object:
-    """A thing an operation touches. ``schema`` is empty where the statement does not say it."""
+    """A thing an operation touches. ``schema`` is empty where the statement does not say it.
+
+    ``also`` is another name of the same thing (of a file: ``~/x``), by which rules may mean it as well. The name of a
+    ``file`` may be a glob: then it is some file of these, and nobody knows which. That of a ``path`` is the file's own.
+    """
 
     schema: str
     name: str
-    kind: str = "table"  # table, function, role, database, schema, extension, file, program, setting...
+    kind: str = "table"  # table, function, role, database, schema, extension, file, path, program, setting...
+    also: str = ""
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}" if self.schema else self.name

@@ -17,7 +17,7 @@ from hoopgate.codecs.ssh import sftp_packets as packets
 from hoopgate.codecs.ssh.paths import shown
 from hoopgate.codecs.ssh.sftp_files import OWN, REFUSED, Asked, OpenFile
 from hoopgate.codecs.ssh.sftp_framer import AnswerFramer, Packet, RequestFramer, Run
-from hoopgate.codecs.ssh.sftp_packets import Request
+from hoopgate.codecs.ssh.sftp_packets import Attributes, Request
 from hoopgate.codecs.ssh.transfers import Transfer
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 
@@ -43,7 +43,7 @@ class Sftp:
         self.asked: dict[int, Asked] = {}
         self.files: dict[bytes, OpenFile] = {}
         self.done: list[Transfer] = []  # whoever takes them empties it
-        self.names: list[tuple[int, bytes | None]] = []  # answers to ``resolve``; likewise
+        self.told: list[tuple[int, bytes | Attributes | None]] = []  # answers to ``ask``; likewise
         self.version = 0
         self._requests = RequestFramer(packet)
         self._answers = AnswerFramer(packet, self._passes)
@@ -112,13 +112,14 @@ class Sftp:
         """The request that was taken is answered with this STATUS, in its turn."""
         self._refuse(self._decided(), code, message)
 
-    def resolve(self, path: bytes) -> int:
-        """Ask the target what ``path`` is; the answer comes to ``names`` under the number that is returned."""
+    def ask(self, kind: int, path: bytes) -> int:
+        """Ask the target something of our own: REALPATH or LSTAT. The answer (None for an error) comes to ``told``,
+        under the number that is returned."""
         while self._own in self.asked:
             self._own = _OWN_IDS | (self._own + 1 & 0xFFFF)
-        request = Request(packets.REALPATH, self._own, "realpath", path)
-        self._send(Asked(request, OWN), packets.realpath(self._own, path))
-        return self._own
+        number = self._own
+        self._send(Asked(Request(kind, number, packets.NAMES[kind], path), OWN), packets.about(kind, number, path))
+        return number
 
     def to_target(self) -> bytes:
         """What is to go there now."""
@@ -217,7 +218,9 @@ class Sftp:
         return request
 
     def _refuse(self, request: Request, code: int, message: str) -> None:
-        self._send(Asked(request, REFUSED, code=code, message=message), packets.realpath(request.id, b"."))
+        self._send(
+            Asked(request, REFUSED, code=code, message=message), packets.about(packets.REALPATH, request.id, b".")
+        )
 
     def _send(self, asked: Asked, raw: bytes) -> None:
         self.asked[asked.request.id] = asked
@@ -278,7 +281,7 @@ class Sftp:
         self._dropping_out = True
         self._reading = None
         if asked.state == OWN:
-            self.names.append((asked.request.id, self._name(event)))
+            self.told.append((asked.request.id, _found(event)))
         elif asked.state == REFUSED:
             self._to_client.append(packets.status(asked.request.id, asked.code, asked.message))
         elif event.kind == packets.DATA and not self._data(asked, event.rest):
@@ -289,9 +292,6 @@ class Sftp:
             self._dropping_out = False
             self._note(asked, event)
             self._to_client.append(event.raw)
-
-    def _name(self, event: Packet) -> bytes | None:
-        return packets.parse_one_name(event.data) if event.kind == packets.NAME else None
 
     def _data(self, asked: Asked, length: int) -> bool:
         """Data begins to pass; False if it may not."""
@@ -359,3 +359,9 @@ class Sftp:
         if self._reading is not None:
             self._reading.feed(event.data)
         self._to_client.append(event.data)
+
+
+def _found(event: Packet) -> bytes | Attributes | None:
+    if event.kind == packets.NAME:
+        return packets.parse_one_name(event.data)
+    return packets.parse_attributes(event.data) if event.kind == packets.ATTRS else None

@@ -67,8 +67,10 @@ FAILURE: Final = 4
 OP_UNSUPPORTED: Final = 8
 
 LONGEST_HANDLE: Final = 256  # bytes; "The length of the handle string MUST NOT exceed 256 data bytes"
-LONGEST_PATH: Final = 64 * 1024  # bytes: well over any system's PATH_MAX
+LONGEST_PATH: Final = 16 * 1024  # bytes: over any system's PATH_MAX
 _HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES, _HAS_MORE = 0x01, 0x02, 0x04, 0x08, 0x80000000
+_KIND: Final = 0o170000  # of a mode (stat(2))
+_DIRECTORY: Final = 0o040000
 SPECIAL: Final = 0o7000  # of a mode: setuid, setgid, sticky
 
 
@@ -81,6 +83,11 @@ class Attributes:
     mode: int | None = None
     times: bool = False
     more: tuple[bytes, ...] = ()
+
+    @property
+    def directory(self) -> bool | None:
+        """Whether it is one; None where that is not said."""
+        return None if self.mode is None or not self.mode & _KIND else self.mode & _KIND == _DIRECTORY
 
 
 @frozen
@@ -327,8 +334,9 @@ def version_reply(version: int, extensions: list[tuple[bytes, bytes]]) -> bytes:
     return packet(VERSION_REPLY, uint32(version), *(string(name) + string(data) for name, data in extensions))
 
 
-def realpath(number: int, path: bytes) -> bytes:
-    return packet(REALPATH, uint32(number), string(path))
+def about(kind: int, number: int, path: bytes) -> bytes:
+    """A request that has nothing but a path."""
+    return packet(kind, uint32(number), string(path))
 
 
 def status(number: int, code: int, message: str) -> bytes:

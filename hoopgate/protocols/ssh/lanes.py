@@ -94,10 +94,12 @@ class Direction(Lane):
 
         def ended(verdict: Verdict | None) -> Any:
             self._holding = None
+            if isinstance(verdict, Block) and hold.otherwise is not None:
+                return self._otherwise(frame, hold.otherwise(verdict))
             if verdict is not None and verdict is not ALLOW:
                 return self.apply(frame, verdict)
             # The policy changed meanwhile, or what would run: all is asked again, and the approval goes with it.
-            if isinstance(frame, Command | Request | Opened | ChannelInput):
+            if isinstance(frame, Command | Request | Opened | ChannelInput | ChannelOutput):
                 frame.released = shown.released
             approved = None if verdict is None else shown.text
             again = self.inspect(frame)
@@ -106,6 +108,12 @@ class Direction(Lane):
             return self._approved(frame, again, approved)
 
         return self._holding.hold(shown, hold).addCallback(ended)
+
+    def _otherwise(self, frame: Frame, made: Verdict | Deferred[Verdict]) -> Any:
+        """What a guard makes of a frame of which it held a part, once that is refused."""
+        if isinstance(made, Deferred):
+            return made.addCallback(lambda verdict: self.apply(frame, verdict))
+        return self.apply(frame, made)
 
     def _approved(self, frame: Frame, verdict: Verdict, approved: str | None) -> bytes | Deferred[bytes]:
         """``approved``: what people agreed to, where they did; nothing else runs."""
@@ -165,7 +173,7 @@ class StreamLane(Direction):
         elif isinstance(verdict, Rewrite) and isinstance(verdict.frame, ChannelInput | ChannelOutput):
             changed = verdict.frame
             connection.changed(self.side, stream, taken, changed.data, error=changed.error)
-        elif isinstance(verdict, Hold) and isinstance(frame, ChannelInput):
+        elif isinstance(verdict, Hold):
             return self.hold(frame, verdict)
         elif isinstance(verdict, Block):
             connection.changed(self.side, stream, taken, b"", error=False)

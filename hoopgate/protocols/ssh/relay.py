@@ -145,6 +145,9 @@ class Relay:
             lane.cancel()
             return
         lane.receive(message)
+        other = stream.lanes[TARGET]
+        if side == CLIENT and other is not None and other.pending and _gives_up(stream, message):
+            other.cancel()
 
     def _global(self, side: int, message: bytes) -> None:
         """What a peer asks of the connection."""

@@ -33,6 +33,10 @@ def request(kind: int, number: int, *fields: bytes) -> bytes:
     return packet(kind, uint32(number), *fields)
 
 
+def real(number: int, path: bytes) -> bytes:
+    return packets.about(packets.REALPATH, number, path)
+
+
 def open_(number: int, path: bytes, flags: int = packets.FOR_WRITING | packets.TRUNCATING) -> bytes:
     return request(packets.OPEN, number, string(path), uint32(flags), NO_ATTRIBUTES)
 
@@ -216,19 +220,23 @@ def test_a_refusal_takes_the_place_of_an_answer_of_the_targets() -> None:
     sftp.refuse(packets.PERMISSION_DENIED, "rule no-secrets")
     with pytest.raises(LocalProtocolError):
         sftp.refuse(packets.PERMISSION_DENIED, "again")
-    assert sftp.to_target() == packets.realpath(9, b".")
+    assert sftp.to_target() == real(9, b".")
     sftp.answer(packet(packets.NAME, uint32(9), uint32(1), string(b"/home"), string(b""), NO_ATTRIBUTES))
     assert sftp.to_client() == status(9, packets.PERMISSION_DENIED, "rule no-secrets")
 
 
 def test_the_target_is_asked_on_the_side() -> None:
     sftp = begun()
-    first, second = sftp.resolve(b"a"), sftp.resolve(b"b")
-    assert first != second
-    assert sftp.to_target() == packets.realpath(first, b"a") + packets.realpath(second, b"b")
+    first, second = sftp.ask(packets.REALPATH, b"a"), sftp.ask(packets.REALPATH, b"b")
+    third = sftp.ask(packets.LSTAT, b"c")
+    assert len({first, second, third}) == 3
+    assert sftp.to_target() == real(first, b"a") + real(second, b"b") + packets.about(packets.LSTAT, third, b"c")
     sftp.answer(packet(packets.NAME, uint32(second), uint32(1), string(b"/b"), string(b"l"), NO_ATTRIBUTES))
     sftp.answer(status(first, packets.NO_SUCH_FILE, "no"))
-    assert sftp.names == [(second, b"/b"), (first, None)]
+    sftp.answer(packet(packets.ATTRS, uint32(third), uint32(4), uint32(0o040755)))
+    assert sftp.told[:2] == [(second, b"/b"), (first, None)]
+    assert isinstance(sftp.told[2][1], packets.Attributes)
+    assert sftp.told[2][1].directory
     assert sftp.to_client() == b""
 
 
@@ -241,7 +249,7 @@ def test_a_handle_that_was_never_given_is_refused_here() -> None:
     ]  # fmt: skip
     sftp.receive(b"".join(asks))
     assert sftp.take() is None
-    assert sftp.to_target() == b"".join(packets.realpath(number, b".") for number in range(1, 8))
+    assert sftp.to_target() == b"".join(real(number, b".") for number in range(1, 8))
     sftp.answer(b"".join(status(number, packets.FAILURE, "") for number in range(1, 8)))
     assert sftp.to_client() == b"".join(status(n, packets.FAILURE, "there is no such handle") for n in range(1, 8))
 
@@ -250,7 +258,7 @@ def test_a_closed_handle_is_closed_at_once() -> None:
     sftp = with_open()
     sftp.receive(close(2, b"h") + read(3, b"h", 0, 5))
     sftp.take()
-    assert sftp.to_target() == close(2, b"h") + packets.realpath(3, b".")
+    assert sftp.to_target() == close(2, b"h") + real(3, b".")
 
 
 def test_what_is_read_and_written_is_hashed() -> None:
@@ -298,7 +306,7 @@ def test_over_its_size_a_write_is_refused_and_its_data_dropped() -> None:
     sftp = with_open(most=4)
     sftp.receive(write(2, b"h", 0, b"abcd") + write(3, b"h", 4, b"e") + write(4, b"h", 2, b"xy"))
     sftp.take()
-    assert sftp.to_target() == write(2, b"h", 0, b"abcd") + packets.realpath(3, b".") + write(4, b"h", 2, b"xy")
+    assert sftp.to_target() == write(2, b"h", 0, b"abcd") + real(3, b".") + write(4, b"h", 2, b"xy")
 
 
 def test_over_its_size_an_answer_is_refused_and_its_data_dropped() -> None:
@@ -317,7 +325,7 @@ def test_an_appended_file_is_measured_by_what_was_appended() -> None:
     sftp.answer(handle(1, b"h"))
     sftp.receive(write(2, b"h", 0, b"abc") + write(3, b"h", 0, b"def"))
     sftp.take()
-    assert sftp.to_target().endswith(write(2, b"h", 0, b"abc") + packets.realpath(3, b"."))
+    assert sftp.to_target().endswith(write(2, b"h", 0, b"abc") + real(3, b"."))
 
 
 # --- limits
