@@ -35,7 +35,10 @@ from hoopgate.console.watch import Watch
 from hoopgate.errors import HoopgateError, SecretError
 from hoopgate.gateway import Gateway
 from hoopgate.grants import Grants
+from hoopgate.guards.certificate import CertificateLimits
+from hoopgate.guards.commands import Commands
 from hoopgate.guards.detect import Detect
+from hoopgate.guards.files import Files
 from hoopgate.guards.mask import Masks
 from hoopgate.guards.record import Record
 from hoopgate.guards.statements import Statements
@@ -431,7 +434,16 @@ def _guards(config: Config, secrets: Secrets, inference: Inference, in_thread: A
     for name, factory in plugins.load_plugins("hoopgate.guards", config.guards).items():
         third.append(plugins.make("hoopgate.guards", name, factory, config.guard_options.get(name, {})))
     detect = Detect(secrets.get, in_thread, _plugged(config))
-    return (Statements(), Masks(secrets.get, inference), detect, *third, Record())
+    return (
+        CertificateLimits(),
+        Statements(),
+        Commands(),
+        Files(),
+        Masks(secrets.get, inference),
+        detect,
+        *third,
+        Record(),
+    )
 
 
 def _plugged(config: Config) -> dict[str, Any]:
