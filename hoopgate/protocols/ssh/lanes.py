@@ -135,7 +135,9 @@ class StreamLane(Direction):
     __slots__ = ("_stream", "_wire")
 
     def __init__(self, relay: Relay, stream: Stream, side: int, limits: Limits) -> None:
-        self._wire = StreamWire(stream, side, relay.chain, limits.ssh_requests)
+        kept = relay.session.restrictions
+        forced = kept.command if kept is not None else ""
+        self._wire = StreamWire(stream, side, relay.chain, limits.ssh_requests, forced)
         super().__init__(relay, self._wire, side, limits)
         self._stream = stream
 

@@ -26,14 +26,16 @@ SIDES: Final = ("client", "target")
 
 
 class StreamWire(Wire):
-    """What ``side`` says in ``stream``. ``most``: messages that are no data and wait."""
+    """What ``side`` says in ``stream``. ``most``: messages that are no data and wait. ``forced``: the only command that
+    may run, in place of whatever the client asks to run; "" for none."""
 
-    __slots__ = ("_backlog", "_chain", "_side", "_stream")
+    __slots__ = ("_backlog", "_chain", "_forced", "_side", "_stream")
 
-    def __init__(self, stream: Stream, side: int, chain: Chain, most: int) -> None:
+    def __init__(self, stream: Stream, side: int, chain: Chain, most: int, forced: str = "") -> None:
         self._stream = stream
         self._side = side
         self._chain = chain
+        self._forced = forced if side == CLIENT else ""
         self._backlog = Backlog(most)
 
     @property
@@ -78,7 +80,8 @@ class StreamWire(Wire):
                 return ChannelInput(item, channel, item, number == EXTENDED_DATA)
             return ChannelOutput(item, channel, item, number == EXTENDED_DATA)
         if number == REQUEST:
-            return asked(item, channel, self._side)
+            frame = asked(item, channel, self._side)
+            return _instead(frame, channel, self._forced) if self._forced else frame
         if number == OPEN:
             return Opened(item, channel, *messages.OpenMessage(item).fields())
         if number in (EOF, CLOSE) and self._watched:
@@ -138,3 +141,11 @@ def asked(message: bytes, channel: Channel | None, side: int) -> Frame:
     if channel is not None and request.name == "exec" and side == CLIENT:
         return Command(message, channel, fields["command"])
     return Request(message, channel, request.name, fields, SIDES[side])
+
+
+def _instead(frame: Frame, channel: Channel, forced: str) -> Frame:
+    """The forced command, where the client asks to run something; it is what guards judge and recordings hold."""
+    if not isinstance(frame, Command) and not (isinstance(frame, Request) and frame.name in ("shell", "subsystem")):
+        return frame
+    wants_reply = messages.RequestMessage(frame.raw).wants_reply
+    return Command(messages.exec_request(0, forced, wants_reply=wants_reply), channel, forced)
