@@ -286,7 +286,10 @@ class Connection(Sending):
     def _closed(self, side: int, stream: Stream) -> None:
         """``side`` has closed: it takes nothing any more, and the other hears of it behind all that came before."""
         self.drop(stream, side)
-        self._ordered(stream, 1 - side, CLOSE, b"")
-        if stream.refused:
-            self._finish(stream, target_closed=side == TARGET)
+        if not stream.refused:
+            self._ordered(stream, 1 - side, CLOSE, b"")
+        else:  # the target has been told already; the client hears it behind our last words, if it still listens
+            self._finish(stream, answered=True)
+            if side == CLIENT:
+                self._ordered(stream, CLIENT, CLOSE, b"")
         self._forget(stream)

@@ -99,7 +99,7 @@ class Sending:
         stream.words = words
         self.drop(stream, TARGET)
         self._ordered(stream, TARGET, CLOSE, b"")
-        self._finish(stream, target_closed=stream.ends[TARGET].close_in)
+        self._finish(stream, answered=stream.ends[TARGET].close_in)
 
     def drop(self, stream: Stream, side: int) -> None:
         """Of what waits for ``side`` nothing is wanted any more but the end."""
@@ -109,10 +109,10 @@ class Sending:
         if closing:
             self._emit(stream, side, CLOSE, b"")
 
-    def _finish(self, stream: Stream, *, target_closed: bool) -> None:
-        """Once the client's requests are answered, or will not be."""
+    def _finish(self, stream: Stream, *, answered: bool) -> None:
+        """Say the last words, once the client's requests are answered or will not be."""
         client = stream.ends[CLIENT]
-        if not stream.finishing or (client.owed and not target_closed):
+        if not stream.finishing or (client.owed and not answered):
             return
         stream.finishing = False
         client.owed = None
@@ -135,7 +135,7 @@ class Sending:
             owed.pop(0)
             self._ordered(stream, side, SUCCESS if own else FAILURE, b"")
         if stream.finishing:
-            self._finish(stream, target_closed=False)
+            self._finish(stream, answered=False)
 
     def _ordered(self, stream: Stream, side: int, number: int, rest: bytes) -> None:
         """Send something that comes behind the data that waits."""
