@@ -24,7 +24,8 @@ from hoopgate.identity.device import DeviceCode, DeviceFlow, DeviceFlowError
 @click.option("--issuer", metavar="URL", help="The identity provider, exactly as it calls itself.")
 @click.option("--client-id", metavar="ID", help="As which client to log in; it needs no secret.")
 @click.option("--scopes", metavar="LIST", help="What to ask for, separated by spaces.")
-def login(issuer: str | None, client_id: str | None, scopes: str | None) -> None:
+@click.option("--ssh", is_flag=True, help="Get a certificate for SSH too, as hoopgate ssh certificate does.")
+def login(issuer: str | None, client_id: str | None, scopes: str | None, ssh: bool) -> None:
     """Log in through a browser, here or on another machine, and keep the token for later commands."""
     known = settings()
     wanted = known._replace(
@@ -36,7 +37,11 @@ def login(issuer: str | None, client_id: str | None, scopes: str | None) -> None
             f"or write issuer and client_id into {config_directory() / 'cli.toml'}"
         )
     check_url(wanted.issuer, "issuer")
-    log_in_and_keep(wanted, Console(stderr=True))
+    credentials = log_in_and_keep(wanted, Console(stderr=True))
+    if ssh:
+        from hoopgate.cli.ssh import certify  # only now: it brings cryptography
+
+        certify(wanted, credentials.token)
 
 
 def log_in_and_keep(wanted: Settings, console: Console) -> Credentials:

@@ -18,7 +18,7 @@ from hoopgate.cli.bearer import bearer
 from hoopgate.cli.client import Client
 from hoopgate.cli.problems import EXIT_CODES, RefusedError, UnreachableError
 from hoopgate.cli.reach import Reach, read_reach
-from hoopgate.cli.settings import config_directory, settings
+from hoopgate.cli.settings import Settings, config_directory, settings
 from hoopgate.cli.ssh_keys import key_pair, key_path, write_file
 
 _CERTIFICATE = re.compile(r"ssh-ed25519-cert-v01@openssh\.com [A-Za-z0-9+/]+={0,2}")
@@ -68,8 +68,14 @@ def certificate(targets: tuple[str, ...], lifetime: int | None, agent: bool) -> 
     certificate is needed.
     """
     known = settings()
-    client = Client(known, bearer(known, os.environ).token)
-    files = _files()
+    certify(known, bearer(known, os.environ).token, targets, lifetime, agent=agent)
+
+
+def certify(
+    known: Settings, token: str, targets: tuple[str, ...] = (), lifetime: int | None = None, *, agent: bool = False
+) -> None:
+    """Get a certificate and write it beside its key. Raises CommandError."""
+    client, files = Client(known, token), _files()
     wanted: dict[str, Any] = {"public_key": key_pair(files.key)}
     if targets:
         wanted["targets"] = list(targets)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +149,42 @@ async def test_from_login_to_a_gateway_token(world: World) -> None:
     found = await world.who.authenticate(answer["token"])
     assert (found.subject, found.targets, answer["expires_in"]) == ("ada", ("shop",), 30)
     assert answer["token_id"] in world.store.records
+
+
+def connect_at_a_terminal(world: World, person: str) -> tuple[int, str]:
+    """``hoopgate connect`` as ssh starts it in a terminal: standard error is one. Its status and what it showed."""
+    master, slave = pty.openpty()
+    environment = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "HOOPGATE_ISSUER": world.provider.url,
+        "HOOPGATE_CLIENT_ID": "hoopgate", "COLUMNS": "300", **world.environ,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "hoopgate.cli", "connect", "web", "22", "--gate", "http://127.0.0.1:1"]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave
+    ) as process:
+        os.close(slave)
+        shown = ""
+        while (address := re.search(r"Open\s+(?:\x1b[^ ]*?)?(http\S+?user_code=[A-Z0-9-]+)", shown)) is None:
+            shown += os.read(master, 65536).decode()
+        be_person(address[1], person)
+        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while part := os.read(master, 65536):
+                shown += part.decode()
+        os.close(master)
+        return process.wait(20), shown
+
+
+@pytest_twisted.ensureDeferred
+async def test_connect_logs_in_where_there_is_a_terminal_and_never_elsewhere(world: World) -> None:
+    status, shown = await deferToThread(connect_at_a_terminal, world, "ada")
+    assert (status, "127.0.0.1:1 does not answer" in shown) == (5, True), shown
+    assert "ada@example.com" in shown
+    cache = world.home / "hoopgate" / "credentials.json"
+    assert json.loads(cache.read_text())["logins"][0]["issuer"] == world.provider.url
+    cache.unlink()
+    issuer = {"HOOPGATE_ISSUER": world.provider.url, "HOOPGATE_CLIENT_ID": "hoopgate"}
+    done = await world.run("connect", "web", "--gate", "http://127.0.0.1:1", **issuer)
+    assert (done.status, "hoopgate login" in done.err) == (3, True)
 
 
 @pytest_twisted.ensureDeferred

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import socket
 import ssl
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ import pytest
 from hoopgate.codecs.postgresql import messages as m
 from tests.live.conftest import Make
 from tests.live.gate import Gate, World, wait_for
+from tests.live.test_limits import half_open
 from tests.live.wire import PATIENCE, ClosedError, Wire, error, rows, types
 
 pytestmark = pytest.mark.live
@@ -125,6 +128,39 @@ def test_standard_clients_get_in(gate: Gate, version: str, field: str, scheme: s
     assert answer(connection)[0] == 200
     with inside(connection) as wire:
         assert rows(wire.query("SELECT 1")) == [[b"1"]]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl, which only the system's packages have, is not here")
+def test_curl_takes_it_for_an_ordinary_proxy(gate: Gate) -> None:
+    """Its answer to CONNECT is what counts: PostgreSQL has no answer to the GET that curl sends behind it."""
+    proxy = [
+        "curl", "-s", "-o", "/dev/null", "-w", "%{http_connect}", "--max-time", "10", "--noproxy", "", "-p", "-x",
+        f"https://localhost:{gate.ports['connect']}", "--proxy-cacert", str(gate.directory / "ca.crt"),
+    ]  # fmt: skip
+    url, token = "http://open:5432/", gate.token("ada")
+    assert gate.run("ada", [*proxy, "--proxy-header", f"Proxy-Authorization: Bearer {token}", url]).out == "200"
+    assert gate.run("ada", [*proxy, "-U", f"ada:{token}", url]).out == "200"
+    assert gate.run("ada", [*proxy, "-U", f"ada:{token}", "http://nowhere:5432/"]).out == "404"
+    assert gate.run("ada", [*proxy, url]).out == "407"
+
+
+def test_a_session_ends_with_the_token_that_opened_its_tunnel(gate: Gate) -> None:
+    issued = json.loads(gate.hoopgate("ada", "token", "--gateway", "--json", "--lifetime", "2").out)
+    connection = secured(gate)
+    connection.sendall(request("open", f"Proxy-Authorization: Bearer {issued['token']}"))
+    assert answer(connection)[0] == 200
+    with inside(connection) as wire:
+        assert "expired" in error(wire.closed())["M"]
+
+
+@pytest.mark.parametrize("first", [b"", b"\x16\x03\x01\x02"])
+def test_a_thousand_half_open_connections_delay_nobody(make_gate: Make, world: World, first: bytes) -> None:
+    gate = make_gate(world.target("open"))
+    with half_open(gate, 1000, "connect", first):
+        began = time.monotonic()
+        with inside(opened(gate)) as wire:
+            assert rows(wire.query("SELECT 1")) == [[b"1"]]
+        assert time.monotonic() - began < 5
 
 
 def test_tls_is_refused_inside_tls(gate: Gate) -> None:
