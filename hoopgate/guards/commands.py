@@ -11,9 +11,11 @@ from typing import Any, ClassVar, Final
 
 from zope.interface import classImplements
 
+from hoopgate.codecs.ssh.file_commands import recognised
 from hoopgate.frames import Channel, Command, Frame, Opened, Parameter, Request
 from hoopgate.interfaces import IGuard, IGuardFactory
 from hoopgate.policy.engine import Decision, Standing, Subject
+from hoopgate.policy.files import FILE_BY_FILE
 from hoopgate.policy.operations import Operation
 from hoopgate.policy.shell import effects
 from hoopgate.recorders.redact import redact_statement
@@ -48,7 +50,7 @@ class Commands:
 class CommandsGuard:
     """Asks the engine as each request comes; a channel that a rule does not cover is never opened.
 
-    Files that move by the subsystem sftp are judged one by one, by another guard.
+    Files that move by the subsystem sftp or by scp are judged one by one, by another guard (``guards.files``).
     """
 
     wants: ClassVar[frozenset[type[Frame]]] = frozenset({Command, Request, Opened})
@@ -77,7 +79,11 @@ class CommandsGuard:
         frame.parameters = tuple(
             Parameter(f"{name}={value}".encode("utf-8", "surrogateescape")) for name, value in _variables(frame.channel)
         )
-        decision = self._engine.rule(standing, frame.text).decision
+        found = recognised(frame.text)
+        if found is not None and found.program == "scp":
+            decision = self._decide(FILE_BY_FILE)
+        else:
+            decision = self._engine.rule(standing, frame.text).decision
         return self._verdict(frame, decision, "exec", frame.text, frame.channel)
 
     def _opened(self, frame: Opened) -> Verdict:

@@ -35,6 +35,9 @@ VERBS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The effects of each thing that is done with files."""
 
+FILE_BY_FILE: Final = Operation("session", "SCP", why="its files are judged one by one")
+"""What a client asks for that then names the files."""
+
 
 @frozen
 class Gain:

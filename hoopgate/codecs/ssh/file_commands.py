@@ -15,7 +15,7 @@ from hoopgate.codecs.ssh.transfers import IN, OUT, Direction
 
 Program = Literal["scp", "rsync", "sftp-server", "git"]
 
-_PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%^")
+_PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%")
 _GLOBS: Final = frozenset("*?[]")
 _SPECIAL_IN_QUOTES: Final = frozenset('$`\\!"')
 _GIT: Final[dict[str, Direction]] = {"git-upload-pack": OUT, "git-upload-archive": OUT, "git-receive-pack": IN}
@@ -108,7 +108,7 @@ def _word(text: str, at: int) -> tuple[Word, int] | None:
             glob = True
         elif char == "~" and at == start:
             home = True
-        elif char not in _PLAIN and ord(char) < 0x80:
+        elif (char not in _PLAIN and ord(char) < 0x80) or (char == "=" and at == start):  # zsh: where that command is
             return None
         parts.append(char)
         at += 1

@@ -227,7 +227,10 @@ class Scp:
 
     def _answered(self) -> bool:
         """One answer of the sink's; False if it has not come whole."""
-        if self._from_sink[0] == _FINE:
+        kind = self._from_sink[0]
+        if kind not in (_FINE, _ERROR, _FATAL):
+            raise RemoteProtocolError("an answer of scp's begins with what none begins with")
+        if kind == _FINE:
             del self._from_sink[:1]
             line = b"\0"
         else:
@@ -235,8 +238,6 @@ class Scp:
             if found is None:
                 return False
             line = found
-        if line[0] not in (_FINE, _ERROR, _FATAL):
-            raise RemoteProtocolError("an answer of scp's begins with what none begins with")
         self._to_source.append(line)
         if line[0] == _FATAL:
             self._ended(_words(line))
