@@ -89,7 +89,7 @@ class Person:
         return {**self.box.environ, "SSH_ASKPASS": str(self.askpass), "SSH_ASKPASS_REQUIRE": "force"}
 
     def ssh(self, user: str, *options: str, answer: str = "", run: str = "echo in") -> Done:
-        command = [*self.command(user, *options), run]
+        command = [*self.command(user, *options), *([run] if run else [])]
         done = subprocess.run(
             command, env=self.environ(answer), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
             check=False,
@@ -176,6 +176,28 @@ def test_a_certificate_of_the_gateways_until_it_is_revoked(person: Person) -> No
     done = person.ssh("dev%box", *options)
     assert done.code == 255
     assert "revoked" in done.err
+
+
+def test_a_certificate_forces_its_command_and_forwards_nothing(person: Person) -> None:
+    gate, key = person.box.gate, person.box.directory / "bound"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    body = {
+        "public_key": key.with_suffix(".pub").read_text().strip(),
+        "force_command": "echo forced",
+        "source_addresses": ["127.0.0.0/8"],
+        "extensions": [],
+    }
+    status, answer = gate.api("ada", "POST", "/v1/ssh/certificate", body)
+    assert status == 201, answer
+    Path(f"{key}-cert.pub").write_text(answer["certificate"])
+    options = (f"IdentityFile={key}", "IdentitiesOnly=yes", "BatchMode=yes")
+    assert person.ssh("dev%box", *options, run="echo mine").out == "forced\n"
+    assert person.ssh("dev%box", *options, run="").out == "forced\n"  # in place of a shell
+    terminal = person.ssh("dev%box", *options, "RequestTTY=force")
+    assert "PTY allocation request failed" in terminal.err
+    done = person.ssh("dev%box", *options, run="-W127.0.0.1:22")
+    assert done.code != 0
+    assert "no permit-port-forwarding" in done.err
 
 
 def test_a_key_that_is_no_longer_registered_ends_its_sessions(person: Person) -> None:
