@@ -33,6 +33,7 @@ MODULES: Final = (
     "hoopgate.codecs.postgresql.frontend",
     "hoopgate.codecs.postgresql.messages",
     "hoopgate.codecs.postgresql.names",
+    "hoopgate.codecs.postgresql.outgoing",
     "hoopgate.codecs.postgresql.owed",
     "hoopgate.codecs.postgresql.question",
     "hoopgate.codecs.postgresql.reading",

@@ -160,9 +160,10 @@ class Judge:
     @inlineCallbacks
     def _read(self, parsed: Parsed, answer: Answer, compiled: Compiled, names: Names) -> Step:
         """The answer as it is kept, with the words in which the statement reads masks in place of tables."""
-        if all(mask.reading != "source" for mask in compiled.index.masks):
+        explains = isinstance(answer, Traced) and bool(answer.uncosted)
+        if not explains and all(mask.reading != "source" for mask in compiled.index.masks):
             return self._judged(parsed, answer, compiled, names, None)
-        if isinstance(answer, Traced) and answer.reads and parsed.pruned:
+        if isinstance(answer, Traced) and (answer.reads or answer.uncosted) and parsed.pruned:
             # Its places are those of a shortened text.
             parsed = yield maybeDeferred(self._session.parser.parse, parsed.text, whole=True)
             answer = self._said(parsed, compiled, names, {}, {}, refreshed=True)

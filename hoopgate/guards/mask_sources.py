@@ -36,11 +36,12 @@ def masked_form(
         return Refused(
             f"{past} would be read past its masks", "Write its schema.", RULE, "0A000", by_literal=True
         ), None
-    if not reads:
+    uncosted = answer.uncosted if isinstance(answer, Traced) else ()
+    if not (reads or uncosted):
         return answer, None
     limits = session.config.limits
     try:
-        made = draft(parsed, reads, index, largest=limits.statement)
+        made = draft(parsed, reads, index, largest=limits.statement, uncosted=uncosted)
         again = yield maybeDeferred(session.parser.parse, made.respelling.text, whole=True)
         return answer, Rewording(parsed, made.prove(again))
     except Unspellable as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -199,7 +199,7 @@ def has_xml(server: PostgresServer) -> bool:
 
 SETTINGS = Options(settings={"max_prepared_transactions": "4", "wal_level": "logical"})
 """What attackers could make use of."""
-SERVERS = {
+SERVERS: dict[str, Callable[[], PostgresServer]] = {
     "embedded": lambda: EmbeddedPostgres(options=SETTINGS),
     "system": lambda: PostgresServer(system_or_other_programs(), options=SETTINGS),
     "contrib": lambda: PostgresServer(npm_programs(), options=SETTINGS),

@@ -91,7 +91,8 @@ class FakeEngine:
 
 
 class FakeParser:
-    parse = staticmethod(parse)
+    def parse(self, text: str, *, whole: bool = False) -> Any:
+        return parse(text)
 
 
 @define(eq=False)

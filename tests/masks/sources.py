@@ -67,10 +67,11 @@ class Worlds:
         parsed, answer = self.traced(sql)
         if not isinstance(answer, Traced):  # the statement is wrong, and the guard would have the server say so
             reads = tuple(self._named(parsed.statements))
+            uncosted: tuple[int, ...] = ()
         else:
-            reads = answer.reads
+            reads, uncosted = answer.reads, answer.uncosted
         assert reads, "nothing of it is read through masks"
-        return respell(parsed, reads, self.index, largest=LARGEST)
+        return respell(parsed, reads, self.index, largest=LARGEST, uncosted=uncosted)
 
     def _named(self, tree: Any) -> Iterator[SourceRead]:
         """Every table that is named without a schema, by hand."""

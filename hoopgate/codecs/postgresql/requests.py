@@ -11,9 +11,10 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from hoopgate.codecs.postgresql import messages, owed
-from hoopgate.codecs.postgresql.conversation import TEXT_SETTINGS, Conversation, Portal, Prepared
+from hoopgate.codecs.postgresql.conversation import TEXT_SETTINGS, Conversation
 from hoopgate.codecs.postgresql.framer import NOTHING, PASS, Framer, table
-from hoopgate.codecs.postgresql.names import Meaning, Names
+from hoopgate.codecs.postgresql.names import Meaning
+from hoopgate.codecs.postgresql.outgoing import Outgoing
 from hoopgate.codecs.postgresql.owed import Capture, Owed
 from hoopgate.codecs.postgresql.reading import REFUSED_NAME, Reading, wire_name
 from hoopgate.errors import RemoteProtocolError
@@ -29,6 +30,7 @@ _STATEMENTS: Final = frozenset(b"QPBEF")
 _RESUMES: Final = b"SX"
 _ENDS_COPY: Final = b"cf"
 _COPY_DONE: Final = 0x63
+_TERMINATE: Final = 0x58
 _DATA: Final = 0  # stands for data of COPY, which comes in pieces
 _WHOLE: Final = 64 * 1024  # bytes of a message that is neither data nor a statement
 
@@ -61,13 +63,12 @@ class Requests(Wire):
     """Bytes from the client to frames, judged frames to bytes for the target."""
 
     __slots__ = (
-        "_awaits", "_begun", "_change", "_described", "_dropping", "_failure", "_flushed", "_framer", "_most_bytes",
-        "_over", "_reading", "conversation",
+        "_awaits", "_begun", "_change", "_dropping", "_failure", "_flushed", "_framer", "_outgoing", "_over",
+        "_reading", "conversation", "querying",
     )  # fmt: skip
 
     def __init__(self, conversation: Conversation, limits: Limits) -> None:
         self.conversation = conversation
-        self._most_bytes: int = limits.prepared_bytes
         self._framer = Framer(
             _KINDS, whole=_WHOLE, large=limits.statement, largest=limits.message, limit="limits.statement"
         )
@@ -78,8 +79,9 @@ class Requests(Wire):
         self._dropping = _KEEP  # what becomes of COPY's data
         self._failure = b""  # CopyFail, where they are refused
         self._over = False  # the client said goodbye
-        self._described: Described | None = None  # the client's last Describe of a portal
+        self.querying = False  # what is judged now is a Query
         self._reading = Reading(conversation, limits)
+        self._outgoing = Outgoing(conversation, self._reading, limits.prepared_bytes)
 
     @property
     def buffered(self) -> int:
@@ -123,9 +125,11 @@ class Requests(Wire):
                 framer.rewind()
                 continue
             self._flushed = False
-            if isinstance(frame, Statement) and frame.number == 0:
-                conversation.numbered += 1
-                frame.number = conversation.numbered
+            if isinstance(frame, Statement):
+                self.querying = frame.phase is SIMPLE
+                if frame.number == 0:
+                    conversation.numbered += 1
+                    frame.number = conversation.numbered
             return frame
         return None
 
@@ -137,11 +141,14 @@ class Requests(Wire):
                 return b""
             self._begun = frame.partial
             self._dropping = _KEEP
-            return self._forward_statement(frame)
+            return self._outgoing.statement(frame)
         if self._dropping != _KEEP and (not isinstance(frame, Control) or frame.raw[0] in _ENDS_COPY):
             return self._drop(frame)
         if isinstance(frame, Control):
-            return b"" if skipping and self._skips(frame.raw[0], False) else self._account(frame.raw)
+            if skipping and self._skips(frame.raw[0], False):
+                return b""
+            self._over |= frame.raw[0] == _TERMINATE
+            return self._outgoing.control(frame.raw)
         if skipping and self._skips(_DATA, False):
             return b""
         self._begun = not self._framer.boundary
@@ -162,7 +169,7 @@ class Requests(Wire):
         entry = Owed(owed.QUERY if simple else owed.PARSE, frame)
         entry.refusal = refusal
         if simple or unnamed:  # PostgreSQL drops the old one before it parses
-            self._drop_unnamed(entry)
+            self._outgoing.drop_unnamed(entry)
         conversation.expect(entry)
         if simple:
             return messages.query(poison)
@@ -186,7 +193,7 @@ class Requests(Wire):
     def _drop(self, frame: Frame) -> bytes:
         """Drop data of COPY; what the target needs to see a message whole still goes to it, and then CopyFail."""
         if isinstance(frame, Control):
-            failed = self._account(self._failure) if self._dropping == _SPOIL else b""
+            failed = self._outgoing.control(self._failure) if self._dropping == _SPOIL else b""
             self._dropping = _KEEP
             return failed
         if self._dropping == _DROP:
@@ -197,7 +204,7 @@ class Requests(Wire):
         if not whole:
             return data
         self._dropping = _DROP
-        return data + self._account(self._failure)
+        return data + self._outgoing.control(self._failure)
 
     def unsure(self, frame: Statement) -> bool:
         """The batch that ``frame`` stands in ran something, so that its text may not be read as we did.
@@ -295,141 +302,6 @@ class Requests(Wire):
         if phase is BIND or (phase is PREPARE and frame.name):
             return self.conversation.prepared.find(wire_name(frame.name))
         return None
-
-    def _drop_unnamed(self, entry: Owed) -> None:
-        """PostgreSQL drops the unnamed statement when a Query or its own Parse begins (exec_simple_query)."""
-        names = self.conversation.prepared
-        if names.find(b"") is not None:
-            entry.changes(names, names.put(b"", None, self.conversation.batch))
-
-    def _forward_statement(self, frame: Statement) -> bytes:
-        phase = frame.phase
-        if phase is BIND:
-            self._bound(frame)
-        elif phase is EXECUTE:
-            return self._forward_execute(frame)
-        elif phase is PREPARE:
-            self._parsed(frame)
-        elif phase is SIMPLE:
-            entry = Owed(owed.QUERY, frame)
-            self._drop_unnamed(entry)
-            self.conversation.expect(entry)
-        else:
-            self.conversation.expect(Owed(owed.CALL, frame))
-        self._reading.forget()
-        return frame.raw
-
-    def _parsed(self, frame: Statement) -> None:
-        conversation, names = self.conversation, self.conversation.prepared
-        parsed = self._reading.parsed(frame.raw)
-        entry = Owed(owed.PARSE, frame)
-        prepared = Prepared(frame.text, parsed.type_oids, frame.respelled)
-        prepared.judged = frame.judged
-        entry.changes(names, names.put(parsed.name, prepared, conversation.batch))
-        conversation.expect(entry)
-
-    def _bound(self, frame: Statement) -> None:
-        conversation, names = self.conversation, self.conversation.portals
-        parameters = frame.parameters
-        size = 0 if parameters is None else len(frame.raw)
-        if names.size + size > self._most_bytes:
-            parameters, size = None, 0
-        portal = Portal(frame.name, frame.text, parameters, size, frame.number)
-        portal.released = frame.released
-        portal.judged = frame.judged
-        portal.judged_at = frame.judged_at
-        portal.respelled = frame.respelled
-        prepared = conversation.prepared.get(wire_name(frame.name))
-        if prepared is not None:
-            prepared.judged = frame.judged  # the server may have looked its names up anew
-        entry = Owed(owed.BIND, frame)
-        entry.changes(names, names.put(wire_name(frame.portal), portal, conversation.batch))
-        conversation.expect(entry)
-
-    def _forward_execute(self, frame: Statement) -> bytes:
-        conversation = self.conversation
-        name = wire_name(frame.portal)
-        portal = conversation.portals.get(name)
-        if portal is not None:
-            portal.released = frame.released  # it runs once, however many Executes fetch from it
-        entry = Owed(owed.EXECUTE, frame)
-        if not conversation.watching:
-            conversation.expect(entry)
-            return frame.raw
-        # Asked right before, not as it was bound: SQL may since have put another cursor under its name.
-        described = self._described
-        if described is not None and described.still_true(name, conversation.asked):
-            entry.described = described.entry
-            conversation.expect(entry)
-            return frame.raw
-        asking = entry.described = Owed(owed.DESCRIBE_PORTAL, frame)
-        asking.capture = owed.HIDDEN
-        asking.shared = True
-        conversation.expect(asking)
-        conversation.expect(entry)
-        return messages.describe(b"P", name) + frame.raw
-
-    def _account(self, raw: bytes) -> bytes:
-        conversation = self.conversation
-        kind = raw[:1]
-        if kind == b"S":
-            self._described = None
-            if conversation.copy_in:
-                conversation.copy_synced = conversation.copy_fed
-                return b""
-            conversation.expect(Owed(owed.SYNC))
-        elif kind == b"D":
-            self._describe(raw)
-        elif kind == b"C":
-            self._close(raw)
-        elif kind in b"cf":
-            if conversation.copy_in:
-                conversation.copy_in = conversation.copy_synced = False
-            else:
-                conversation.expect(Owed(owed.COPY_END))
-        elif kind == b"X":
-            self._over = True
-        return raw
-
-    def _describe(self, raw: bytes) -> None:
-        conversation = self.conversation
-        what, name = messages.parse_describe(raw)
-        entry = Owed(owed.DESCRIBE_STATEMENT if what == b"S" else owed.DESCRIBE_PORTAL)
-        conversation.expect(entry)
-        if what == b"S":
-            self._looked_up_anew(name)
-        elif entry.watched:
-            self._described = Described(entry, name, conversation.asked)
-
-    def _looked_up_anew(self, name: bytes) -> None:
-        """The server may look a prepared statement's names up anew to describe it, and no guard has seen where."""
-        found = self.conversation.prepared.find(name)
-        if found is not None and found.value is not None and found.batch != self.conversation.batch:
-            found.value.judged = None
-
-    def _close(self, raw: bytes) -> None:
-        conversation = self.conversation
-        what, name = messages.parse_close(raw)
-        names: Names[Any] = conversation.prepared if what == b"S" else conversation.portals
-        entry = Owed(owed.CLOSE)
-        if names.find(name) is not None:
-            entry.changes(names, names.put(name, None, conversation.batch))
-        conversation.expect(entry)
-
-
-class Described:
-    """A Describe of a portal by the client: request number ``asked``, and the ``entry`` that its answer meets."""
-
-    __slots__ = ("_asked", "_portal", "entry")
-
-    def __init__(self, entry: Owed, portal: bytes, asked: int) -> None:
-        self.entry = entry
-        self._portal = portal
-        self._asked = asked
-
-    def still_true(self, portal: bytes, asked: int) -> bool:
-        """Nothing was sent since, so that an Execute of ``portal`` now gives just these columns."""
-        return self._asked == asked and self._portal == portal
 
 
 class EarlyEnd(Capture):

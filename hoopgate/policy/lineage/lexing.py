@@ -105,6 +105,21 @@ def bracketed(text: str, at: int) -> int:
                 raise Astray
 
 
+def costs_off(text: str, at: int) -> tuple[int, int, str]:
+    """What makes an EXPLAIN hide its estimates, ``at`` before it: from where to where, and what stands there then. Of
+    several values for an option the last counts (PostgreSQL, ExplainQuery)."""
+    at = blank(text, at)
+    if word(text, at) != "explain":
+        raise Astray
+    then = blank(text, at + len("explain"))
+    if text.startswith("(", then):
+        end = bracketed(text, then) - 1
+        return end, end, ", COSTS OFF"
+    if word(text, then) == "verbose":
+        return then, then + len("verbose"), "(VERBOSE, COSTS OFF)"
+    return at + len("explain"), at + len("explain"), " (COSTS OFF)"
+
+
 def keyword_before(text: str, at: int, keyword: str) -> tuple[int, bool]:
     """Where the keyword stands whose only followers up to ``at`` are blanks and at most one ``(``, and whether that
     one is there."""

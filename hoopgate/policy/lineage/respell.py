@@ -46,24 +46,32 @@ class Draft:
         return self.respelling
 
 
+COSTS_OFF: Final = {
+    "DefElem": {"defname": "costs", "arg": {"String": {"sval": "off"}}, "defaction": "DEFELEM_UNSPEC"}
+}
 NOT_SO: Final = "the statement cannot be made to read masks in place of the tables that it names"
 SIMPLER: Final = "Write it more plainly, with aliases for the tables and names for the columns."
 
 
-def respell(parsed: Parsed, reads: Iterable[SourceRead], index: MaskIndex, *, largest: int) -> Respelling:
-    """``parsed`` as it is to run, where ``reads`` read the masked form of relations with ``reading = "source"`` masks.
+def respell(
+    parsed: Parsed, reads: Iterable[SourceRead], index: MaskIndex, *, largest: int, uncosted: Iterable[int] = ()
+) -> Respelling:
+    """``parsed`` as it is to run, where ``reads`` read the masked form of relations with ``reading = "source"`` masks,
+    and statements at the places ``uncosted``, which are EXPLAIN, hide their estimates.
 
     ``largest``: bytes of the result that may be parsed here; for longer ones take :func:`draft`. Pure. Raises
     Unspellable. Costs some 100 µs, and 5 ns for each byte of a wide table's columns.
     """
-    made = draft(parsed, reads, index, largest=largest)
+    made = draft(parsed, reads, index, largest=largest, uncosted=uncosted)
     try:
         return made.prove(parse(made.respelling.text))
     except Unparsable as error:
         raise Unspellable(NOT_SO, SIMPLER) from error
 
 
-def draft(parsed: Parsed, reads: Iterable[SourceRead], index: MaskIndex, *, largest: int) -> Draft:
+def draft(
+    parsed: Parsed, reads: Iterable[SourceRead], index: MaskIndex, *, largest: int, uncosted: Iterable[int] = ()
+) -> Draft:
     """The same without the proof: parse ``respelling.text``, whole, and call ``prove``. Raises Unspellable."""
     if parsed.pruned:
         raise Unspellable(
@@ -72,6 +80,8 @@ def draft(parsed: Parsed, reads: Iterable[SourceRead], index: MaskIndex, *, larg
     work = _Work(parsed, index, largest)
     try:
         work.run(tuple(reads))
+        for place in uncosted:
+            work.hide_costs(place)
         made = respelled(parsed.text, work.edits, quotes=work.quotes)
         trees = tuple(work.expected(tree) for tree in parsed.statements)
     except (lexing.Astray, ValueError, RecursionError):
@@ -117,6 +127,7 @@ class _Work:
     edits: list[Edit] = field(factory=list)
     quotes: bool = False
     _nodes: dict[int, Any] = field(factory=dict)  # id of a node -> what it becomes
+    _uncosted: set[int] = field(factory=set)  # ids of EXPLAINs
     _more: dict[int, list[tuple[int, list[Node]]]] = field(factory=dict)  # id of a list -> what is put before which
     _size: int = 0
     _bytes: bytes | None = None  # the text, where a character is not a byte
@@ -147,13 +158,22 @@ class _Work:
         if new is not None:
             return new
         if type(tree) is dict:
-            return {key: self.expected(value) for key, value in tree.items() if key not in PLACES}
+            whole = {key: self.expected(value) for key, value in tree.items() if key not in PLACES}
+            if id(tree) in self._uncosted:
+                whole["options"] = [*whole.get("options", ()), COSTS_OFF]
+            return whole
         if type(tree) is not list:
             return tree
         made = [self.expected(value) for value in tree]
         for place, more in sorted(self._more.get(id(tree), ()), key=lambda each: each[0], reverse=True):
             made[place:place] = more
         return made
+
+    def hide_costs(self, place: int) -> None:
+        """Let the EXPLAIN at this place show no estimates."""
+        self._uncosted.add(id(self.parsed.statements[place]["ExplainStmt"]))
+        start, _ = self.parsed.spans[place]
+        self._put(*lexing.costs_off(self.parsed.text, self._character(start)))
 
     # --- one relation
 

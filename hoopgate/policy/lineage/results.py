@@ -120,6 +120,7 @@ class Traced:
     as COPY), None where they cannot be told (of those each column without a known clear origin is masked; of an
     Untouched's, those with a masked origin are). EXECUTE and FETCH have the outputs of what they run. ``carries``: what
     it reads goes where no result shows it, so that its names must still mean the same as it runs.
+    ``uncosted``: places of statements that are EXPLAIN and must not show what they would by themselves.
     """
 
     masks: tuple[str, ...] = ()
@@ -131,6 +132,7 @@ class Traced:
     assigned: tuple[Assigned, ...] = ()
     copy_input: CopyInput | None = None
     carries: bool = False
+    uncosted: tuple[int, ...] = ()
     by_literal: bool = field(default=False, eq=False, repr=False)
 
 

@@ -74,7 +74,7 @@ _STEADY: Final = frozenset({"VariableShowStmt", "LockStmt", "NotifyStmt", "Decla
 class Statements(Creations):
     """Judges whole statements. ``prepared`` and ``cursors`` hold what the session has run under these names.
 
-    ``results``: of each statement judged, what it answers. ``carries``: see :class:`Traced`.
+    ``results``: of each statement judged, what it answers. ``carries``: and ``uncosted``: see :class:`Traced`.
     """
 
     prepared: Bodies = field(factory=dict)
@@ -84,6 +84,7 @@ class Statements(Creations):
     copy_input: CopyInput | None = None
     results: list[Outputs] = field(factory=list)
     carries: bool = False
+    uncosted: list[int] = field(factory=list)
     _answer: Outputs = ()
 
     def message(self, statements: Sequence[Node]) -> None:
@@ -179,9 +180,12 @@ class Statements(Creations):
         # Estimates come of statistics: of how long values are, and how many are alike.
         closed = [mask.name for mask in shown if not mask.inference or mask.reading == "source"]
         if closed or len(self.reads) > read:
-            name = closed[0] if closed else min(self.relations.met)
-            which = "EXPLAIN ANALYZE shows sizes" if runs else "EXPLAIN shows estimates"
-            raise refuse(f"{which}, which depend on masked values", name, "Use EXPLAIN (COSTS OFF).")
+            if runs:
+                name = closed[0] if closed else min(self.relations.met)
+                reason = "EXPLAIN ANALYZE shows sizes, which depend on masked values"
+                raise refuse(reason, name, "Use EXPLAIN without ANALYZE.")
+            self.uncosted.append(len(self.results))
+            return
         taints = [Taint(mask, "sizes" if runs else "estimates") for mask in dict.fromkeys(shown)]
         self.probe(taints, narrow=not runs)
 

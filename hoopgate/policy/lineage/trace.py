@@ -109,5 +109,6 @@ def _told(walk: Statements) -> Untouched | Traced:
         assigned=tuple(dict.fromkeys(walk.assigned)),
         copy_input=walk.copy_input,
         carries=walk.carries,
+        uncosted=tuple(walk.uncosted),
         by_literal=by_literal,
     )

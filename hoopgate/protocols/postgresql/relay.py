@@ -129,6 +129,10 @@ class Relay:
         aborted = conversation.skipping or conversation.aborted
         if self.requests.dead or conversation.copy_in or aborted:
             return fail(QuestionError("the session cannot be asked in its present state", aborted=aborted))
+        if self._requests_wire.querying and conversation.unsynced and not conversation.executed:
+            # An Execute of ours would make the client's Query, which ends its batch, a part of that: it would not be
+            # committed before the next Sync (PostgreSQL, start_xact_command with XACT_FLAGS_PIPELINING).
+            self._end_batch()
         answer: Deferred[Rows] = Deferred()
         clock = self.session.gateway.clock
 
@@ -156,8 +160,8 @@ class Relay:
         True: no transaction is open. False: the hold keeps one open.
         """
         conversation = self.conversation
-        if conversation.unsynced and not conversation.acted and conversation.transaction == b"I":
-            self.requests.send(self._requests_wire.end_batch())
+        if not conversation.acted:
+            self._end_batch()
         settled: Deferred[bool] = Deferred()
 
         def idle() -> None:
@@ -177,6 +181,12 @@ class Relay:
     def locks(self) -> Deferred[tuple[str, ...]]:
         """What its transaction locks. Fails with QuestionError."""
         return self.ask(LOCKS).addCallback(lambda rows: tuple([lock or "" for (lock,) in rows]))
+
+    def _end_batch(self) -> None:
+        """End the client's batch by a Sync of our own, outside an explicit block."""
+        conversation = self.conversation
+        if conversation.unsynced and conversation.transaction == b"I":
+            self.requests.send(self._requests_wire.end_batch())
 
     @property
     def running(self) -> bool:
