@@ -73,20 +73,19 @@ def _open(request: Request, text: str, things: Sequence[Object]) -> Wish:
     found = does("get", things) if flags & packets.FOR_READING else ()
     if flags & (packets.FOR_WRITING | packets.APPENDING | packets.CREATING | packets.TRUNCATING):
         found += does("put", things)
-    return Wish(text, (*found, *_owner(request, things)))
+    return Wish(text, (*found, *_rights(request, things, new=True)))
 
 
 def _attributes(request: Request, text: str, things: Sequence[Object]) -> Wish:
-    attributes = request.attributes
-    found = does("truncate", things) if attributes.size is not None else ()
-    return Wish(text, (*found, *does("setstat", things)))
+    found = does("truncate", things) if request.attributes.size is not None else ()
+    return Wish(text, (*found, *_rights(request, things, new=False)))
 
 
-def _owner(request: Request, things: Sequence[Object]) -> tuple[Operation, ...]:
-    """Attributes that a new file is to have: a mode goes without saying, as long as it gives nobody's rights."""
+def _rights(request: Request, things: Sequence[Object], *, new: bool) -> tuple[Operation, ...]:
+    """What setting the attributes is. A ``new`` file has a mode without saying."""
     attributes = request.attributes
-    special = attributes.owner or attributes.more or (attributes.mode or 0) & packets.SPECIAL
-    return does("setstat", things) if special else ()
+    found = does("setstat", things) if not new or attributes.owner or attributes.more else ()
+    return (*found, *(does("setuid", things) if (attributes.mode or 0) & packets.SPECIAL else ()))
 
 
 def belongs(request: Request) -> bool:

@@ -28,6 +28,7 @@ VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "rename": ("write",),
     "link": ("write",),
     "setstat": ("write.mode",),
+    "setuid": ("admin.privilege",),
     "remove": ("delete",),
     "rmdir": ("delete",),
     "realpath": ("session",),

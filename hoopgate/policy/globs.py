@@ -45,8 +45,13 @@ def _translated(glob: str) -> str:
 
 
 def matches(glob: str, text: str) -> bool:
-    """Does the glob match the whole of ``text``, case and all?"""
-    return _compiled(glob).fullmatch(text) is not None
+    """Does the glob match the whole of ``text``, case and all? What is no Unicode in it is any other character."""
+    return _compiled(glob).fullmatch(_encodable(text)) is not None
+
+
+def _encodable(text: str) -> str:
+    """Names of files may be any bytes, which come here as surrogates."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def any_matches(globs: Iterable[str], text: str) -> bool:
@@ -61,7 +66,7 @@ def covers(wide: str, narrow: str) -> bool:
         return False
     # a star of the narrow one becomes a character that only a star of the wide one takes
     strict = "(?s)" + "".join({"*": ".*", "?": "[^\x00]"}.get(char) or re2.escape(char) for char in wide)
-    return re2.compile(strict).fullmatch(narrow.replace("*", "\x00").replace("?", "\x01")) is not None
+    return re2.compile(strict).fullmatch(_encodable(narrow).replace("*", "\x00").replace("?", "\x01")) is not None
 
 
 def meet(one: str, other: str) -> bool:
@@ -110,13 +115,15 @@ def object_matches(glob: str, thing: Object, schemas: tuple[str, ...], surely: b
     if thing.kind == "schema":
         head, dot, tail = glob.partition(".")
         return matches(head, thing.name) and (not surely or not dot or tail == "*")
+    if glob == "*.*" and thing.kind in SCHEMALESS:
+        return True
     if thing.kind in ("file", "path"):
         names = [name for name in (thing.name, thing.also) if name]
         if thing.kind == "file" and any("*" in name or "?" in name for name in names):
             return any(_some_matches(glob, name, surely) for name in names)
-        return glob == "*.*" or any(matches(glob, name) for name in names)
+        return any(matches(glob, name) for name in names)
     if thing.kind in SCHEMALESS:
-        return glob == "*.*" or matches(glob, thing.name)
+        return matches(glob, thing.name)
     head, dot, tail = glob.partition(".")
     if not dot:
         return matches(glob, thing.name)

@@ -97,6 +97,7 @@ MISTAKES = [
     ("", '[[rule]]\nname = "r"\nthen = "hold"', "a hold that nobody may release"),
     ("", '[[rule]]\nname = "r"\nthen = "hold"\napprovers = {groups = ["a"], count = 0}', "count: 0 is out of range"),
     ("", '[[rule]]\nname = "r"\nthen = "allow"\napprovers = {groups = ["a"]}', "has no effect"),
+    ("", '[[rule]]\nname = "r"\nthen = "deny"\nmax_size = "1MiB"', "max_size: has no effect"),
     ("", '[[rule]]\nname = "r"\nthen = "allow"\ngrant = true', "a grant that nobody may give"),
     ("", '[[rule]]\nname = "r"\nthen = "mask"', "names no mask"),
     ("", '[[rule]]\nname = "r"\nthen = "mask"\nmasks = ["m"]', "no [[mask]] has the name 'm'"),

@@ -71,7 +71,7 @@ LONGEST_PATH: Final = 16 * 1024  # bytes: over any system's PATH_MAX
 _HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES, _HAS_MORE = 0x01, 0x02, 0x04, 0x08, 0x80000000
 _KIND: Final = 0o170000  # of a mode (stat(2))
 _DIRECTORY: Final = 0o040000
-SPECIAL: Final = 0o7000  # of a mode: setuid, setgid, sticky
+SPECIAL: Final = 0o6000  # of a mode: setuid and setgid
 
 
 @frozen

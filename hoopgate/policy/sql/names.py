@@ -51,7 +51,7 @@ CODE: Final = frozenset({
 # their names stand in no schema
 SCHEMALESS: Final = frozenset({
     "access method", "cast", "channel", "database", "event trigger", "extension", "file", "foreign data wrapper",
-    "language", "large object", "parameter", "prepared statement", "program", "publication", "role", "schema",
+    "language", "large object", "parameter", "path", "prepared statement", "program", "publication", "role", "schema",
     "server", "setting", "subscription", "tablespace", "transaction", "transform", "user mapping",
 })  # fmt: skip
 
