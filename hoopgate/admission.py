@@ -60,14 +60,22 @@ def role_of(target: Target, name: str) -> Role | None:
     return next((role for role in target.roles if role.name == name), None)
 
 
-def may_open(gateway: Gateway, identity: Identity, target: Target, role: Role) -> Refusal | None:
-    """Why no session may be opened now, if so."""
+def may_begin(gateway: Gateway) -> Refusal | None:
+    """Why nobody may open a session now, if so."""
     if gateway.closing:
         return Refusal("the gateway is shutting down", "57P03", "shutdown", "Connect again.")
     if gateway.feed.blind:
         return Refusal("the gateway's store does not answer", "57P03", "store", "Tell the gateway's operators.")
     if len(gateway.sessions) >= gateway.config.limits.sessions:
         return Refusal("too many sessions", "53300", "limits.sessions")
+    return None
+
+
+def may_open(gateway: Gateway, identity: Identity, target: Target, role: Role) -> Refusal | None:
+    """Why no session may be opened now, if so."""
+    refusal = may_begin(gateway)
+    if refusal is not None:
+        return refusal
     decision = gateway.engine.access(identity, target, role.name, gateway.grants_of(identity))
     if decision.then == "deny":
         gateway.access_denied(identity, target, role, decision)

@@ -71,7 +71,7 @@ class RequestHead:
             raise HeadError("this is no HTTP request")
         end = self._buffer.find(END, begin)
         if end < 0:
-            self._unfinished()
+            self._unfinished(begin)
             return None
         if end + len(END) > self._limit:
             raise self._too_long()
@@ -87,11 +87,11 @@ class RequestHead:
             raise LocalProtocolError("the head is not whole yet")
         return bytes(self._buffer)
 
-    def _unfinished(self) -> None:
+    def _unfinished(self, begin: int) -> None:
         """Refuse what can become no head any more, as early as that is known."""
         if len(self._buffer) >= self._limit:
             raise self._too_long()
-        if not self._begun and (end := self._buffer.find(b"\r\n")) >= 0:
+        if not self._begun and (end := self._buffer.find(b"\r\n", begin)) >= 0:
             self._begun = True
             _request_line(bytes(self._buffer[:end]))
 

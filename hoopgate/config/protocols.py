@@ -21,7 +21,6 @@ _LISTENERS = {
     "connect": {
         "login": "Remove it: the token comes with the CONNECT request.",
         "logins": "Remove it: the token comes with the CONNECT request.",
-        "issuer": "Remove it: no login names an issuer here.",
     },
 }
 _TARGETS = {

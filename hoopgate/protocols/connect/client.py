@@ -16,9 +16,11 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from hoopgate.admission import may_begin
 from hoopgate.codecs.connect import AUTHORIZATION, Connect, HeadError, RequestHead, established, refusal
 from hoopgate.config.model import Listener, Target
 from hoopgate.errors import AuthenticationError, HoopgateError
+from hoopgate.hints import token_hint
 from hoopgate.interfaces import Identity
 from hoopgate.tunnel import Tunnel
 
@@ -136,7 +138,7 @@ class ConnectConnection(Protocol):
             identity = await gateway.authenticator.authenticate(asked.token)
         except AuthenticationError as error:
             gateway.login_failed(self._address, error)
-            hint = "Get a fresh token with: hoopgate token"
+            hint = token_hint(gateway, self._listener, asked.token)
             self._refuse(Refusal(status, f"login failed: {error}", "login", hint))
             return
         found = self._choose(asked, identity)
@@ -148,12 +150,9 @@ class ConnectConnection(Protocol):
     def _choose(self, asked: Connect, identity: Identity) -> Target | Refusal:
         """The target that the host names. The port is HTTP's grammar alone: where a target listens is ours to know."""
         gateway = self._gateway
-        if gateway.closing:
-            return Refusal(503, "the gateway is shutting down", "shutdown", "Connect again.")
-        if gateway.feed.blind:
-            return Refusal(503, "the gateway's store does not answer", "store", "Tell the gateway's operators.")
-        if len(gateway.sessions) >= gateway.config.limits.sessions:
-            return Refusal(503, "too many sessions", "limits.sessions")
+        nobody = may_begin(gateway)
+        if nobody is not None:
+            return Refusal(503, nobody.reason, nobody.rule, nobody.hint)
         target = named(gateway.config.targets, asked.host)
         if target is None or target.protocol not in self._making or not _bound(identity, target):
             return Refusal(404, f'target "{asked.host}" does not exist', "target", "Give the target's name as host.")

@@ -18,7 +18,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
 from hoopgate.config.limits import Limits
-from hoopgate.config.model import Host, Listener, Role, Target
+from hoopgate.config.model import Host, Issuer, Listener, Role, Target
 from hoopgate.doors import Doors
 from hoopgate.errors import AuthenticationError, SecretError
 from hoopgate.interfaces import Identity
@@ -27,6 +27,7 @@ from hoopgate.protocols.connect.client import ConnectConnection, named
 from hoopgate.tunnel import Tunnel
 
 LISTENER = Listener("gate", "connect", 443)
+ISSUER = Issuer("people", "https://id.example.com", ("hoopgate",), client_id="cli")
 ADA = Identity("https://id.example.com", "ada")
 TOKENS = {
     "ada": ADA,
@@ -105,7 +106,10 @@ class House:
 
     @property
     def config(self) -> Any:
-        return SimpleNamespace(limits=self.limits, targets=self.targets)
+        return SimpleNamespace(limits=self.limits, targets=self.targets, issuers=(ISSUER,))
+
+    def login_issuer(self, listener: Listener) -> Issuer:
+        return ISSUER
 
     @property
     def feed(self) -> Any:
@@ -218,6 +222,7 @@ def test_a_wrong_token_is_counted_and_told(name: str, status: int) -> None:
     connection.dataReceived(head(token="mallory", name=name))
     assert said(wire)[0] == status
     assert "mallory" not in wire.value().decode()
+    assert "hoopgate login --issuer https://id.example.com --client-id cli" in said(wire)[1]["hint"]
     assert house.failed == ["10.0.0.1"]
 
 
