@@ -6,13 +6,15 @@ import statistics
 from collections.abc import Iterator
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tests.bench.result import Result
 
 Results = dict[str, dict[str, list[Result]]]  # workload -> peer -> one of each round
 Measure = Literal["rate", "CPU", "added p99", "MB"]
 LEAST_ADDED = 0.1  # ms: a smaller added latency of the reference says nothing
+LEAST_WORK = ("relay", "direct")
+"""Who shows what can be reached at all: a proxy that looks at nothing; where there is none, the server by itself."""
 
 
 @frozen
@@ -46,7 +48,8 @@ class Bar:
 
 @frozen
 class Judged:
-    """``value`` is the median, between ``least`` and ``greatest`` over the rounds."""
+    """``value`` is the median, between ``least`` and ``greatest`` over the rounds. ``floor``: the same of who does
+    least, in words."""
 
     name: str
     value: float
@@ -54,6 +57,7 @@ class Judged:
     greatest: float
     bound: float | None
     at_least: bool
+    floor: str = ""
 
     @property
     def met(self) -> bool:
@@ -100,11 +104,32 @@ def judge(results: Results, facts: list[Fact]) -> list[Judged]:
     """Every bar for which there are figures."""
     found = []
     for bar in bars():
-        values = _values(bar, results.get(bar.workload, {}))
+        peers = results.get(bar.workload, {})
+        values = _values(bar, peers)
         if values:
-            found.append(_judged(bar.name, values, bar.bound, bar.at_least))
+            found.append(evolve(_judged(bar.name, values, bar.bound, bar.at_least), floor=_floor(bar, peers)))
     found += [_judged(f"{fact.name}, {fact.unit}", fact.values, fact.bound, False) for fact in facts if fact.values]
     return found
+
+
+def needed() -> dict[str, set[str]]:
+    """By workload, whom the bars compare, and who shows what can be reached."""
+    found: dict[str, set[str]] = {}
+    for bar in bars():
+        peers = found.setdefault(bar.workload, set())
+        peers |= {bar.peer, bar.reference, *LEAST_WORK}
+    return found
+
+
+def _floor(bar: Bar, peers: dict[str, list[Result]]) -> str:
+    """Only of what is compared with another proxy, and says how much work that is."""
+    if bar.reference != "pgbouncer" or bar.measure == "added p99":
+        return ""
+    for name in LEAST_WORK if bar.measure == "rate" else LEAST_WORK[:1]:
+        values = _values(evolve(bar, peer=name), peers)
+        if values:
+            return f"{name}: {statistics.median(values):.2f}"
+    return ""
 
 
 def _judged(name: str, values: tuple[float, ...] | list[float], bound: float | None, at_least: bool) -> Judged:

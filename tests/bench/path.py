@@ -69,6 +69,7 @@ class Rig:
         made: tuple[Any, ...] = ()
         if "guards" not in self._without:
             statements = Statements().open(session)
+            assert statements is not None
             statements._places.schemas = ("public",)  # or the session would be asked first
             made = (statements, self._masks.open(session), Record().open(session))
         chain, connection = Chain(made), codec.Target()

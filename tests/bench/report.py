@@ -67,14 +67,20 @@ def _lines(given: Figures) -> Iterator[str]:
     where = given["machine"]
     cores, kernel, python = where["cores"], where["kernel"], where["python"]
     yield f"{cores} cores, {where['processor']}, Linux {kernel}, Python {python}, commit {given['commit']}."
-    yield ", ".join(f"{name}: {version}" for name, version in given["peers"].items()) + "."
+    yield "; ".join(f"{name}: {version}" for name, version in given["peers"].items() if version) + "."
     for name, reason in given["missing"].items():
         yield f"\n**{name} is missing**: {reason}"
     if given["not_compiled"]:
         yield f"\n**The core is not compiled**: {given['not_compiled']}"
     judged = judge(results, facts)
     if judged:
-        yield from ("", "### The bar", "", "| figure | median (spread) | bar | |", "|---|---|---|---|")
+        yield from (
+            "",
+            "### The bar",
+            "",
+            "| figure | median (spread) | bar | | who does least |",
+            "|---|---|---|---|---|",
+        )
         yield from map(_bar_row, judged)
     for workload, peers in results.items():
         rounds = max(len(found) for found in peers.values())
@@ -89,7 +95,8 @@ def _lines(given: Figures) -> Iterator[str]:
 def _bar_row(one: Judged) -> str:
     values = spread([one.least, one.value, one.greatest], "{:.2f}")
     bound = "-" if one.bound is None else f"{'≥' if one.at_least else '≤'} {one.bound:g}"
-    return f"| {one.name} | {values} | {bound} | {'' if one.bound is None else 'met' if one.met else '**missed**'} |"
+    verdict = "" if one.bound is None else "met" if one.met else "**missed**"
+    return f"| {one.name} | {values} | {bound} | {verdict} | {one.floor} |"
 
 
 def _row(peer: str, found: list[Result], peers: dict[str, list[Result]]) -> str:

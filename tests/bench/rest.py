@@ -17,7 +17,7 @@ from tests.bench import gateways
 from tests.bench.bars import Fact
 from tests.bench.gateways import SOURCE, Gateway, Kind
 from tests.bench.peers import USER, Peer, up
-from tests.bench.processes import cpu_seconds, descriptors, memory
+from tests.bench.processes import Memory, cpu_seconds, descriptors, memory
 from tests.bench.result import FailedRunError
 from tests.bench.stage import Stage
 from tests.bench.wire import RefusedError, Wire, connected, encrypted, tls_context
@@ -70,19 +70,27 @@ def _starting(stage: Stage, starts: int) -> Iterator[Fact]:
 
 
 def _workers(stage: Stage) -> Iterator[Fact]:
-    """What each worker beyond the first adds."""
-    running = _gateway(stage, Kind(stage.tree, workers=WORKERS))
+    """What a worker beyond the first takes from the machine: what all processes hold, with and without it.
+
+    Its resident memory is mostly pages of the process that it was forked from, which are there once for all.
+    """
+    fewer, more = (_held(stage, workers) for workers in (WORKERS - 1, WORKERS))
+    added = sum(held.pss for held in more) - sum(held.pss for held in fewer)
+    yield Fact("further worker at rest, what it adds", "MB", (added / MEGABYTE,), 60)
+    # The first is worker 0, and the smallest of the others the process that forks them.
+    others = sorted(more[1:], key=lambda held: held.rss)[1:]
+    yield Fact("further worker at rest, resident", "MB", tuple(held.rss / MEGABYTE for held in others))
+    yield Fact("further worker at rest, its share", "MB", tuple(held.pss / MEGABYTE for held in others))
+
+
+def _held(stage: Stage, workers: int) -> list[Memory]:
+    """What each process of such a gateway holds, worker 0 first."""
+    running = _gateway(stage, Kind(stage.tree, workers=workers))
     try:
         time.sleep(SETTLING)
-        others = [memory(pid) for pid in running.pids() if pid != running.kept.pid]
+        return [memory(pid) for pid in running.pids()]
     finally:
         running.kept.stop()
-    # The process that forks workers is no worker, and the smallest.
-    workers = sorted(others, key=lambda held: held.rss)[-(WORKERS - 1) :]
-    if len(workers) < WORKERS - 1:
-        return
-    yield Fact("further worker at rest, resident", "MB", tuple(held.rss / MEGABYTE for held in workers), 60)
-    yield Fact("further worker at rest, its share", "MB", tuple(held.pss / MEGABYTE for held in workers))
 
 
 def _sitting(stage: Stage, wanted: int, tls: bool) -> Iterator[Fact]:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import resource
 import shutil
 import sys
-from collections.abc import Callable
+import time
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from hoopgate.development.accounts import fresh_directory
-from tests.bench import baseline, flame, plots
-from tests.bench.bars import Results, judge
+from tests.bench import baseline, flame, floor, plots
+from tests.bench.bars import Results, judge, needed
 from tests.bench.gateways import SOURCE
 from tests.bench.programs import install_extra
 from tests.bench.report import Figures, as_markdown, figures, read_results
 from tests.bench.rest import SESSIONS, facts
-from tests.bench.result import FailedRunError
-from tests.bench.stage import Stage, staged
+from tests.bench.rounds import measure
+from tests.bench.stage import staged
 from tests.bench.workloads import Sizes, Workload, workloads
 
 OUT = Path("bench-results")
 PUBLISHED = SOURCE / "docs" / "performance"
-FLAMES = 8.0  # seconds of sampling for each flame graph
+FLAMES = 6.0  # seconds of sampling for each flame graph
+PUBLISHING = 20.0  # minutes that a run may take which is published
+BEHIND = 5.5  # minutes of them for what comes behind the rounds: memory, flame graphs
 QUICK = (
     "point select, simple, 8 clients",
     "point select, prepared, 8 clients",
@@ -36,7 +37,6 @@ QUICK = (
     "COPY OUT, text",
     "COPY IN",
 )
-Say = Callable[[str], None]
 
 
 def chosen(options: argparse.Namespace) -> list[Workload]:
@@ -59,42 +59,11 @@ def _peers(workload: Workload, options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(name for name in found if not options.peers or name in options.peers)
 
 
-def measure(stage: Stage, work: list[Workload], rounds: int, say: Say) -> tuple[Results, list[str]]:
-    """``rounds`` rounds; in each, every workload meets every peer, in an order drawn by lot. Also what failed."""
-    results: Results = {}
-    failed: list[str] = []
-    lot = random.Random(1)
-    for number in range(rounds):
-        for workload in work:
-            for name in lot.sample(workload.peers, len(workload.peers)):
-                peer = stage.peer(name)
-                if peer is None:
-                    continue
-                try:
-                    result = workload.run(peer)
-                except FailedRunError as error:
-                    failed.append(f"{workload.name}: {error}")
-                    say(f"round {number + 1}: {workload.name}: FAILED: {error}")
-                    continue
-                finally:
-                    peer.tidy()
-                results.setdefault(workload.name, {}).setdefault(name, []).append(result)
-                say(f"round {number + 1}: {workload.name}: {name}: {result.per_second:,.0f}/s, {result.cpu:.2f} µs")
-    return _in_order(results, work), failed
-
-
-def _in_order(results: Results, work: list[Workload]) -> Results:
-    return {
-        each.name: {name: results[each.name][name] for name in each.peers if name in results[each.name]}
-        for each in work
-        if each.name in results
-    }
-
-
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the main workloads alone, about three minutes")
     parser.add_argument("--rounds", type=int, help="3, or 2 with --quick")
+    parser.add_argument("--minutes", type=float, help="that all may take: fewer rounds then, and fewer peers in them")
     parser.add_argument("--seconds", type=float, default=1.5, help="of each run that lasts as long as it is let")
     parser.add_argument("--rows", type=int, default=1_000_000, help="in the larger tables")
     parser.add_argument("--copy-in", type=int, metavar="MB", help="1024, or 128 with --quick")
@@ -112,7 +81,8 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     options.tree = dict(text.partition("=")[::2] for text in options.tree)
     options.rounds = options.rounds or (2 if options.quick else 3)
     if options.publish:
-        options.out, options.keep = PUBLISHED, True
+        options.out, options.keep = PUBLISHED if options.out is OUT else options.out, True
+        options.minutes = options.minutes or PUBLISHING
     options.copy_in = options.copy_in or (128 if options.quick else 1024)
     return options
 
@@ -137,20 +107,29 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(options: argparse.Namespace, work: list[Workload], directory: Path) -> int:
+    until = None if options.minutes is None else time.monotonic() + 60 * (options.minutes - BEHIND)
     trees = {name: Path(path).resolve() for name, path in options.tree.items()}
     with staged(directory, rows=options.rows, trees=trees, compiled=not options.no_compile) as stage:
-        results, failed = measure(stage, work, options.rounds, _say)
+        results, failed = measure(stage, work, options.rounds, _say, until, _compared_with())
         found, more = facts(stage, _say, sessions=options.sessions) if _wants_facts(options) else ([], [])
         settings: dict[str, Any] = {"rounds": options.rounds, "seconds": options.seconds, "rows": options.rows}
         given = figures(stage, work, results, found, settings)
         options.out.mkdir(parents=True, exist_ok=True)
         print(_written(given, results, options.out, "inc" if options.publish else "md"))
         if options.publish:
+            (options.out / "floor.inc").write_text(floor.as_markdown(results, floor.own_work(stage.tree)))
             flame.pictures(stage, flame.SHOWN, options.out, seconds=FLAMES)
     wrong = [f"failed: {line}" for line in failed + more] + _compared(given, options)
     for line in [*(f"without {name}: {reason}" for name, reason in stage.missing.items()), *wrong]:
         print(line, file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _compared_with() -> dict[str, set[str]]:
+    """By workload, whose figures count in more than one round."""
+    found = needed()
+    found.setdefault(floor.WORKLOAD, set()).update(floor.PEERS)
+    return found
 
 
 def _written(given: Figures, results: Results, out: Path, ending: str) -> str:
@@ -170,7 +149,7 @@ def _compared(given: Figures, options: argparse.Namespace) -> list[str]:
     judged = judge(*read_results(given))
     worse = [f"worse: {one}" for one in baseline.compare(judged, baseline.read())] if options.check else []
     if options.keep:
-        baseline.keep(judged, given["commit"])
+        baseline.keep(judged, given["commit"], options.out / baseline.KEPT.name if options.publish else baseline.KEPT)
     return worse
 
 

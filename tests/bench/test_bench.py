@@ -11,17 +11,21 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.bench import floor
 from tests.bench.bars import Bar, Fact, judge
 from tests.bench.pgbench import _entries, _newest, percentile
 from tests.bench.processes import cpu_seconds, descriptors, family, memory, threads
 from tests.bench.report import as_markdown, spread
 from tests.bench.result import Result
+from tests.bench.rounds import measure
 from tests.bench.run import chosen, main, parsed
 from tests.bench.wire import RefusedError, Scram, Wire, message
-from tests.bench.workloads import Sizes, workloads
+from tests.bench.workloads import Sizes, Workload, workloads
 
 
 def test_pgbenchs_log_is_read_up_to_a_line_that_is_cut_off(tmp_path: Path) -> None:
@@ -175,3 +179,69 @@ def test_a_short_run_has_figures_of_everybody(tmp_path: Path, capsys: pytest.Cap
         for peer, rounds in peers.items():
             assert all(one["per_second"] > 0 for one in rounds), (workload, peer)
     assert as_markdown(given) in capsys.readouterr().out
+
+
+def test_beside_a_bar_stands_what_who_does_least_reaches() -> None:
+    name = "point select, simple, 8 clients"
+    peers = {
+        "direct": [Result(300, 0, 0.1, 0.5)],
+        "pgbouncer": [Result(200, 20, 0.2, 1.0)],
+        "relay": [Result(160, 25, 0.2, 1.0)],
+        "hoopgate": [Result(100, 40, 0.2, 1.5)],
+        "hoopgate, rules": [Result(95, 42, 0.2, 1.5)],
+    }
+    logins = {"direct": [Result(20, 0)], "pgbouncer": [Result(100, 10)], "hoopgate": [Result(10, 90)]}
+    found = {one.name: one.floor for one in judge({name: peers, "TLS: connections, resumed": logins}, [])}
+    assert found == {
+        f"{name}: rate of hoopgate / pgbouncer": "relay: 0.80",
+        f"{name}: CPU of hoopgate / pgbouncer": "relay: 1.25",
+        f"{name}: added p99 of hoopgate / pgbouncer": "",
+        f"{name}: rate of hoopgate, rules / hoopgate": "",
+        "TLS: connections, resumed: rate of hoopgate / pgbouncer": "direct: 0.20",
+    }
+
+
+@pytest.mark.parametrize(
+    ("relay", "warm", "cold", "words"),
+    [
+        (
+            35.0,
+            7.0,
+            24.0,
+            "0.0 µs are left for what takes the gateway 7.0 with warm caches and 24.0 with cold ones: too",
+        ),
+        (
+            24.0,
+            7.0,
+            24.0,
+            "4.0 µs are left for what takes the gateway 7.0 with warm caches and 24.0 with cold ones: too",
+        ),
+        (20.0, 7.0, 24.0, "only where everything stays in the caches"),
+        (20.0, 7.0, 8.0, ": enough."),
+    ],
+)
+def test_what_the_bar_leaves_is_reckoned_from_the_figures(relay: float, warm: float, cold: float, words: str) -> None:
+    peers = {"pgbouncer": [Result(200, 20.0)], "relay": [Result(150, relay)], "hoopgate": [Result(100, 45.0)]}
+    said = floor.as_markdown({floor.WORKLOAD: peers}, [floor.Own("all of it", warm, cold)])
+    assert words in said
+    assert "28.0 µs" in said
+    assert f"| {relay:.1f} | {relay / 20:.2f} |" in said
+
+
+def test_a_round_that_would_end_too_late_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("tests.bench.rounds.time.monotonic", lambda: now[0])
+
+    def run(peer: SimpleNamespace) -> Result:
+        now[0] += 1.0
+        return Result(1, 1)
+
+    stage: Any = SimpleNamespace(peer=lambda name: SimpleNamespace(name=name, tidy=lambda: None))
+    work = [Workload("w", "row", ("pgbouncer", "haproxy", "hoopgate"), run)]
+    wanted = {"w": {"pgbouncer", "hoopgate"}}
+    for until, rounds in ((3.0, 1), (6.0, 2), (8.0, 3), (None, 4)):
+        now[0] = 0.0
+        results, failed = measure(stage, work, 4, lambda text: None, until, wanted)
+        assert not failed
+        assert len(results["w"]["hoopgate"]) == rounds
+        assert len(results["w"]["haproxy"]) == (1 if until else 4), "it is no part of what is judged"

@@ -57,7 +57,7 @@ def _point_selects(sizes: Sizes) -> Iterator[Workload]:
             name = f"point select, {mode}, {clients} client{'s' * (clients > 1)}"
             shape = Shape(("-S",), mode, clients, sizes.seconds)
             peers = (*RULED, INTERPRETED[0]) if clients == 8 else RULED
-            peers = (*peers, *FLOOR) if mode == "simple" else peers
+            peers = (*peers, *FLOOR) if mode == "simple" else (*peers, FLOOR[0])
             yield _pgbench(name, shape, peers)
     unseen = Shape((), "simple", 8, sizes.seconds, script=pgbench.UNSEEN)
     yield _pgbench("statements never seen, simple, 8 clients", unseen, RULED)
@@ -65,7 +65,7 @@ def _point_selects(sizes: Sizes) -> Iterator[Workload]:
 
 def _writes(sizes: Sizes) -> Iterator[Workload]:
     # No masks here: a statement that computes with a masked column is refused.
-    peers = (*PLAIN, "hoopgate, rules")
+    peers = (*PLAIN, "hoopgate, rules", FLOOR[0])
     yield _pgbench("TPC-B, simple, 8 clients", Shape(("-b", "tpcb-like"), "simple", 8, sizes.seconds), peers)
     yield _pgbench("TPC-B, prepared, 8 clients", Shape(("-b", "tpcb-like"), "prepared", 8, sizes.seconds), peers)
 
