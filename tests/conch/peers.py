@@ -38,7 +38,8 @@ def missing(*names: str) -> str:
 
 
 def keygen(path: Path, kind: str = "ed25519", *more: str) -> Path:
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", *more, "-f", str(path)], check=True)
+    size = ["-b", "2048"] if kind == "rsa" else []
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, *size, "-N", "", "-C", "", *more, "-f", str(path)], check=True)
     return path
 
 
@@ -104,17 +105,33 @@ def sshd(folder: Path, authorized: Path, *options: str) -> Iterator[int]:
 class Relay:
     """The process of ``tests.conch.relay``."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
-        self.port = port
+        self._told = b""
+        self.port = int(self._line(20))
 
     def report(self, seconds: float = 10) -> dict[str, Any]:
         """What the next connection to end was."""
-        assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], seconds)
-        assert ready, "the relay has not seen the end of the connection"
-        found: dict[str, Any] = json.loads(self.process.stdout.readline())
+        found: dict[str, Any] = json.loads(self._line(seconds))
         return found
+
+    def forget(self) -> None:
+        """What was told so far belongs to another test."""
+        assert self.process.stdout is not None
+        while select.select([self.process.stdout], [], [], 0)[0]:
+            assert os.read(self.process.stdout.fileno(), 65_536)
+        self._told = b""
+
+    def _line(self, seconds: float) -> bytes:
+        assert self.process.stdout is not None
+        while b"\n" not in self._told:
+            ready, _, _ = select.select([self.process.stdout], [], [], seconds)
+            assert ready, "the relay has not seen the end of the connection"
+            more = os.read(self.process.stdout.fileno(), 65_536)
+            assert more, "the relay has ended"
+            self._told += more
+        line, _, self._told = self._told.partition(b"\n")
+        return line
 
     def cpu(self) -> float:
         """Seconds of user and system time."""
@@ -131,12 +148,9 @@ def relay(folder: Path, target: int, key: Path, **options: Any) -> Iterator[Rela
     given = {"target": target, "key": str(key), "user": USER, "host_keys": [[str(host), None]], **options}
     command = [sys.executable, "-m", "tests.conch.relay", json.dumps(given)]
     errors = (folder / "relay.log").open("ab")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT) as process:
         try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line, (folder / "relay.log").read_text()
-            yield Relay(process, int(line))
+            yield Relay(process)
         finally:
             process.terminate()
             process.wait(10)

@@ -106,7 +106,8 @@ class Out(ClientTransport):
     def connectionSecure(self) -> None:
         self.passing = Passing()
         self.passing.other = self.source
-        key = Identity(Key.fromFile(self.options["key"]))
+        certificate = self.options.get("certificate")
+        key = Identity(Key.fromFile(self.options["key"]), certificate and Path(certificate).read_bytes())
         self.requestService(Login(self.options["user"].encode(), self.passing, identities=(key,)))
 
     def setService(self, service: Any) -> None:
@@ -133,7 +134,7 @@ def told(transport: Any) -> dict[str, Any]:
     }
 
 
-def chosen(wanted: dict[str, list[str]]) -> Algorithms:
+def chosen(wanted: Any) -> Algorithms:
     if wanted == "pq":
         return PQ
     return replace(MODERN, **{name: tuple([value.encode() for value in values]) for name, values in wanted.items()})

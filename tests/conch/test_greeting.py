@@ -59,19 +59,22 @@ def test_a_client_that_says_something_else(data: bytes) -> None:
         Greeting(server=False, limit=16_384).feed(data)
 
 
+def feed(greeting: Greeting, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        greeting.feed(piece)
+
+
 def test_a_client_that_never_ends_its_version() -> None:
     greeting = Greeting(server=False, limit=16_384)
     with pytest.raises(MalformedError):
-        for _ in range(300):
-            greeting.feed(b"SSH-" if not greeting._buffer else b"x")
+        feed(greeting, [b"SSH-", *[b"x"] * 300])
     assert len(greeting._buffer) <= 256
 
 
 def test_a_server_that_never_comes_to_its_version() -> None:
     greeting = Greeting(server=True, limit=1_000)
     with pytest.raises(MalformedError):
-        for _ in range(101):
-            greeting.feed(b"please wait\n")
+        feed(greeting, [b"please wait\n"] * 101)
     assert len(greeting._buffer) <= 2_001
 
 
