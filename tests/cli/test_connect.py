@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from hoopgate.cli.link import Gate, Link, read_gate, refused
 from hoopgate.cli.problems import NoTokenError, RefusedError, UnreachableError, UnsafeError
 from hoopgate.cli.relay import relay
 from hoopgate.cli.settings import SettingsError
+from hoopgate.development.certificates import Authority, Pair
 
 BULK = 8 * 1024 * 1024  # bytes: more than pipes and sockets hold
 
@@ -177,6 +179,102 @@ def test_it_ends_when_nobody_reads_any_more() -> None:
         running.join(5)
         assert not running.is_alive()
         os.close(near_in)
+
+
+# --- TLS
+
+
+@contextmanager
+def secure(pair: Pair, folder: Path, serve: Callable[[ssl.SSLSocket], None]) -> Iterator[Gate]:
+    """A TLS server on loopback that serves one connection."""
+    certificate, key = pair.write(folder, "gate")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def run() -> None:
+        with listening, suppress(OSError):
+            side, _ = listening.accept()
+            with context.wrap_socket(side, server_side=True) as secured:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += secured.recv(65536)
+                serve(secured)
+
+    serving = threading.Thread(target=run)
+    serving.start()
+    yield Gate("127.0.0.1", listening.getsockname()[1])
+    serving.join(10)
+    assert not serving.is_alive()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[Authority, str]:
+    made = Authority()
+    (tmp_path / "ca.crt").write_bytes(made.pem)
+    return made, str(tmp_path / "ca.crt")
+
+
+def test_each_half_is_closed_by_itself_over_tls(authority: tuple[Authority, str], tmp_path: Path) -> None:
+    data = os.urandom(BULK)
+    heard: list[bytes] = []
+
+    def serve(side: ssl.SSLSocket) -> None:
+        side.sendall(b"HTTP/1.1 200 ok\r\n\r\n")
+        while part := side.recv(65536):  # up to the client's close_notify
+            heard.append(part)
+        side.sendall(data)
+        side.unwrap()
+
+    made, ca = authority
+    with secure(made.server(), tmp_path, serve) as gate:
+        link = Link(gate, ca)
+        early = link.open("shop", 1, "token")
+        (source, near_in), (near_out, sink) = os.pipe(), os.pipe()
+        write_all(near_in, b"question")
+        relaying = threading.Thread(target=lambda: (relay(link, source, sink, early), os.close(sink)))
+        relaying.start()
+        assert read_all(near_out) == data
+        relaying.join(10)
+        link.close()
+        os.close(source)
+        os.close(near_out)
+    assert b"".join(heard) == b"question"
+
+
+def test_a_connection_that_is_cut_off_is_no_end(authority: tuple[Authority, str], tmp_path: Path) -> None:
+    """Whoever sits in between could cut an answer, and it must not look whole."""
+
+    def serve(side: ssl.SSLSocket) -> None:
+        side.sendall(b"HTTP/1.1 200 ok\r\n\r\nhalf of")
+        socket.socket.shutdown(side, socket.SHUT_RDWR)
+
+    made, ca = authority
+    with secure(made.server(), tmp_path, serve) as gate:
+        link = Link(gate, ca)
+        early = link.open("shop", 1, "token")
+        (source, near_in), (near_out, sink) = os.pipe(), os.pipe()
+        with pytest.raises(ConnectionError, match="without a word"):
+            relay(link, source, sink, early)
+        link.close()
+        for each in (source, near_in, near_out, sink):
+            os.close(each)
+
+
+def test_only_the_right_gateway_gets_the_token(authority: tuple[Authority, str], tmp_path: Path) -> None:
+    asked: list[bytes] = []
+    made, ca = authority
+    other = tmp_path / "other.crt"
+    other.write_bytes(Authority("another").pem)
+    for pair, trusted, says in (
+        (made.server(["gate.example.com"]), ca, "IP address mismatch"),
+        (made.server(), str(other), "certificate"),
+        (made.server(), "", "certificate"),
+    ):
+        serving = secure(pair, tmp_path, lambda side: asked.append(b"a head came"))
+        with serving as gate, pytest.raises(UnreachableError, match=says):
+            Link(gate, trusted)
+    assert asked == []
 
 
 # --- whose connection it is

@@ -159,8 +159,10 @@ class ConnectConnection(Protocol):
         grants = gateway.grants_of(identity)
         decisions = [gateway.engine.access(identity, target, role.name, grants) for role in target.roles]
         if all(decision.then == "deny" for decision in decisions):
-            gateway.access_denied(identity, target, target.roles[0], decisions[0])
-            return Refusal(403, decisions[0].reason, decisions[0].rule, decisions[0].hint)
+            # One that says what to do (ask for a grant, say) is worth more than another.
+            said = next((decision for decision in decisions if decision.hint), decisions[0])
+            gateway.access_denied(identity, target, target.roles[decisions.index(said)], said)
+            return Refusal(403, said.reason, said.rule, said.hint)
         return target
 
     # --- the tunnel

@@ -141,7 +141,8 @@ class House:
 
     def _access(self, identity: Identity, target: Target, role: str, grants: frozenset[str]) -> Any:
         allowed = identity.subject == "ada" and role == "owner"
-        return SimpleNamespace(then="allow" if allowed else "deny", reason="not you", rule="strangers", hint="Ask.")
+        hint = "Ask." if role == "owner" else ""
+        return SimpleNamespace(then="allow" if allowed else "deny", reason="not you", rule="strangers", hint=hint)
 
     def client(self, *, address: str = "10.0.0.1", tls: Any = None) -> tuple[ConnectConnection, Wire]:
         def make(listener: Listener, tunnel: Tunnel) -> Inner:
@@ -252,6 +253,7 @@ def test_only_what_is_open_to_somebody_is_opened(host: str, token: str, status: 
     connection.dataReceived(head(host, token))
     found, problem = said(wire)
     assert (found, problem["rule"]) == (status, rule)
+    assert problem["hint"]
     assert house.inner == []
     assert house.denied == (["shop"] if status == 403 else [])
 
