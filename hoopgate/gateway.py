@@ -58,6 +58,7 @@ class Gateway:
     guards: tuple[Any, ...]  # IGuardFactory, in order
     node: str
     worker: int = 0
+    tell_defined: Callable[[str, str], None] | None = None  # (target, database): other workers, that definitions change
     forward_cancel: Callable[[int, int, bytes], None] | None = None  # (worker, pid, key): to another worker's session
     engine: Engine = field(init=False)
     grants_of: Callable[[Identity], frozenset[str]] = field(init=False)
@@ -116,6 +117,7 @@ class Gateway:
             refreshed=partial(self.metrics.catalogue_refreshed, target.name),
             limits=self.config.limits,
             breathe=lambda: deferLater(self.clock, 0),
+            tell=None if self.tell_defined is None else partial(self.tell_defined, *key),
         )
         self._catalogues[key] = (target, catalogue, queries)
         return catalogue
@@ -126,6 +128,12 @@ class Gateway:
         known = self._catalogues.get((session.target.name, session.database))
         if known is not None:
             known[1].defined(session, over=over)
+
+    def defined_elsewhere(self, target: str, database: str) -> None:
+        """Another worker's session changes, or has changed, what this database holds."""
+        known = self._catalogues.get((target, database))
+        if known is not None:
+            known[1].outdated()
 
     def open_guards(self, session: Session) -> tuple[Any, ...]:
         """The session's guards; a factory that raises refuses the session."""
@@ -339,6 +347,7 @@ def _catalogue_role(target: Target) -> Role:
 
 # Read once, by parts that are built at the start.
 FIXED_TABLES = ("gateway", "listeners", "recorder", "store", "api", "admin", "guards", "guard_options")
+FIXED_SSH = ("user_ca", "target_ca")
 FIXED_LIMITS = ("statement", "statement_inline", "parse_time", "parse_memory", "token", "recorder_write")
 
 
@@ -354,6 +363,7 @@ def _only_reloadable(old: Config, new: Config) -> None:
     changed = [name for name in FIXED_TABLES if getattr(old, name) != getattr(compared, name)]
     if _plugged(old) != _plugged(new):
         changed.append("detector")
+    changed += [f"ssh.{name}" for name in FIXED_SSH if getattr(old.ssh, name) != getattr(new.ssh, name)]
     changed += [f"limits.{name}" for name in FIXED_LIMITS if getattr(old.limits, name) != getattr(new.limits, name)]
     if changed:
         raise ConfigError(

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from hoopgate.config.model import Config, Limits
 
 # What is counted in each process although it is meant for all of them together.
-SHARED: Final = ("half_open", "half_open_per_address", "sessions")
+SHARED: Final = ("half_open", "half_open_per_address", "sessions", "ssh_device_logins")
 
 
 MOST: Final = 127  # workers: their number is a byte of a process id that must not be negative
@@ -27,17 +27,23 @@ class Post:
     """Worker ``number`` of ``of``. ``ports`` says where worker 0 listens, by listener.
 
     ``forward_cancel(worker, pid, key)`` passes a cancel request on to the worker whose session it names.
+    ``tell_defined(target, database)`` tells the other workers that definitions change there.
     """
 
     number: int
     of: int
     ports: dict[str, int]
     forward_cancel: Callable[[int, int, bytes], None]
+    tell_defined: Callable[[str, str], None]
 
 
 def share(config: Config, of: int) -> Config:
-    """The configuration with this process's share of the limits that hold for all workers together."""
+    """The configuration with this process's share of the limits, and of masks' budgets, that hold for all workers
+    together. Shares are rounded up: a budget of which a worker had nothing would refuse what the configuration allows.
+    """
     if of == 1:
         return config
     limits: Limits = config.limits
-    return evolve(config, limits=evolve(limits, **{name: -(-getattr(limits, name) // of) for name in SHARED}))
+    masks = tuple([evolve(mask, inference=-(-mask.inference // of)) for mask in config.masks])
+    shared = {name: -(-getattr(limits, name) // of) for name in SHARED}
+    return evolve(config, limits=evolve(limits, **shared), masks=masks)

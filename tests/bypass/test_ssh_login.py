@@ -29,6 +29,7 @@ from tests.protocols.ssh.door import (
     REQUEST,
     SUCCESS,
     Door,
+    Speaker,
     Visit,
 )
 
@@ -434,6 +435,22 @@ def test_a_connection_that_only_waits_makes_room() -> None:
     assert not visits[3].gone
     visits[3].password(b"good")
     assert SUCCESS in visits[3].numbers
+
+
+def test_who_has_exchanged_keys_outlasts_those_who_only_hold_a_place() -> None:
+    door = Door()
+    door.limits(half_open=4, half_open_per_address=4)
+    working = door.knock(host="192.0.2.1", login=False)
+    for at in range(3):
+        door.knock(host=f"192.0.2.{10 + at}", login=False)
+    working.client.requestService(Speaker(working.client))
+    working.pump()
+    for at in range(3):
+        door.knock(host=f"192.0.2.{20 + at}", login=False)
+    working.pump()
+    working.password(b"good")
+    assert SUCCESS in working.numbers
+    assert door.house.doors.open == 3
 
 
 def test_failures_take_equal_time() -> None:

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from hoopgate.config.load import ConfigErrors, loads
-from hoopgate.config.model import Config, Gateway
+from hoopgate.config.model import Config, Gateway, Mask
 from hoopgate.workers.post import share, worker_count
 from tests.config.files import MINIMAL
 
@@ -22,7 +22,16 @@ def test_limits_for_all_together_are_divided_and_rounded_up(of: int, each: int) 
     assert shared.half_open == each
     assert shared.sessions == -(-10_000 // of)
     assert shared.half_open_per_address == -(-100 // of)
-    assert evolve(shared, half_open=1000, sessions=10_000, half_open_per_address=100) == CONFIG.limits
+    assert (
+        evolve(shared, half_open=1000, sessions=10_000, half_open_per_address=100, ssh_device_logins=100)
+        == CONFIG.limits
+    )
+
+
+def test_budgets_of_masks_are_divided_and_rounded_up() -> None:
+    masks = tuple(Mask(name=str(each), columns=("*",), inference=each) for each in (0, 1, 1000))
+    shared = share(evolve(CONFIG, masks=masks), 3)
+    assert [mask.inference for mask in shared.masks] == [0, 1, 334]
 
 
 def test_no_share_is_nothing() -> None:

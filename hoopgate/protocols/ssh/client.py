@@ -52,6 +52,13 @@ class Entrance:
     make_relay: MakeRelay
 
 
+class Quiet(Logger):
+    """Conch tells of every connection's end: whoever may connect could fill the log with it."""
+
+    def info(self, format: str | None = None, **more: object) -> None:  # noqa: A002 - the name is Logger's
+        """Nothing that the gateway does not say itself."""
+
+
 class Services:
     """What a transport's factory is asked for: the service that logs in."""
 
@@ -62,6 +69,8 @@ class Services:
 
 class ClientConnection(ServerTransport):
     """One client. ``tunnel``: what an HTTP CONNECT has settled before; then no login is asked for."""
+
+    _log = Quiet()
 
     def __init__(self, entrance: Entrance, tunnel: Tunnel | None = None) -> None:
         config = entrance.gateway.config
@@ -140,6 +149,9 @@ class ClientConnection(ServerTransport):
         """The service that logs in, as the client asks for it."""
         config = self._gateway.config
         self._give_time(config.limits.ssh_login, "limits.ssh_login")
+        # Who has come this far has worked for it: those who only hold a place make room first.
+        self._gateway.doors.leave(self._address, self)
+        self._gateway.doors.enter(self._address, self, self._crowded_out)
         return UserAuth(
             self._ways(),
             self._gateway.clock,

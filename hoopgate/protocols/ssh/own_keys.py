@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from twisted.conch.ssh.keys import BadKeyError, EncryptedKeyError, Key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+from twisted.conch.ssh.keys import Key
 from twisted.internet.defer import Deferred
 
 from hoopgate.conch import HostKey
 from hoopgate.conch.certificates import CertificateError, parse_text, text_of
+from hoopgate.conch.fields import MalformedError
+from hoopgate.conch.signatures import load_key
 from hoopgate.config.model import Listener, SecretRef
 from hoopgate.errors import SecretError
 from hoopgate.identity.ssh_certificates import make_key
@@ -38,13 +41,15 @@ async def own_keys(listener: Listener, state: Path, secret: Secret) -> tuple[Hos
 
 
 def _private(data: bytes, where: str) -> tuple[Key, HostKey]:
+    load = load_ssh_private_key if b"OPENSSH" in data else load_pem_private_key  # Conch reads PKCS #8 of RSA alone
     try:
-        key: Key = Key.fromString(data)
+        key = Key(load(data, None))
         plain = HostKey(key)
-    except (BadKeyError, EncryptedKeyError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        load_key(plain.blob)  # which knows what is too short
+    except (MalformedError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SecretError(f"{where} is no private key of SSH without passphrase ({type(error).__name__})") from None
-    if key.isPublic() or not plain.algorithms:
-        raise SecretError(f"{where} is no private key that can serve: make one with ssh-keygen -t ed25519")
+    if not plain.algorithms:
+        raise SecretError(f"{where} is of a kind that cannot serve: make one with ssh-keygen -t ed25519")
     return key, plain
 
 
