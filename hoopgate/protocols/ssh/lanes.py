@@ -150,6 +150,10 @@ class StreamLane(Direction):
         """Nothing is in it: what comes may go by."""
         return self._waiting is None and self._rest is None and self._wire.empty
 
+    def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
+        """Ask the guards, unless the channel is refused: nothing of it goes anywhere any more."""
+        return _ALLOW if self._stream.refused else self._relay.chain.inspect(frame)
+
     def apply(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
         """Forward, hold or refuse."""
         if isinstance(frame, ChannelInput | ChannelOutput):

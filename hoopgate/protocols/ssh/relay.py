@@ -36,6 +36,7 @@ log = Logger()
 GOODBYE: Final = "the client ended the session"
 HOST_KEYS: Final = ("hostkeys-00@openssh.com", "hostkeys-prove-00@openssh.com")
 """About the host keys of the target (OpenSSH's PROTOCOL, section 2.5), which are none of the client's business."""
+TOGETHER: Final = 32_768  # bytes of messages that become one record
 _LENGTH: Final = struct.Struct(">I")
 _CTRL_C: Final = b"\x03"
 _BY_APPLICATION: Final = 11  # a DISCONNECT's reason (RFC 4253, section 11.1)
@@ -124,16 +125,23 @@ class Relay:
             self.flush()
 
     def flush(self) -> None:
-        """Record, then send."""
+        """Record, then send: what is recorded at once is small enough to be still at hand as it is sent."""
         out = self.connection.out
         for side in (CLIENT, TARGET):
-            if out[side] and not self.dead:
-                messages = out[side][:]
-                out[side].clear()
-                if not self._record(1 - side, messages):
+            waiting = out[side]
+            while waiting and not self.dead:
+                size = count = 0
+                for message, _ in waiting:
+                    size += len(message)
+                    count += 1
+                    if size >= TOGETHER:
+                        break
+                together = waiting[:count]
+                del waiting[:count]
+                if not self._record(1 - side, together):
                     return
                 send = self._transports[side].sendMessage
-                for message, _ in messages:
+                for message, _ in together:
                     send(message)
 
     def _judge(self, stream: Stream, side: int, message: bytes) -> None:
@@ -268,8 +276,8 @@ class Relay:
         self.dead = True
         lanes = self._lanes()
         for step in (
-            *[lane.stop for lane in lanes],
             *[partial(lane.withdraw, reason) for lane in lanes],
+            *[lane.stop for lane in lanes],
             partial(self.chain.closed, reason),
             self._target.terminate,
             partial(self._say, reason, rule) if sqlstate else _nothing,
