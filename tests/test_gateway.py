@@ -11,7 +11,8 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from hoopgate.config.model import Config
+from hoopgate.config.model import Config, SecretRef
+from hoopgate.errors import ConfigError
 from hoopgate.gateway import Gateway
 
 CONFIG = Config(path=Path("x"), version="v")
@@ -92,3 +93,14 @@ def test_alone_it_passes_nothing_on(gateway: Gateway, sent: Sent) -> None:
     gateway.forward_cancel = None
     gateway.cancel(5 << 24 | 77, b"key")
     assert sent == []
+
+
+@pytest.mark.parametrize("name", ["user_ca", "target_ca"])
+def test_an_authority_of_ssh_cannot_change_while_the_gateway_runs(gateway: Gateway, name: str) -> None:
+    """It was read at the start; what else the table says holds for the next connection."""
+    before = gateway.config
+    with pytest.raises(ConfigError, match=rf"ssh\.{name}.*Restart"):
+        gateway.reload(evolve(before, ssh=evolve(before.ssh, **{name: SecretRef("env", "CA")})))
+    assert gateway.config is before
+    gateway.reload(evolve(before, ssh=evolve(before.ssh, kex="pq", banner="hello")))
+    assert gateway.config.ssh.kex == "pq"
