@@ -12,7 +12,7 @@ from hoopgate.policy.shell.call import Call, Judge
 from hoopgate.policy.shell.grammar import read
 from hoopgate.policy.shell.names import assigned_names, enters
 from hoopgate.policy.shell.options import options, taken
-from hoopgate.policy.shell.paths import ANYWHERE, entered, files
+from hoopgate.policy.shell.paths import ANYWHERE, entered
 from hoopgate.policy.shell.syntax import Assignment, Unreadable
 from hoopgate.policy.shell.values import Value
 
@@ -78,7 +78,7 @@ def _builtin(call: Call) -> None:
 def _source(call: Call) -> None:
     """A file of commands, which may set variables and enter directories."""
     if call.arguments:
-        call.add("execute.script", files(call.arguments[:1], call.finder.directories))
+        call.script(call.arguments[0])
     call.finder.forget()
     call.finder.directories = ANYWHERE
 
@@ -238,6 +238,9 @@ def _umask(call: Call) -> None:
 
 
 def _type(call: Call) -> None:
+    """``hash -p`` puts another program behind a name."""
+    if any(value.option and not re.fullmatch(r"-[atPfrl]+", value.text) for value in call.arguments):
+        call.dynamic("it changes what commands mean")
     call.add("session")
 
 

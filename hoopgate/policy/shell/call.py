@@ -79,6 +79,13 @@ class Call:
         """It is run, and that is all that is known."""
         self.add("execute.program", (Object("", self.name, "program"),), why=why)
 
+    def script(self, value: Value) -> None:
+        """A file of code is run."""
+        if value.exact:
+            self.add("execute.script", files((value,), self.finder.directories))
+        else:
+            self.dynamic("which file of code it runs is known only then")
+
     def dynamic(self, why: str) -> None:
         self.add("unknown.dynamic", (Object("", self.name, "program"),), why=why)
 

@@ -31,6 +31,8 @@ def operations(text: str, shell: LoginShell = "posix", longest: int = 128 * 1024
         return (unreadable("the target's login shell is none whose commands are understood"),)
     if len(text) > longest:
         return (unreadable("the command is longer than limits.command"),)
+    if text[:1] in ("-", "+"):
+        return (unreadable("the login shell takes it for an option"),)  # it gets: -c text
     try:
         return walked(text, bash=shell == "bash") or (EMPTY,)
     except Unreadable as error:

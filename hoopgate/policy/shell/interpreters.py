@@ -10,7 +10,6 @@ from typing import Final
 from hoopgate.policy.operations import Object
 from hoopgate.policy.shell.call import Call, Judge
 from hoopgate.policy.shell.options import Line, options, taken
-from hoopgate.policy.shell.paths import files
 from hoopgate.policy.shell.stream_code import awk_is_plain, sed_effects
 from hoopgate.policy.shell.values import Value
 from hoopgate.policy.sql.effects import effects
@@ -31,7 +30,7 @@ def _shell(call: Call) -> None:
         text = line.operands[0] if line.operands else Value("", exact=False)
         _text(call, text, bash)
     elif line.operands and not line.has("-s"):
-        call.add("execute.script", files(line.operands[:1], call.finder.directories))
+        call.script(line.operands[0])
     elif call.stdin is not None:
         _text(call, call.stdin, bash)
     else:
@@ -52,7 +51,7 @@ def _foreign_shell(call: Call) -> None:
     if line.strange or not line.operands:
         call.dynamic("it runs text of another language")
     else:
-        call.add("execute.script", files(line.operands[:1], call.finder.directories))
+        call.script(line.operands[0])
 
 
 _INTERPRETERS: Final[Mapping[str, str]] = {
@@ -77,12 +76,11 @@ _INTERPRETERS: Final[Mapping[str, str]] = {
     "scala": "-e!",
     "groovy": "-e!",
     "jshell": "",
-    "java": "-version --version",
     "bc": "-l -q -s -w",
     "dc": "-e! -f!",
     "m4": "",
 }
-_STARTS: Final = {"bun", "deno", "java"}
+_STARTS: Final = {"bun", "deno"}
 
 
 def _interpreter(call: Call) -> None:
@@ -98,7 +96,24 @@ def _interpreter(call: Call) -> None:
     elif _language(call.name) in _STARTS:
         call.program()
     else:
-        call.add("execute.script", files(line.operands[:1], call.finder.directories))
+        call.script(line.operands[0])
+
+
+def _java(call: Call) -> None:
+    """``-jar file``; agents and other options load code, and so does a class by its name."""
+    words = call.arguments
+    jar = next((place for place, value in enumerate(words) if value.text == "-jar"), -1)
+    before = words[:jar] if jar >= 0 else words
+    fine = all(
+        value.exact and re.fullmatch(r"-(?:X[a-z]+\d+[kmgKMG]?|D[\w.]+=[\w./-]*|server|ea)", value.text)
+        for value in before
+    )
+    if [value.text for value in words] in (["-version"], ["--version"]):
+        call.add("session")
+    elif jar >= 0 and fine and len(words) > jar + 1:
+        call.script(words[jar + 1])
+    else:
+        call.dynamic("it runs code that is not the shell's")
 
 
 def _module(call: Call, line: Line) -> None:
@@ -146,7 +161,8 @@ def _psql(call: Call) -> None:
     if line.strange:
         call.dynamic(line.strange)
     if scripts:
-        call.add("execute.script", files(scripts, call.finder.directories))
+        for value in scripts:
+            call.script(value)
     if not (texts or scripts or line.has("-l", "-V", "--list", "--version")):
         texts = [call.stdin] if call.stdin is not None else []
         if not texts:
@@ -182,7 +198,8 @@ def _awk(call: Call) -> None:
         call.dynamic(line.strange or "an option is not known")
         return
     if line.has("-f"):
-        call.add("execute.script", files(line.values("-f"), call.finder.directories))
+        for value in line.values("-f"):
+            call.script(value)
         call.read(line.operands)
         return
     if not line.operands or not line.operands[0].exact or not awk_is_plain(line.operands[0].text):
@@ -210,7 +227,8 @@ def _sed(call: Call) -> None:
         call.dynamic(line.strange or "an option is known only then")
     scripts = line.values("-f", "--file")
     if scripts:
-        call.add("execute.script", files(scripts, call.finder.directories))
+        for value in scripts:
+            call.script(value)
     for value in texts:
         found = sed_effects(value.text) if value.exact else None
         if found is None:
@@ -234,5 +252,6 @@ JUDGES: Final[Mapping[str, Judge]] = {
         ("mysql", "mariadb", "sqlite3", "mongo", "mongosh", "redis-cli", "clickhouse-client", "sqlcmd",
         "cqlsh"), _database
     ),
+    "java": _java,
     "psql": _psql,
 }  # fmt: skip

@@ -172,6 +172,16 @@ def _sends(call: Call) -> None:
     call.dynamic("it may run programs")
 
 
+def _openssl(call: Call) -> None:
+    """Engines, providers and settings are code, or name it."""
+    if any(
+        not value.exact or re.match(r"-(?:engine|provider|config|rand|CApath)", value.text) for value in call.arguments
+    ):
+        call.dynamic("it may load code")
+    else:
+        call.program()
+
+
 # --- git
 
 _GIT_GLOBAL: Final = options(
@@ -253,13 +263,14 @@ JUDGES: Final[Mapping[str, Judge]] = {
     **dict.fromkeys(
         (
             "socat", "ftp", "sftp", "lftp", "nmap", "aria2c", "rclone", "ssh-copy-id", "autossh", "mosh",
-            "sshpass", "openssl",
+            "sshpass",
             "gpg", "smbclient", "tftp", "rsh", "rlogin", "rexec", "mail", "sendmail", "mailx", "pssh", "parallel-ssh",
         ),
         _sends,
     ),
     "curl": _curl,
     "git": _git,
+    "openssl": _openssl,
     "ssh": _ssh,
     "wget": _wget,
 }  # fmt: skip

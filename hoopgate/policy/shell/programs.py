@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from attrs import evolve
+
 from hoopgate.policy.shell import administration, builtins, filing, interpreters, network, reading, wrappers
 from hoopgate.policy.shell.call import Call, Judge
 
@@ -28,8 +30,17 @@ def judge(call: Call) -> None:
     if not call.name:
         call.dynamic("which program runs is known only then")
         return
-    found = JUDGES.get(call.name) or interpreters.interpreter(call.name)
-    if found is None:
-        call.program()
-    else:
+    found = _judge_of(call.name)
+    if found is not None:
         found(call)
+        return
+    call.program()
+    # a program elsewhere that has a known one's name: it may be that one, by another way
+    base = call.name.rpartition("/")[2]
+    found = _judge_of(base) if base != call.name else None
+    if found is not None:
+        found(evolve(call, name=base))
+
+
+def _judge_of(name: str) -> Judge | None:
+    return JUDGES.get(name) or interpreters.interpreter(name)

@@ -19,7 +19,7 @@ NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORBIDDEN: Final = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]|[\u2028\u2029\ufeff]")
 
 
-class Text(ABC):
+class Text(ABC):  # noqa: B024 - what it reads is said below it
     """A text and a place in it. ``bash``: only bash reads it."""
 
     def __init__(self, text: str, depth: int = 0, bash: bool = False, spent: list[int] | None = None) -> None:

@@ -14,7 +14,7 @@ from hoopgate.policy.operations import Object, Operation
 from hoopgate.policy.shell import environment
 from hoopgate.policy.shell.call import Call, called, written
 from hoopgate.policy.shell.grammar import read
-from hoopgate.policy.shell.names import assigned_names, defined_functions, enters, numeric_names
+from hoopgate.policy.shell.names import assigned_names, defined_functions, enters, first_word, numeric_names
 from hoopgate.policy.shell.paths import ANYWHERE, HOME, either, files
 from hoopgate.policy.shell.programs import judge, known
 from hoopgate.policy.shell.syntax import (
@@ -63,12 +63,15 @@ class Walk:
         self.functions: set[str] = set()
         self._numeric: frozenset[str] = frozenset()
         self._volatile: frozenset[str] = frozenset()
+        self._splits_as_usual = True
 
     def whole(self, body: Sequence) -> None:
         """Walk a whole text."""
         self._numeric = numeric_names(body)
         functions = defined_functions(body)
         self._volatile = frozenset(assigned_names(functions.values()))
+        if "IFS" in self._volatile:
+            self._split_otherwise()
         for name in functions:
             if known(name):
                 things = (Object("", name, "program"),)
@@ -147,8 +150,16 @@ class Walk:
         self.directories = either(before, self.directories)
 
     def _forget_names(self, trees: Iterable[object]) -> None:
-        for name in assigned_names(trees):
+        names = assigned_names(trees)
+        for name in names:
             self.forget(name)
+        if "IFS" in names:
+            self._split_otherwise()
+
+    def _split_otherwise(self) -> None:
+        """What unquoted expansions become is not known from here on."""
+        self._splits_as_usual = False
+        self.forget()
 
     # --- commands
 
@@ -222,6 +233,7 @@ class Walk:
         inner.functions = {*self.functions, function.name}
         inner._numeric = self._numeric
         inner._volatile = self._volatile
+        inner._splits_as_usual = self._splits_as_usual
         inner._command(function.body, True)
         self._forget_names((function,))
 
@@ -251,7 +263,7 @@ class Walk:
         values = [self._argument(word) for word in command.words]
         stdin = self._redirections(command.redirects)
         for assignment in command.assignments:
-            self._assignment(assignment, exported=bool(values))
+            self._assignment(assignment, exported=bool(values), reads=first_word(command) == "read")
         if not values:
             return
         call = called(values, self, stdin, piped)
@@ -269,12 +281,12 @@ class Walk:
             return Value(f"{word.name}={value.text}", value.exact and word.elements is None and not word.append)
         return self._value(word)
 
-    def _assignment(self, assignment: Assignment, exported: bool) -> None:
+    def _assignment(self, assignment: Assignment, exported: bool, reads: bool) -> None:
         value = self._assigned(assignment)
         text = value.text if value.exact else None
         if assignment.name == "IFS":
-            if not exported:
-                self.forget()
+            if not exported or not reads:
+                self._split_otherwise()
             return
         found = (environment.variable if exported else environment.assigned)(assignment.name, text)
         if found is not None:
@@ -295,7 +307,11 @@ class Walk:
         return value_of(assignment.value, self.variables, split=False)
 
     def _set(self, name: str, value: Value) -> None:
-        if name not in self._volatile and (value.exact or value.number or ANY not in value.text):
+        if (
+            self._splits_as_usual
+            and name not in self._volatile
+            and (value.exact or value.number or ANY not in value.text)
+        ):
             self.variables[name] = value
         else:
             self.forget(name)
