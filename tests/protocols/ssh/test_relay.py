@@ -480,12 +480,11 @@ def test_a_peer_that_breaks_the_protocol_ends_its_session(side: int) -> None:
 def test_each_peer_is_paused_while_the_other_is_slow() -> None:
     rig = Rig()
     client, target = rig.ends
-    client.producer.pauseProducing()
-    assert target.paused
-    client.producer.resumeProducing()
-    assert not target.paused
-    target.producer.pauseProducing()
-    assert client.paused
+    seen = []
+    for step in (client.producer.pauseProducing, client.producer.resumeProducing, target.producer.pauseProducing):
+        step()
+        seen.append((client.paused, target.paused))
+    assert seen == [(False, True), (False, False), (True, False)]
 
 
 def test_what_a_session_of_ssh_answers_to_questions_of_sql() -> None:
@@ -497,12 +496,12 @@ def test_what_a_session_of_ssh_answers_to_questions_of_sql() -> None:
         False,
         None,
     )
-    assert relay.at_rest
+    seen = [(relay.at_rest, relay.running)]
     rig.open()
-    assert not relay.at_rest
-    assert not relay.running
+    seen.append((relay.at_rest, relay.running))
     rig.say(CLIENT, m.exec_request(0, "make", wants_reply=False))
-    assert relay.running
+    seen.append((relay.at_rest, relay.running))
+    assert seen == [(True, False), (False, False), (False, True)]
     failures: list[Any] = []
     relay.ask("SELECT 1").addErrback(failures.append)
     assert "cannot be asked" in failures[0].getErrorMessage()
