@@ -152,6 +152,7 @@ class Boot:
             node=node,
             worker=self._number,
             forward_cancel=self._forward_cancel(),
+            tell_defined=self._tell_defined(),
         )
         await self._start(gateway)
         await self._listen(gateway, secrets)
@@ -209,12 +210,18 @@ class Boot:
         if crew is not None:
             crew.line.entrust(self._pid.lock)
             crew.cancel = gateway.cancel_own
+            crew.defined = gateway.defined_elsewhere
             crew.died = lambda number: Deferred.fromCoroutine(aftermath.clear_up(number, gateway.recorder))
             await crew.start(Orders({name: port.getHost().port for name, port in self.ports.items()}))
             crew.changed = self._write_status_if_possible
             self.health.notes["workers"] = crew.finding
         self._write_status()
         aftermath.seal(gateway.recorder, aftermath.left, RESTARTED)
+
+    def _tell_defined(self) -> Callable[[str, str], None] | None:
+        if self._post is not None:
+            return self._post.tell_defined
+        return self._crew.tell_defined if self._crew is not None else None
 
     def _forward_cancel(self) -> Callable[[int, int, bytes], None] | None:
         if self._post is not None:

@@ -14,6 +14,11 @@ from hoopgate.frames import Frame, Statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Mask, Rewrite, Verdict
 
 log = Logger()
+TWICE: Final = Block(
+    "two of the gateway's guards hold this statement, and an approval would be of one alone",
+    rule="guards",
+    hint="Tell the gateway's operators.",
+)
 _places: Final[dict[tuple[frozenset[type[Frame]], ...], dict[type[Frame], tuple[int, ...]]]] = {}
 """For each row of guards, by what they want, and each class of frames: the places of those who want them. There are as
 many rows as there are ways to configure a gateway, and as many sessions as there are clients."""
@@ -23,7 +28,8 @@ class Chain:
     """Asks each guard that wants a frame, in order.
 
     The first Block decides. Masks add up: an earlier guard's go before a later one's. A Hold stands unless a later
-    guard blocks: nobody is asked to approve what would be refused anyway. What was both held and rewritten is held as
+    guard blocks: nobody is asked to approve what would be refused anyway. What two guards hold is blocked, since an
+    approval is given to one of them alone. What was both held and rewritten is held as
     it was rewritten. A guard that raises blocks (fail closed).
     """
 
@@ -106,7 +112,7 @@ class Chain:
             return True, frame, self._broken(guard, Failure(TypeError(f"{verdict!r} of what is masked already")))
         if isinstance(verdict, Hold):
             if isinstance(so_far, Hold):
-                return False, frame, so_far
+                return (True, frame, TWICE) if verdict.rule != so_far.rule else (False, frame, so_far)
             return False, frame, evolve(verdict, frame=frame) if isinstance(so_far, Rewrite) else verdict
         if isinstance(verdict, Rewrite):
             return False, verdict.frame, evolve(so_far, frame=verdict.frame) if isinstance(so_far, Hold) else verdict

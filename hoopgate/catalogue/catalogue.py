@@ -26,6 +26,7 @@ from hoopgate.errors import CatalogueError
 log = Logger()
 
 _STALE_AFTER: Final = 3  # missed polls
+_SOON: Final = 0.1  # seconds between two looks whether a session has come to rest
 _DEFINERS: Final = 1000  # sessions whose definitions have not been looked at
 _TURN: Final = 0.005  # seconds of work before others have their turn
 
@@ -72,7 +73,8 @@ class Catalogue:
     ``lock_timeout`` and an empty ``search_path`` set, and a Deferred of it that is cancelled ends the query. Every
     ``refresh_every`` seconds a fingerprint is asked for (one row); only if it changed, what changed is read.
     ``refreshed`` is told of each check whether it went well. ``breathe`` gives a Deferred that fires when others have
-    had their turn: long work is done in portions between which it is waited for.
+    had their turn: long work is done in portions between which it is waited for. ``tell``: called where definitions
+    change, or may have, so that other processes look anew too.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Catalogue:
         refreshed: Callable[[bool], None] = lambda ok: None,
         limits: Limits | None = None,
         breathe: Callable[[], Deferred[None]] = _at_once,
+        tell: Callable[[], None] | None = None,
     ) -> None:
         self._query = query
         self._refreshed = refreshed
@@ -91,6 +94,7 @@ class Catalogue:
         self._every = refresh_every
         self._limits = limits or Limits()
         self._breathe = breathe
+        self._tell = tell
         self._turn = 0.0
         self._reading = Reading(query, self._limits, self._pause)
         self._indexes = Indexes()
@@ -170,6 +174,15 @@ class Catalogue:
         self._definers[session] = Definition(session.rested + 1, over)
         self.changes += 1
         self.sure.doubt()
+        self._tell_of(session, session.rested)
+
+    def _tell_of(self, session: Definer, rested: int) -> None:
+        """Tell others now, and until the session has come to rest again: what stands in an explicit block counts from
+        its COMMIT, of which we hear."""
+        if self._tell is not None:
+            self._tell()
+            if session.rested <= rested and session.transaction == "I":
+                self._clock.callLater(_SOON, self._tell_of, session, rested)
 
     def defining(self, session: Definer) -> None:
         """A session under masks is about to change what names mean: to statements that were judged, but that the
@@ -177,13 +190,15 @@ class Catalogue:
         if len(self._defining) >= _DEFINERS:
             self._defining = {one: batch for one, batch in self._defining.items() if one.rested < batch}
         self._defining[session] = session.batch
+        self.sure.defining = True
         self.changes += 1
+        if self._tell is not None:
+            self._tell()
 
     def moving(self, session: Definer) -> bool:
         """Others than this session change what names mean, or may have done so a moment ago."""
-        if not self._defining:
-            return False
         self._defining = {one: batch for one, batch in self._defining.items() if one.rested < batch}
+        self.sure.defining = bool(self._defining)
         return any(one is not session for one in self._defining)
 
     def outdated(self) -> None:

@@ -12,14 +12,16 @@ class Sure:
     """Asked at each statement under masks, so that the catalogue itself is asked only now and then.
 
     ``until`` is a time of ``clock``; the catalogue doubts what is here at once where something else may count.
+    ``defining``: some session may be changing what names mean (see ``Catalogue.moving``).
     """
 
-    __slots__ = ("_seconds", "_snapshot", "_until")
+    __slots__ = ("_seconds", "_snapshot", "_until", "defining")
 
     def __init__(self, clock: Any) -> None:
         self._seconds: Any = clock.seconds
         self._snapshot: Snapshot | None = None
         self._until = 0.0
+        self.defining = False
 
     def trust(self, snapshot: Snapshot, until: float) -> None:
         self._snapshot = snapshot

@@ -6,6 +6,7 @@ applies the plan); canaries are sought in what is about to reach the client, who
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -77,6 +78,7 @@ class DetectGuard:
         self._config: Config | None = None
         self._watch = _NO_WATCH
         self._slow: RowEditor | None = None  # by which plug-ins look, in a thread
+        self._tally: Counter[str] = Counter()  # what they hid in this session
         self._planted: tuple[Canary, ...] = ()
         self._canaries = _NO_CANARIES
         self._values: dict[str, bytes] = {}
@@ -151,7 +153,8 @@ class DetectGuard:
         types = {} if snapshot is None else snapshot.types
         if self._watch.plugged:
             limit = self._session.config.limits.row
-            self._slow = splicer(self._watch.slow_plan(frame.columns, types, encoding), frame, limit)
+            self._tally = Counter()
+            self._slow = splicer(self._watch.slow_plan(frame.columns, types, encoding, self._tally), frame, limit)
         plan = self._watch.plans.get(key) if frame.description else None
         if plan is None:
             plan = self._watch.plan(frame.columns, types, encoding)
@@ -194,6 +197,9 @@ class DetectGuard:
 
     def _rows(self, frame: Rows) -> Verdict:
         found = self._watch.take()
+        if self._tally:
+            found.update(self._tally)
+            self._tally.clear()
         if found:
             self._session.event("detected", kinds=dict(found))
             self._session.gateway.metrics.detected.value += found.total()

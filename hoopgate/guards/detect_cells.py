@@ -50,9 +50,9 @@ class Look(ABC):
 class Cells:
     """Makes the transforms of one detector. ``tally`` counts what was hidden, by kind, until somebody takes it."""
 
-    def __init__(self, finder: Finder | Plugged) -> None:
+    def __init__(self, finder: Finder | Plugged, tally: Counter[str] | None = None) -> None:
         self.finder = finder
-        self.tally: Counter[str] = Counter()
+        self.tally: Counter[str] = Counter() if tally is None else tally
 
     def transform(self, type_oid: int, format: int, types: Mapping[int, UserType], encoding: str) -> Look | None:  # noqa: A002
         """What looks at the cells of a column; None where its type can hold no secret."""

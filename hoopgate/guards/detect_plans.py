@@ -46,7 +46,7 @@ class Watch:
         own = [detector for detector in detectors if detector.find or detector.patterns]
         self.cells = tuple([Cells(finder_of(detector)) for detector in own])
         plugged = [Plugged(plugins[each.name], each.value.encode()) for each in detectors if each.plugin]
-        self.plugged = tuple([Cells(each) for each in plugged])
+        self.plugged = tuple(plugged)
         self.plans: Memory[tuple[bytes, str], Plan] = Memory(PLANS, _PLANS_TOTAL)
 
     def plan(self, columns: Sequence[Column], types: Mapping[int, UserType], encoding: str) -> Plan:
@@ -57,9 +57,12 @@ class Watch:
         escapes = any(isinstance(look, JsonCell) for looks in found for look in looks)
         return Plan(tuple([both(looks) for looks in found]), least, Seek(self.cells, escapes))
 
-    def slow_plan(self, columns: Sequence[Column], types: Mapping[int, UserType], encoding: str) -> Plan:
-        """The plan by which plug-ins look, in a thread."""
-        return Plan(tuple([both(looks) for looks in _looks(self.plugged, columns, types, encoding)]))
+    def slow_plan(
+        self, columns: Sequence[Column], types: Mapping[int, UserType], encoding: str, tally: Counter[str]
+    ) -> Plan:
+        """The plan by which plug-ins look, in a thread; ``tally`` is theirs to count in, and the session's own."""
+        cells = [Cells(each, tally) for each in self.plugged]
+        return Plan(tuple([both(looks) for looks in _looks(cells, columns, types, encoding)]))
 
     def copy_plan(self, width: int, encoding: str, first: Sequence[Look] = ()) -> Plan:
         """The plan for the rows of a COPY, which may be split anywhere. ``first`` look before all others."""
@@ -68,7 +71,7 @@ class Watch:
     def take(self) -> Counter[str]:
         """What was hidden since this was asked last, by kind."""
         taken: Counter[str] = Counter()
-        for cells in (*self.cells, *self.plugged):
+        for cells in self.cells:
             taken.update(cells.tally)
             cells.tally.clear()
         return taken

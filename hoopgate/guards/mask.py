@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import classImplements
 
 from hoopgate.catalogue.index import MaskIndex
+from hoopgate.catalogue.sure import Sure
 from hoopgate.codecs.postgresql import messages
 from hoopgate.codecs.postgresql.requests import InputEnd
 from hoopgate.config.model import Config, Mask
@@ -207,7 +208,8 @@ class MaskGuard:
         written = self._writes.problem(frame, judged)
         if written is not None:
             return written
-        if judged.costs and (phase is SIMPLE or phase is BIND):
+        # What people released was paid for as it was held.
+        if judged.costs and (phase is SIMPLE or phase is BIND) and not frame.released:
             short = self._probed(judged)
             if short is not None:
                 return short
@@ -236,11 +238,13 @@ class MaskGuard:
         catalogue = self._known.catalogue()
         # What its names meant may have changed before the target looked at them; of what is clear no masked table had a
         # part in it, and none can take another's name.
+        sure: Sure = catalogue.sure
         moved = (
             judged is not None
             and not judged.clear
             and (
-                (statement is not None and statement.judged_at != catalogue.changes) or catalogue.moving(self._session)
+                (statement is not None and statement.judged_at != catalogue.changes)
+                or (sure.defining and catalogue.moving(self._session))
             )
         )
         if frame.copy is not None:

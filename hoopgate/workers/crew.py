@@ -71,7 +71,8 @@ class Crew:
     """Workers 1 to ``of`` - 1; worker 0 is this process.
 
     ``died(number)`` deals with what a dead worker left behind and fires when another may take its place;
-    ``cancel(pid, key)`` is for this process's own sessions; ``changed()`` hears of every change of a worker's state.
+    ``cancel(pid, key)`` is for this process's own sessions, ``defined(target, database)`` for its own catalogues;
+    ``changed()`` hears of every change of a worker's state.
     """
 
     clock: Any  # the reactor
@@ -82,6 +83,7 @@ class Crew:
     tally: Tally = field(factory=Tally)
     died: Callable[[int], Deferred[None]] = field(default=lambda number: succeed(None))
     cancel: Callable[[int, bytes], None] = field(default=lambda pid, key: None)
+    defined: Callable[[str, str], None] = field(default=lambda target, database: None)
     changed: Callable[[], None] = field(default=lambda: None)
     slots: dict[int, Slot] = field(init=False)
     _stopping: bool = field(default=False, init=False)
@@ -272,6 +274,12 @@ class Crew:
         if slot is not None and slot.channel is not None:
             slot.channel.tell("cancel", pid=pid, key=key.hex())
 
+    def tell_defined(self, target: str, database: str, but: int = 0) -> None:
+        """Definitions change in a database: all look anew, but the worker that says so."""
+        for slot in self._serving():
+            if slot.number != but and slot.channel is not None:
+                slot.channel.tell("defined", target=target, database=database)
+
     # --- what they say
 
     def _receiver(self, slot: Slot) -> Callable[[str, Message], None]:
@@ -284,6 +292,9 @@ class Crew:
             log.warn("{lines} lines of worker {number}'s log are lost", lines=message["lines"], number=slot.number)
         elif kind == "cancel":
             self.pass_on(message["number"], message["pid"], bytes.fromhex(message["key"]))
+        elif kind == "defined":
+            self.defined(message["target"], message["database"])
+            self.tell_defined(message["target"], message["database"], slot.number)
 
     def _nursery_said(self, word: dict[str, int] | None) -> None:
         if word is None:

@@ -73,6 +73,8 @@ class Worker:
             self._stop()
         elif kind == "cancel" and self._boot is not None and self._boot.gateway is not None:
             self._boot.gateway.cancel_own(message["pid"], bytes.fromhex(message["key"]))
+        elif kind == "defined" and self._boot is not None and self._boot.gateway is not None:
+            self._boot.gateway.defined_elsewhere(message["target"], message["database"])
         elif kind == "measure":
             return self._measured(message["families"])
         return None
@@ -81,7 +83,7 @@ class Worker:
         config = self._config
         if message["text"] is not None:
             config = loads(message["text"], config.path, tried=True)
-        post = Post(self._number, message["of"], message["ports"], self._forward_cancel)
+        post = Post(self._number, message["of"], message["ports"], self._forward_cancel, self._tell_defined)
         boot = self._boot = Boot(config, self._reactor, post=post, tickets=self._tickets)
         try:
             await boot.up()
@@ -107,6 +109,9 @@ class Worker:
 
     def _forward_cancel(self, worker: int, pid: int, key: bytes) -> None:
         self._channel.tell("cancel", number=worker, pid=pid, key=key.hex())
+
+    def _tell_defined(self, target: str, database: str) -> None:
+        self._channel.tell("defined", target=target, database=database)
 
     # --- the end
 

@@ -514,3 +514,24 @@ def test_what_others_are_changing_is_moving_until_they_rest(connection: pq.PGcon
     assert catalogue.moving(other)
     one.rested = 2
     assert not catalogue.moving(other)
+
+
+def test_others_are_told_of_definitions_until_the_session_rests(connection: pq.PGconn) -> None:
+    told: list[str] = []
+    clock = Clock()
+    catalogue = Catalogue(Counted(connection), clock, tell=lambda: told.append("changed"))
+    session = Session()
+    catalogue.defined(session)  # in an explicit block, at whose end we hear of a COMMIT
+    assert len(told) == 1
+    clock.advance(1)
+    assert len(told) == 1
+    session.transaction = "I"
+    catalogue.defined(session)
+    assert len(told) == 2
+    session.rested += 1
+    clock.advance(1)
+    assert len(told) == 3
+    clock.advance(1)
+    assert len(told) == 3
+    catalogue.outdated()
+    assert len(told) == 3

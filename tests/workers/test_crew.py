@@ -261,6 +261,21 @@ async def test_a_cancel_request_goes_to_the_one_that_it_names(crew: Crew, line: 
 
 
 @pytest_twisted.ensureDeferred
+async def test_definitions_of_one_are_told_to_all_others(crew: Crew, line: FakeLine) -> None:
+    own: list[tuple[str, str]] = []
+    crew.defined = lambda target, database: own.append((target, database))
+    await crew.start(ORDERS)
+    first, second = line.workers
+    first.channel.tell("defined", target="shop", database="app")
+    told = ("defined", {"kind": "defined", "target": "shop", "database": "app"})
+    await until(lambda: told in second.heard)
+    assert own == [("shop", "app")]
+    assert told not in first.heard
+    crew.tell_defined("shop", "app")  # by this process's own sessions
+    await until(lambda: told in first.heard)
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_scrape_waits_no_longer_than_it_must(
     crew: Crew, line: FakeLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
