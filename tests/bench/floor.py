@@ -79,12 +79,14 @@ def _lines(peers: dict[str, list[Result]], own: list[Own]) -> Iterator[str]:
     for name, values in spent.items():
         ratios = [one / other for one, other in zip(values, spent.get("pgbouncer", []), strict=False)]
         yield f"| {WHAT[name]} | {spread(values, '{:.1f}')} | {spread(ratios, '{:.2f}')} |"
+    if not own:
+        return
     yield ""
     yield "| the gateway's own work, fed from memory | µs a transaction | where others use the caches, too |"
     yield "|---|---|---|"
     for part in own:
         yield f"| {part.what} | {part.warm:.1f} | {part.cold:.1f} |"
-    if own and {"pgbouncer", "relay"} <= spent.keys():
+    if {"pgbouncer", "relay"} <= spent.keys():
         yield ""
         yield _reckoned(statistics.median(spent["pgbouncer"]), statistics.median(spent["relay"]), own[-1])
 
