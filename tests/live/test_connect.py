@@ -172,6 +172,21 @@ def test_tls_is_refused_inside_tls(gate: Gate) -> None:
         assert rows(wire.query("SELECT 1")) == [[b"1"]]
 
 
+def test_every_worker_serves_tunnels_and_hears_of_revocations(make_gate: Make, world: World) -> None:
+    """Connections land on any of them; a token that is revoked ends what it opened wherever that is."""
+    gate = make_gate(world.target("open"), workers=2)
+    issued = json.loads(gate.hoopgate("ada", "token", "--gateway", "--json").out)
+    field = f"Proxy-Authorization: Bearer {issued['token']}"
+    tunnels = [secured(gate) for _ in range(8)]
+    for each in tunnels:
+        each.sendall(request("open", field))
+        assert answer(each)[0] == 200
+    assert gate.run("ada", [sys.executable, "-c", REVOKE, issued["token_id"]]).code == 0
+    for each in tunnels:
+        assert each.recv(65536) == b""
+        each.close()
+
+
 # --- who does not get in
 
 

@@ -157,6 +157,23 @@ def test_bulk_both_ways(shell: Shell, tmp_path: Path) -> None:
     assert time.monotonic() - began < 60
 
 
+def test_one_connection_carries_many_commands_and_files(shell: Shell, home: Path, tmp_path: Path) -> None:
+    """ControlMaster over hoopgate connect; scp takes the same connection."""
+    control = ["-o", f"ControlPath={home}/control", "-o", "ControlMaster=auto", "-o", "ControlPersist=30"]
+    done = shell.ssh(*control, "box", "echo first")
+    assert (done.code, done.out) == (0, "first\n"), done.err
+    for number in range(5):
+        assert shell.ssh(*control, "box", f"echo {number}").out == f"{number}\n"
+    assert len(shell.gate.api("ada", "GET", "/v1/sessions")[1]["sessions"]) == 1
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(300_000))
+    copied = tmp_path / "copied"
+    done = shell.run("scp", "-q", "-F", str(shell.config), *control, str(file), f"box:{copied}")
+    assert done.code == 0, done.err
+    assert copied.read_bytes() == file.read_bytes()
+    assert shell.ssh(*control, "-O", "exit", "box").code == 0
+
+
 def test_what_is_refused_says_why(shell: Shell) -> None:
     proxy = f"{sys.executable} -m hoopgate.cli connect --gate localhost:{shell.gate.ports['connect']} %h %p"
     done = shell.run("ssh", "-F", "none", "-o", f"ProxyCommand={proxy}", "shut", "true")
