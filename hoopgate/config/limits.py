@@ -16,6 +16,10 @@ class Limits:
     handshake: Seconds = field(default=15.0, metadata=about("From accept to a verified login.", most=300))
     half_open: Count = field(default=1000, metadata=about("Connections not yet logged in; each worker has its share."))
     half_open_per_address: Count = field(default=100, metadata=about("The same, of one client address."))
+    ssh_key_exchanges: Count = field(
+        default=200,
+        metadata=about("With SSH: new connections' key exchanges that begin in a second; each worker has its share."),
+    )
     ssh_login: Seconds = field(
         default=60.0,
         metadata=about("With SSH: from the key exchange, for which `handshake` counts, to a login.", most=600),

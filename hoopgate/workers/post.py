@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from hoopgate.config.model import Config, Limits
 
 # What is counted in each process although it is meant for all of them together.
-SHARED: Final = ("half_open", "half_open_per_address", "sessions", "ssh_device_logins")
+SHARED: Final = ("half_open", "half_open_per_address", "sessions", "ssh_device_logins", "ssh_key_exchanges")
 
 
 MOST: Final = 127  # workers: their number is a byte of a process id that must not be negative

@@ -22,10 +22,10 @@ def test_limits_for_all_together_are_divided_and_rounded_up(of: int, each: int) 
     assert shared.half_open == each
     assert shared.sessions == -(-10_000 // of)
     assert shared.half_open_per_address == -(-100 // of)
-    assert (
-        evolve(shared, half_open=1000, sessions=10_000, half_open_per_address=100, ssh_device_logins=100)
-        == CONFIG.limits
-    )
+    assert shared.ssh_device_logins == -(-100 // of)
+    assert shared.ssh_key_exchanges == -(-200 // of)
+    names = ("half_open", "sessions", "half_open_per_address", "ssh_device_logins", "ssh_key_exchanges")
+    assert evolve(shared, **{name: getattr(CONFIG.limits, name) for name in names}) == CONFIG.limits
 
 
 def test_budgets_of_masks_are_divided_and_rounded_up() -> None:

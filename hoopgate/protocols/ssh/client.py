@@ -27,6 +27,7 @@ from hoopgate.identity.device_login import DeviceLogins
 from hoopgate.identity.ssh_certificates import UserCertificates
 from hoopgate.protocols.ssh.admission import Admission, Connect, MakeRelay
 from hoopgate.protocols.ssh.logins import Logins
+from hoopgate.protocols.ssh.turns import Turns
 from hoopgate.protocols.ssh.userauth import Attempt, Proven, UserAuth, Way
 from hoopgate.session import State
 from hoopgate.tunnel import Tunnel
@@ -50,6 +51,7 @@ class Entrance:
     devices: DeviceLogins
     connect: Connect
     make_relay: MakeRelay
+    turns: Turns
 
 
 class Quiet(Logger):
@@ -90,6 +92,7 @@ class ClientConnection(ServerTransport):
         self._timer: Any = None
         self._work: Deferred[None] | None = None
         self._relay: Any = None
+        self._first = b""  # what came before it was its turn
 
     # --- the connection
 
@@ -98,7 +101,25 @@ class ClientConnection(ServerTransport):
         self._gateway.doors.enter(self._address, self, self._crowded_out)
         self._at_door = True
         self._give_time(self._gateway.config.limits.handshake, "limits.handshake")
+        if self._tunnel is None:  # who is inside one has shown a token
+            self.dataReceived = self._wait_for_turn  # type: ignore[method-assign]  # until then, at no cost later
         super().connectionMade()
+
+    def _wait_for_turn(self, data: bytes) -> None:
+        if not self._first:
+            self.transport.pauseProducing()
+            self._entrance.turns.ask(self._address, self._begin_exchange)
+        if "dataReceived" in vars(self):
+            self._first += data
+        else:  # it was its turn at once
+            self.dataReceived(data)
+
+    def _begin_exchange(self) -> None:
+        del self.dataReceived
+        first, self._first = self._first, b""
+        self.transport.resumeProducing()
+        if first:
+            self.dataReceived(first)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._leave_door()
@@ -118,6 +139,7 @@ class ClientConnection(ServerTransport):
             timer.cancel()
         if self._at_door:
             self._at_door = False
+            self._entrance.turns.leave(self._address, self._begin_exchange)
             self._gateway.doors.leave(self._address, self)
 
     def _stop_work(self) -> None:

@@ -16,6 +16,7 @@ from hoopgate.kept_keys import kept_key
 from hoopgate.protocols.ssh.client import Entrance
 from hoopgate.protocols.ssh.own_keys import Secret, known_hosts, own_keys
 from hoopgate.protocols.ssh.relay import Relay
+from hoopgate.protocols.ssh.turns import Turns
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -36,12 +37,15 @@ class Entrances:
     certificates: UserCertificates
     devices: DeviceLogins
     _open: dict[str, Entrance] = field(factory=dict, init=False)
+    _turns: Turns | None = field(default=None, init=False)
 
     async def entrance(self, gateway: Gateway, listener: Listener) -> Entrance:
         """The listener's. Raises SecretError and OSError where its host key cannot be had."""
         keys = await own_keys(listener, gateway.config.gateway.state, self.secret)
         connect: Any = gateway.upstream.connect_ssh
-        entrance = Entrance(gateway, listener, keys, self.certificates, self.devices, connect, Relay)
+        if self._turns is None:
+            self._turns = Turns(gateway.clock, lambda: gateway.config.limits.ssh_key_exchanges)
+        entrance = Entrance(gateway, listener, keys, self.certificates, self.devices, connect, Relay, self._turns)
         self._open[listener.name] = entrance
         return entrance
 

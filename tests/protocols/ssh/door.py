@@ -23,6 +23,7 @@ from hoopgate.identity.device_login import DeviceLogins
 from hoopgate.identity.ssh_certificates import UserCertificates
 from hoopgate.interfaces import Identity
 from hoopgate.protocols.ssh.client import ClientConnection, Entrance
+from hoopgate.protocols.ssh.turns import Turns
 from hoopgate.session import Session
 from tests.config.files import MINIMAL
 from tests.identity.issuers import NOW, MemoryStore, clock_at
@@ -60,7 +61,7 @@ class Wire:
     def __init__(self, host: str) -> None:
         self.host = host
         self.sent: list[bytes] = []
-        self.closing = self.gone = self.aborted = False
+        self.closing = self.gone = self.aborted = self.paused = False
 
     def write(self, data: bytes) -> None:
         if not self.closing:
@@ -75,9 +76,11 @@ class Wire:
     def abortConnection(self) -> None:
         self.closing = self.aborted = True
 
-    def pauseProducing(self) -> None: ...
+    def pauseProducing(self) -> None:
+        self.paused = True
 
-    def resumeProducing(self) -> None: ...
+    def resumeProducing(self) -> None:
+        self.paused = False
 
     def registerProducer(self, producer: Any, streaming: bool) -> None: ...
 
@@ -254,8 +257,9 @@ class Door:
         self.devices = DeviceLogins(self.web, house.authenticator, house.clock, lambda: self.house.config.limits)
         listener = next(each for each in self.house.config.listeners if each.protocol == "ssh")
         self.relays: list[Relay] = []
+        turns = Turns(house.clock, lambda: self.house.config.limits.ssh_key_exchanges)
         self.entrance = Entrance(
-            house, listener, (HOST_KEY,), self.certificates, self.devices, house.connect, self._relay
+            house, listener, (HOST_KEY,), self.certificates, self.devices, house.connect, self._relay, turns
         )
 
     def _relay(self, *arguments: Any, **more: Any) -> Relay:
@@ -306,7 +310,7 @@ class Visit:
         while moving:
             moving = False
             for (_, wire), (other, peer) in (self.ends, self.ends[::-1]):
-                while wire.sent and not peer.gone:
+                while wire.sent and not peer.gone and not peer.paused:
                     moving = True
                     other.dataReceived(wire.sent.pop(0))
                 if wire.closing and not wire.gone:
