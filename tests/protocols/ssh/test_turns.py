@@ -29,7 +29,19 @@ def test_only_so_many_begin_in_a_second() -> None:
     for _ in range(20):
         queue.clock.advance(0.05)
     assert len(queue.begun) == 50
-    assert queue.begun == [str(at) for at in range(50)]
+    assert len(set(queue.begun)) == 50
+
+
+def test_who_comes_last_is_not_behind_all_who_came_before_nor_they_behind_all_who_come() -> None:
+    queue = Queue(40)
+    for at in range(1000):
+        queue.ask(f"192.0.{at // 250}.{at % 250}", str(at))
+    first = len(queue.begun)
+    queue.ask("198.51.100.9", "guest")
+    queue.clock.advance(0.05)
+    assert "guest" in queue.begun[first:]
+    queue.clock.advance(0.05)
+    assert "10" in queue.begun[first:]
 
 
 def test_who_asks_for_many_does_not_delay_another_address() -> None:
@@ -38,8 +50,12 @@ def test_who_asks_for_many_does_not_delay_another_address() -> None:
         queue.ask("192.0.2.1", f"flood{at}")
     queue.ask("198.51.100.9", "guest")
     queue.clock.advance(0.05)
+    queue.clock.advance(0.05)
     assert "guest" in queue.begun
-    assert len(queue.begun) == 12
+    assert len(queue.begun) == 14
+    for _ in range(50):
+        queue.clock.advance(0.5)
+    assert len(queue.begun) > 400  # and who asks for many gets what is left
 
 
 def test_who_leaves_takes_nobodys_turn() -> None:
