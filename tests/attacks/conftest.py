@@ -143,6 +143,16 @@ class Stage:
             self.execute(sql, secrets)
         return came
 
+    def sweep(self) -> None:
+        """Take away dead rows, so that both worlds' tables are of the same size again."""
+        for wire in self._wires.values():
+            wire.close()
+        self._wires.clear()
+        for world in (A, B):
+            self.execute("VACUUM FULL people", world)
+            self.execute("VACUUM FULL staff", world)
+            self.execute("VACUUM ANALYZE", world)
+
     @property
     def probes(self) -> int:
         """How many statements were charged as probes."""

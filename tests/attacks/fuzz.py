@@ -56,13 +56,20 @@ class Fuzz:
         honest = seed % HONEST_EVERY == 0
         text = Author(seed, 0.0 if honest else 0.35).text()
         binary = seed % 5 == 0
-        came = {
+        wrong = list(self._wrong(text, self._everywhere(text, binary=binary)))
+        if any("depends on secrets" in sentence for sentence in wrong):
+            self.close()
+            self.stage.sweep()
+            wrong = list(self._wrong(text, self._everywhere(text, binary=binary)))
+        for sentence in wrong:
+            self.tally.wrong.append(f"seed {seed}: {sentence}: {'; '.join(text.sql)}")
+
+    def _everywhere(self, text: Text, *, binary: bool) -> dict[tuple[str, str], Came]:
+        return {
             (where, world.name): self._send(where, world, text, binary=binary)
             for where in ("direct", "output", "source")
             for world in (A, B)
         }
-        for sentence in self._wrong(text, came):
-            self.tally.wrong.append(f"seed {seed}: {sentence}: {'; '.join(text.sql)}")
 
     def close(self) -> None:
         for wire in self._wires.values():
@@ -82,10 +89,10 @@ class Fuzz:
                 if text.touches and (seen := found(came[mode, world.name].values, world)):
                     yield f"{mode} shows {seen[:3]}"
             if not text.touches:
-                if refused:
-                    yield f"{mode} refuses {refused}"
-                elif direct.errors and _states(direct) == _states(came[mode, "a"]):
+                if direct.errors and _states(direct) == _states(came[mode, "a"]):
                     pass  # what an error quotes may be left out
+                elif refused:
+                    yield f"{mode} refuses {refused}"
                 elif (answer := self._normal(came[mode, "a"])) != self._normal(direct):
                     yield f"{mode} is not the server's answer ({first(self._normal(direct), answer)})"
             elif self._differ(mode, came) and (mode == "source" or not (text.asks or _failed(came, mode))):

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from hoopgate.codecs.postgresql import messages as m
 from tests.attacks.conftest import Stage
 from tests.attacks.judge import normal
 from tests.attacks.script import HONEST, Attack, statements
@@ -53,3 +54,24 @@ def test_honest_work_passes(stage: Stage, file: str, mode: str, step: int) -> No
 def touches(direct: Came, one: Attack) -> bool:
     """Whether its answer may differ: it names something masked, or something that changes by itself."""
     return bool(found(direct.values, A)) or bool(MASKED.search(one.text)) or bool(MOVING.search(one.text))
+
+
+@pytest.mark.parametrize("mode", ["direct", "output", "source"])
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_query_behind_a_batch_without_sync_is_committed(stage: Stage, mode: str, bound: bool) -> None:
+    """What is asked of the session meanwhile must not make it a part of the batch, which only a Sync would commit."""
+    with stage.connect(mode, A) as wire:
+        wire.query("CREATE TEMP TABLE own AS SELECT 1 AS n")  # so that the session has to be asked
+        begun = m.parse_message(b"p", "SELECT name FROM queue, people", ())
+        if bound:
+            begun += m.bind(b"k", b"p", (), (), ())
+        wire.send(begun + m.query(b"INSERT INTO seen SELECT 100, 'x' FROM own, queue LIMIT 1"))
+        kinds: list[bytes] = []
+        while not kinds or kinds[-1] != b"Z":
+            raw = wire.message(10)
+            kinds.append(raw[:1])
+        assert raw[5:] == b"I"
+        assert kinds[-2:] == [b"C", b"Z"]
+        assert stage.execute("DELETE FROM seen WHERE id = 100 RETURNING mark", A).split()[0] == "x"
+        wire.send(m.query(b"SELECT 2"))
+        assert [wire.message(10)[:1] for _ in range(4)] == [b"T", b"D", b"C", b"Z"]

@@ -366,23 +366,3 @@ def test_views_of_the_server_show_no_options_of_mappings(wire: Wire, masked_worl
         assert rows(got)
         assert not leaks(got)
     assert rows(run(wire, "TABLE pg_foreign_server"))
-
-
-@pytest.mark.parametrize("before", ["parse", "bind"])
-def test_a_query_behind_a_batch_without_sync_is_committed(wire: Wire, masked_world: World, before: str) -> None:
-    """What is asked of the session meanwhile must not make it a part of the batch, which only a Sync would commit."""
-    wire.query("DROP TABLE IF EXISTS unsynced; CREATE TABLE unsynced (n int)")
-    wire.query("CREATE TEMP TABLE own AS SELECT 1 AS n")  # so that the session has to be asked
-    opened = m.parse_message(b"p", "SELECT name FROM customers", ())
-    if before == "bind":
-        opened += m.bind(b"k", b"p", (), (), ())
-    wire.send(opened + m.query(b"INSERT INTO unsynced SELECT n FROM own"))
-    kinds = []
-    while not kinds or kinds[-1] != b"Z":
-        raw = wire.message(10)
-        kinds.append(raw[:1])
-    assert raw[5:] == b"I"
-    assert kinds[-2:] == [b"C", b"Z"]
-    assert masked_world.server.execute("SELECT count(*) FROM unsynced", "masked") == "1"
-    wire.send(m.query(b"SELECT 2"))
-    assert [raw[:1] for raw in (wire.message(10) for _ in range(4))] == [b"T", b"D", b"C", b"Z"]
