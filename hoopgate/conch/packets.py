@@ -154,10 +154,10 @@ class Incoming:
 class Outgoing:
     """What we send: ``write`` gets the parts of packets. ``sequence`` is the number of the next."""
 
-    __slots__ = ("_write", "amount", "cipher", "sequence")
+    __slots__ = ("amount", "cipher", "sequence", "write")
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
-        self._write = write
+        self.write = write
         self.cipher: PacketCipher = Plain()
         self.sequence = 0
         self.amount = 0  # bytes since the cipher's beginning
@@ -174,7 +174,7 @@ class Outgoing:
             padding += block
         drawn = _PADDING[padding]
         packet = b"".join((drawn[:1], *parts, drawn[1:]))
-        write = self._write
+        write = self.write
         for sealed in cipher.seal(self.sequence, packet):
             write(sealed)
         self.sequence = (self.sequence + 1) & 0xFFFFFFFF

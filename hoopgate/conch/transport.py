@@ -81,7 +81,7 @@ class PacketTransport(SSHTransportBase):
         self.finished: tuple[int, str] | None = None
         self.flow = Flow(self)
         self._incoming = Incoming(self._deliver, self.limits.packet)
-        self._outgoing = Outgoing(self._write)
+        self._outgoing = Outgoing(self._unconnected)
         self._exchange = Exchange(self)
         self._greeting: Greeting | None = Greeting(server=self.isClient, limit=self.limits.greeting)
         self._fast: Any = None  # the service's messageReceived
@@ -112,6 +112,7 @@ class PacketTransport(SSHTransportBase):
     # --- the connection
 
     def connectionMade(self) -> None:
+        self._outgoing.write = self.transport.write
         self.transport.write(self.ourVersionString + b"\r\n")
         self._exchange.begin()
 
@@ -275,8 +276,8 @@ class PacketTransport(SSHTransportBase):
         if self.finished is None:
             self._outgoing.send((bytes((number,)), payload))
 
-    def _write(self, data: bytes) -> None:
-        self.transport.write(data)
+    def _unconnected(self, data: bytes) -> None:
+        raise RuntimeError("nothing can be sent before connectionMade")
 
     def sendUnimplemented(self) -> None:
         """The message that is being worked on is unknown; who sends too many of them is disconnected."""

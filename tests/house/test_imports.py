@@ -11,6 +11,8 @@ import pytest
 from tests.house.places import PACKAGE, imports, modules
 
 NETWORK = ("twisted", "socket", "ssl", "asyncio", "select")
+# of the product: hoopgate.conch is to be of use without it
+ROOMS = sorted({path.stem for path in PACKAGE.iterdir()} - {"conch", "__init__", "__pycache__"})
 # room -> what no module in it may import
 FORBIDDEN = {
     "codecs": (
@@ -30,6 +32,7 @@ FORBIDDEN = {
     "recorders": ("hoopgate.protocols", "hoopgate.guards", "hoopgate.policy", "hoopgate.stores"),
     "stores": ("hoopgate.protocols", "hoopgate.guards", "hoopgate.policy", "hoopgate.recorders"),
     "transport": tuple(f"hoopgate.{room}" for room in ("config", "errors", "gateway", "guards", "policy", "protocols")),
+    "conch": tuple(f"hoopgate.{room}" for room in ROOMS),
     "secrets": ("hoopgate.protocols", "hoopgate.guards", "hoopgate.policy", "hoopgate.stores"),
 }
 PRODUCT = [path for path in modules() if "development" not in path.parts]
