@@ -10,6 +10,7 @@ import random
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,26 @@ def test_paramiko(place: Place, cipher: str) -> None:
     seen = told(place.through)
     assert seen["agreed"][1] == cipher
     assert seen["exchanges"] == 2
+
+
+def test_paramiko_gets_new_keys_in_the_midst_of_bulk(place: Place, tmp_path: Path) -> None:
+    """It sends by threads, and prefers CTR: so it is asked for AES-GCM while both sides are sending."""
+    paramiko = pytest.importorskip("paramiko")
+    with relay(tmp_path, place.target, place.key, limits=OFTEN) as through:
+        client = paramiko.Transport(("127.0.0.1", through.port))
+        client.start_client(timeout=20)
+        client.auth_none(USER)
+        channel = client.open_session()
+        channel.exec_command("head -c 3M /dev/zero; cat >/dev/null; echo end")
+        sending = threading.Thread(target=lambda: (channel.sendall(bytes(3 << 20)), channel.shutdown_write()))
+        sending.start()
+        got = b"".join(iter(lambda: channel.recv(65_536), b""))
+        sending.join(30)
+        client.close()
+        assert got == bytes(3 << 20) + b"end\n"
+        seen = through.report()["in"]
+        assert seen["exchanges"] >= 3
+        assert seen["agreed"][1].endswith("gcm@openssh.com")
 
 
 @pytest.mark.parametrize(("cipher", "mac"), PAIRS)
