@@ -161,7 +161,8 @@ class ClientConnection(ServerTransport):
         self.sendDisconnect(DISCONNECT_BY_APPLICATION, f"the login took too long ({limit})".encode())
 
     def _crowded_out(self, limit: str) -> None:
-        self.sendDisconnect(DISCONNECT_TOO_MANY_CONNECTIONS, f"too many wait to log in ({limit})".encode())
+        if self.agreed is not None:  # else it has asked for nothing yet, and there may be very many of them
+            self.sendDisconnect(DISCONNECT_TOO_MANY_CONNECTIONS, f"too many wait to log in ({limit})".encode())
         self._leave_door()
         self._abort()  # whoever only holds a place is not waited for
 
@@ -171,9 +172,7 @@ class ClientConnection(ServerTransport):
         """The service that logs in, as the client asks for it."""
         config = self._gateway.config
         self._give_time(config.limits.ssh_login, "limits.ssh_login")
-        # Who has come this far has worked for it: those who only hold a place make room first.
-        self._gateway.doors.leave(self._address, self)
-        self._gateway.doors.enter(self._address, self, self._crowded_out)
+        self._gateway.doors.worked(self._address, self)
         return UserAuth(
             self._ways(),
             self._gateway.clock,
