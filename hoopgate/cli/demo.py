@@ -29,7 +29,7 @@ TRY = (
 @click.command()
 @click.option("--tour", is_flag=True, help="Play the story with real clients, check each step, and end.")
 def demo(tour: bool) -> None:
-    """Start PostgreSQL with a sample shop, a development identity provider and the gateway.
+    """Start PostgreSQL with a sample shop, an SSH server, a development identity provider and the gateway.
 
     Everything listens on loopback alone and ends with this command (Ctrl-C). What it keeps is under .hoopgate/ in
     the current directory: configuration, tokens, recordings. FOR DEVELOPMENT: its identity provider lets anybody on
@@ -101,6 +101,11 @@ def show(running: Stage, console: Console) -> None:
         line("the system's psql, over TLS, as ada", "ada", f'psql "{dsn}"')
     for sql, what in TRY:
         console.print(f"#   {sql:<62} {what}", style="dim", markup=False)
+    if shutil.which("ssh"):
+        ssh = f"-F {_shown(running.ssh_config)} box"
+        line(
+            "a host that only the gateway has a key of, as scout", "scout", f"ssh {ssh} 'uname -a; rm x'", f"sftp {ssh}"
+        )
     approve = f'{hoopgate} approvals approve ID --reason "old carts"'
     line("who may approve does so, as grace", "grace", f"{hoopgate} approvals list", approve)
     line("what was recorded", "grace", f"{hoopgate} sessions list", f"{hoopgate} sessions replay ID")

@@ -33,6 +33,7 @@ from twisted.python.components import registerAdapter
 from twisted.python.filepath import FilePath
 from zope.interface import implementer
 
+from hoopgate.conch import HostKey, ServerTransport
 from hoopgate.development.ssh_target import USER
 
 SHELL = "/bin/sh"
@@ -137,28 +138,37 @@ class Realm:
         return interfaces[0], Visitor(self._home), lambda: None
 
 
-def factory(directory: Path) -> Any:
-    """The server's SSHFactory, all its files read."""
-    made: Any = SSHFactory()
-    key = Key.fromFile(str(directory / "host_key"))
-    made.publicKeys = {key.sshType(): key.public()}
-    made.privateKeys = {key.sshType(): key}
-    made.services = {b"ssh-userauth": SSHUserAuthServer, b"ssh-connection": SSHConnection}
-    allowed = Key.fromFile(str(directory / "authorized_keys"))
-    keys = SSHPublicKeyChecker(InMemorySSHKeyDB({USER.encode(): [allowed]}))
-    made.portal = Portal(Realm(directory / "files"), [keys])
-    secret = directory / "password"
-    if secret.exists():
-        passwords = InMemoryUsernamePasswordDatabaseDontUse(**{USER: secret.read_bytes()})
-        made.portal.registerChecker(passwords)
-    return made
+class Serving(SSHFactory):
+    """The server's factory: Conch's services over the gateway's own transport, since the algorithms of Conch's are not
+    those that the gateway's side of a target speaks."""
+
+    def __init__(self, directory: Path, clock: Any) -> None:
+        self._clock = clock
+        self._host_keys = [HostKey(Key.fromFile(str(directory / "host_key")))]
+        self.services = {b"ssh-userauth": SSHUserAuthServer, b"ssh-connection": SSHConnection}
+        allowed = Key.fromFile(str(directory / "authorized_keys"))
+        keys = SSHPublicKeyChecker(InMemorySSHKeyDB({USER.encode(): [allowed]}))
+        self.portal = Portal(Realm(directory / "files"), [keys])
+        secret = directory / "password"
+        if secret.exists():
+            passwords = InMemoryUsernamePasswordDatabaseDontUse(**{USER: secret.read_bytes()})
+            self.portal.registerChecker(passwords)
+
+    def startFactory(self) -> None:
+        """All keys were read as it was made."""
+
+    def buildProtocol(self, address: Any) -> ServerTransport:
+        made = ServerTransport(host_keys=self._host_keys, clock=self._clock, version=b"development")
+        made.factory = self
+        return made
 
 
 def main(arguments: list[str]) -> None:
     from twisted.internet import reactor
 
     directory = Path(arguments[1])
-    reactor.listenTCP(int(arguments[0]), factory(directory), interface="127.0.0.1")
+    listening: Any = Serving(directory, reactor)
+    reactor.listenTCP(int(arguments[0]), listening, interface="127.0.0.1")
     os.chdir(directory / "files")
     if len(arguments) > 2:
         os.setgroups([])

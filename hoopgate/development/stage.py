@@ -1,4 +1,5 @@
-"""Everything the demo needs on one machine: PostgreSQL with the shop, the identity provider, the gateway.
+"""Everything the demo needs on one machine: PostgreSQL with the shop, a host with SSH, the identity provider, the
+gateway.
 
 Each is a child process that ends with us. Ports that others hold are replaced by free ones.
 """
@@ -13,6 +14,7 @@ import os
 import secrets
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,10 +31,14 @@ from hoopgate.development.certificates import Authority
 from hoopgate.development.idp import PEOPLE
 from hoopgate.development.postgres import EmbeddedPostgres, Options
 from hoopgate.development.processes import Kept, StartError, free_port, listening
+from hoopgate.development.ssh_target import SshTarget
 
 TEMPLATE = Path(__file__).with_name("demo.toml")
 MARK = "this-is-a-hoopgate-demo"
-USUAL_PORTS = {"tls": 6432, "plain": 6433, "oauth": 6434, "api": 8443, "admin": 9090, "issuer": 8490, "postgres": 54320}
+USUAL_PORTS = {
+    "tls": 6432, "plain": 6433, "oauth": 6434, "connect": 8444, "ssh": 2222, "api": 8443, "admin": 9090,
+    "issuer": 8490, "postgres": 54320,
+}  # fmt: skip
 
 Progress = Callable[[str], None]
 
@@ -44,6 +50,8 @@ class Ports:
     tls: int
     plain: int
     oauth: int
+    connect: int
+    ssh: int
     api: int
     admin: int
     issuer: int
@@ -65,7 +73,7 @@ def choose_ports() -> Ports:
 class Stage:
     """The running demo. ``directory`` holds everything it writes but the database itself; mode 0700.
 
-    ``server`` is the real database, for looking behind the gateway.
+    ``server`` is the real database, and ``box`` the real SSH server, for looking behind the gateway.
     """
 
     directory: Path
@@ -73,6 +81,7 @@ class Stage:
     server: EmbeddedPostgres
     temporary: bool
     _lock: IO[str]
+    box: SshTarget = field(factory=SshTarget)
     _kept: list[Kept] = field(factory=list)
 
     @property
@@ -105,7 +114,18 @@ class Stage:
             "HOOPGATE_ISSUER": f"http://127.0.0.1:{self.ports.issuer}",
             "HOOPGATE_CLIENT_ID": "hoopgate",
             "HOOPGATE_CONFIG": str(self.config),
+            "HOOPGATE_GATE": self.gate,
         }
+
+    @property
+    def gate(self) -> str:
+        """Where ``hoopgate connect`` goes."""
+        return f"localhost:{self.ports.connect}"
+
+    @property
+    def ssh_config(self) -> Path:
+        """What ``hoopgate ssh config`` made for OpenSSH's client."""
+        return self.directory / "home" / ".ssh" / "config.d" / "hoopgate.conf"
 
     def plain_dsn(self, user: str = "app_ro") -> str:
         """The loopback listener without TLS."""
@@ -119,12 +139,15 @@ class Stage:
         """Why the demo cannot go on: the last lines of a child that ended; "" while all is well."""
         if not self.server.alive():
             return "PostgreSQL ended"
+        if not self.box.alive():
+            return f"the SSH server ended:\n{self.box.log()}"
         return next((f"{kept.log.stem} ended:\n{kept.tail()}" for kept in self._kept if not kept.alive()), "")
 
     def stop(self) -> None:
         """End all children, the gateway first. Recordings stay in ``directory`` unless it is temporary."""
         while self._kept:
             self._kept.pop().stop()
+        self.box.stop()
         self.server.stop()
         self._lock.close()
         if self.temporary:
@@ -139,6 +162,10 @@ class Stage:
         for name in ("app_ro", "app_rw"):
             _private(self.directory / "secrets" / name, getattr(given, name))
 
+    def start_box(self) -> None:
+        self.box.start()
+        _private(self.directory / "secrets" / "box", self.box.key.read_text())
+
     def start_issuer(self) -> None:
         command = [sys.executable, "-m", "hoopgate.development.serve_issuer", str(self.ports.issuer)]
         self._keep("issuer", command, lambda: listening(self.ports.issuer))
@@ -151,8 +178,17 @@ class Stage:
         self._write_config()
         twistd = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
         command = [*twistd, "--nodaemon", "--pidfile=", "hoopgate", "-c", str(self.config)]
-        ports = [self.ports.tls, self.ports.plain, self.ports.oauth, self.ports.api, self.ports.admin]
+        ports = [getattr(self.ports, name) for name in USUAL_PORTS if name not in ("issuer", "postgres")]
         self._keep("gateway", command, lambda: all(listening(port) for port in ports))
+
+    def write_ssh_config(self) -> None:
+        home = self.directory / "home"
+        home.mkdir(mode=0o700)
+        command = [sys.executable, "-m", "hoopgate.cli", "ssh", "config", "--write"]
+        environment = self.environment("scout") | {"HOME": str(home)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise StartError(f"hoopgate ssh config failed: {done.stderr.strip()}")
 
     def _keep(self, name: str, command: list[str], ready: Callable[[], bool]) -> None:
         log = self.directory / "logs" / f"{name}.log"
@@ -172,6 +208,7 @@ class Stage:
         authority.server().write(self.directory / "tls", "gateway")
         values = {f"{name}_port": getattr(self.ports, name) for name in USUAL_PORTS if name != "postgres"}
         values |= {"postgres_port": self.server.port, "directory": self.directory}
+        values |= {"box_port": self.box.port, "box_key": self.box.host_key, "box_user": self.box.user}
         values["issuer"] = f"http://127.0.0.1:{self.ports.issuer}"
         _private(self.config, Template(TEMPLATE.read_text()).substitute(values))
 
@@ -185,8 +222,10 @@ def start(base: Path, progress: Progress) -> Stage:
     try:
         for what, step in (
             ("PostgreSQL with the sample shop", stage.start_database),
+            ("a host to reach by SSH", stage.start_box),
             ("the development identity provider", stage.start_issuer),
             ("the gateway", stage.start_gateway),
+            ("what OpenSSH's client needs", stage.write_ssh_config),
         ):
             progress(f"starting {what}")
             step()

@@ -1,4 +1,4 @@
-"""The demo's story, played by real clients: psql, psycopg over TLS and the command line. Each step is checked."""
+"""The demo's story, played by real clients: psql, psycopg, ssh, sftp and the command line. Each step is checked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import psycopg
 from attrs import define, field
 from rich.console import Console
@@ -20,6 +21,7 @@ from rich.rule import Rule
 from hoopgate.development.clients import PATIENCE, DifferentError, Done, Waiting, check
 from hoopgate.development.processes import StartError
 from hoopgate.development.stage import Stage
+from hoopgate.development.tour_ssh import SshAct
 
 
 @define
@@ -247,6 +249,7 @@ class Tour:
 def play(stage: Stage, console: Console) -> bool:
     """Play all steps; True if each did what it should."""
     tour = Tour(stage, console)
+    act = SshAct(tour)
     steps: list[Callable[[], None]] = [
         tour.allowed,
         tour.masked,
@@ -256,6 +259,10 @@ def play(stage: Stage, console: Console) -> bool:
         tour.denied,
         tour.replayed,
         tour.verified,
+        act.command,
+        act.denied,
+        act.upload,
+        act.recorded,
     ]
     failed = 0
     for number, step in enumerate(steps, 1):
@@ -266,6 +273,8 @@ def play(stage: Stage, console: Console) -> bool:
         except (
             DifferentError,
             psycopg.Error,
+            asyncssh.Error,
+            OSError,
             StartError,
             subprocess.SubprocessError,
             LookupError,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 DEMO = [sys.executable, "-m", "hoopgate.cli", "demo"]
-STEPS = 8
+STEPS = 12
 
 
 def processes_of(directory: Path) -> list[str]:
@@ -40,9 +40,9 @@ def settled(directory: Path, seconds: float = 15) -> list[str]:
     return left
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_the_tour(tmp_path: Path) -> None:
-    done = subprocess.run([*DEMO, "--tour"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170)
+    done = subprocess.run([*DEMO, "--tour"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=230)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
     assert done.stdout.count("✓ as it should be") == STEPS
     assert f"{STEPS} of {STEPS} steps did what they should" in done.stdout

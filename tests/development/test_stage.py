@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import threading
@@ -15,6 +16,8 @@ from hoopgate.development import sample, stage
 from hoopgate.development.certificates import Authority
 from hoopgate.development.processes import Kept, StartError
 
+ED25519 = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(32))  # the blob of a public key
+
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> stage.Stage:
@@ -23,9 +26,11 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> stage.Stage:
     ports = stage.choose_ports()
     server = stage.EmbeddedPostgres(options=stage.Options(port=ports.postgres))
     server.port = ports.postgres
-    for name in ("app_ro", "app_rw"):
+    for name in ("app_ro", "app_rw", "box"):
         stage._private(directory / "secrets" / name, "secret")
-    return stage.Stage(directory, ports, server, temporary, lock)
+    made = stage.Stage(directory, ports, server, temporary, lock)
+    made.box.port, made.box.host_key = 22, f"ssh-ed25519 {base64.b64encode(ED25519).decode()}"
+    return made
 
 
 def test_its_configuration_has_no_mistake(made: stage.Stage) -> None:
