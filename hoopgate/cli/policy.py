@@ -18,6 +18,8 @@ from hoopgate.interfaces import Identity
 from hoopgate.policy.engine import Engine, Subject
 from hoopgate.policy.explain import Explanation, Trial, explain
 from hoopgate.policy.operations import Operation
+from hoopgate.policy.shell.effects import LoginShell
+from hoopgate.policy.shell.effects import operations as commands
 from hoopgate.policy.sql.effects import operations, unparsable
 from hoopgate.policy.sql.parser import Parser, Unparsable, parse
 
@@ -99,18 +101,36 @@ def explain_command(
 
 @policy.command("effects")
 @click.argument("statement")
+@click.option(
+    "--protocol",
+    type=click.Choice(["postgresql", "ssh"]),
+    default="postgresql",
+    show_default=True,
+    help="What STATEMENT is: SQL, or a command line for the target's shell.",
+)
+@click.option(
+    "--shell",
+    type=click.Choice(["posix", "bash", "other"]),
+    default="posix",
+    show_default=True,
+    help="With ssh: the target's login shell, as `target.shell`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of text.")
-def effects_command(statement: str, as_json: bool) -> None:
+def effects_command(statement: str, protocol: str, shell: LoginShell, as_json: bool) -> None:
     """List the operations of STATEMENT, as the rules see them. Needs no configuration."""
-    try:
-        found = operations(parse(statement))
-    except Unparsable as error:
-        found = (unparsable(error.reason),)
+    found = commands(statement, shell) if protocol == "ssh" else _of_sql(statement)
     if as_json:
         click.echo(json.dumps([_plain(operation) for operation in found], indent=2))
         return
     for operation in found:
         click.echo(_operation(operation))
+
+
+def _of_sql(statement: str) -> tuple[Operation, ...]:
+    try:
+        return operations(parse(statement))
+    except Unparsable as error:
+        return (unparsable(error.reason),)
 
 
 def _plain(operation: Operation) -> dict[str, Any]:

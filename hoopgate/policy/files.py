@@ -81,8 +81,8 @@ ANY: Final = some("*")
 def below(thing: Object) -> tuple[Object, ...]:
     """It, and whatever is in it."""
     pattern = thing.name.translate(_ESCAPED) if thing.kind == "path" else thing.name
-    also = f"{thing.also.translate(_ESCAPED)}/*" if thing.also else ""
-    return thing, Object("", f"{pattern.rstrip('/')}/*", "file", also)
+    also = f"{thing.also.translate(_ESCAPED)}/**" if thing.also else ""
+    return thing, Object("", f"{pattern.rstrip('/')}/**", "file", also)
 
 
 # what a name has of a glob's signs stands for any character

@@ -14,6 +14,9 @@ from hoopgate.policy.sql.names import SCHEMALESS
 __all__ = ["SCHEMALESS", "any_matches", "covers", "matches", "meet", "object_matches"]
 
 _LONGEST_MEETING = 1_000_000  # steps: half a second at worst
+# of names: any text without a slash, any character but a slash, and but a slash and a dot
+_STEP, _ONE, _PLAIN = "\x01", "\x02", "\x03"
+_HOMES = tuple("/" + "/".join([_PLAIN + _STEP] * depth) for depth in (1, 2, 3))  # /root, /home/ann, /var/lib/app
 
 
 @lru_cache(maxsize=4096)
@@ -75,16 +78,25 @@ def meet(one: str, other: str) -> bool:
         return True
     before = [True]
     for char in other:
-        before.append(before[-1] and char == "*")
+        before.append(before[-1] and char in ("*", _STEP))
     for sign in _signs(one):
         now = [before[0] and sign == "*"]
         for at, char in enumerate(other):
             if sign == "*" or char == "*":
                 now.append(now[at] or before[at + 1])
+            elif char == _STEP:
+                now.append(now[at] or (sign != "/" and before[at + 1]))
             else:
-                now.append(before[at] and ("?" in (sign, char) or sign == char))
+                now.append(before[at] and _same(sign, char))
         before = now
     return before[-1]
+
+
+def _same(sign: str, char: str) -> bool:
+    """Of one character of a glob and one of a name."""
+    if char in (_ONE, _PLAIN):
+        return sign != "/" and not (char == _PLAIN and sign == ".")
+    return "?" in (sign, char) or sign == char
 
 
 def _signs(glob: str) -> list[str]:
@@ -99,10 +111,31 @@ def _signs(glob: str) -> list[str]:
     return found
 
 
-def _some_matches(glob: str, pattern: str, surely: bool) -> bool:
-    """Does the glob match each of the names (``surely``), or any, that ``pattern`` matches?"""
-    pattern = pattern.replace("[", "?")
-    return covers(glob, pattern) if surely else meet(glob, pattern)
+def _named(glob: str, thing: Object, surely: bool) -> bool:
+    """Of what stands in no schema and may be known by a pattern alone: an allow (``surely``) has to match whatever it
+    may be, a deny any of it. A ``*`` that begins it, and ``**``, are any text; others stop at slashes, as a shell's do.
+    """
+    names = [name for name in (thing.name, thing.also) if name]
+    if thing.kind == "path":
+        return any(matches(glob, name) for name in names)
+    if surely:
+        return any(_covers_name(glob, name) for name in names)
+    return any(_meets_name(glob, name) for name in names)
+
+
+def _covers_name(glob: str, name: str) -> bool:
+    return covers(glob, name.replace("[", "?")) if "*" in name or "?" in name else matches(glob, name)
+
+
+def _meets_name(glob: str, name: str) -> bool:
+    if matches(glob, name):
+        return True
+    home = name.partition("/")[0]
+    steps = name[:1].replace("*", "\0") + name[1:].replace("**", "\0").replace("*", _STEP).replace("?", _ONE)
+    if home.startswith("~"):
+        steps = steps[len(home) :]
+        return any(meet(glob, place + steps.replace("\0", "*")) for place in _HOMES)
+    return steps != name and meet(glob, steps.replace("\0", "*"))
 
 
 def object_matches(glob: str, thing: Object, schemas: tuple[str, ...], surely: bool) -> bool:
@@ -117,11 +150,8 @@ def object_matches(glob: str, thing: Object, schemas: tuple[str, ...], surely: b
         return matches(head, thing.name) and (not surely or not dot or tail == "*")
     if glob == "*.*" and thing.kind in SCHEMALESS:
         return True
-    if thing.kind in ("file", "path"):
-        names = [name for name in (thing.name, thing.also) if name]
-        if thing.kind == "file" and any("*" in name or "?" in name for name in names):
-            return any(_some_matches(glob, name, surely) for name in names)
-        return any(matches(glob, name) for name in names)
+    if thing.kind in ("file", "path", "program", "host"):
+        return _named(glob, thing, surely)
     if thing.kind in SCHEMALESS:
         return matches(glob, thing.name)
     head, dot, tail = glob.partition(".")

@@ -59,8 +59,8 @@ def test_another_name_of_a_file_counts_as_much() -> None:
 def test_what_is_below_has_no_signs_of_its_name() -> None:
     thing, inside = below(Object("", "/a[b]*", "path", "~/[b]*"))
     assert thing.name == "/a[b]*"
-    assert (inside.name, inside.also) == ("/a?b]?/*", "~/?b]?/*")
-    assert below(path("/"))[1].name == "/*"
+    assert (inside.name, inside.also) == ("/a?b]?/**", "~/?b]?/**")
+    assert below(path("/"))[1].name == "/**"
 
 
 @pytest.mark.parametrize("wide", ["*", "/a/*", "/a/b"])

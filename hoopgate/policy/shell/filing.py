@@ -163,7 +163,7 @@ def _find_action(call: Call, words: list[Value], at: int, places: list[Value]) -
     elif text in ("-exec", "-execdir", "-ok", "-okdir"):
         end = next((one for one in range(at + 1, len(words)) if words[one].text in (";", "+")), len(words))
         found = Value(
-            f"{places[0].text}/*" if len(places) == 1 and places[0].exact else "\0", exact=False, home=places[0].home
+            f"{places[0].text}/**" if len(places) == 1 and places[0].exact else "\0", exact=False, home=places[0].home
         )
         call.runs([_found(value, found) for value in words[at + 1 : end]], "it runs nothing")
         return end + 1
@@ -217,7 +217,7 @@ def _tar(call: Call) -> None:
     elif line.has("-x", "--extract", "--get") and not line.has("-O", "--to-stdout"):
         call.read(archives)
         inside = [
-            Value(f"{place.text.rstrip('/')}/*", exact=False, home=place.home) for place in places or [Value(".")]
+            Value(f"{place.text.rstrip('/')}/**", exact=False, home=place.home) for place in places or [Value(".")]
         ]
         call.write([Value("\0", exact=False)] if line.has("-P", "--absolute-names") else inside)
     else:
@@ -264,7 +264,7 @@ def _unzip(call: Call) -> None:
     call.read(line.operands[:1])
     if not line.has("-l", "-p", "-t", "-v"):
         places = line.values("-d") or [Value(".")]
-        call.write([Value(f"{place.text.rstrip('/')}/*", exact=False, home=place.home) for place in places])
+        call.write([Value(f"{place.text.rstrip('/')}/**", exact=False, home=place.home) for place in places])
 
 
 def _mktemp(call: Call) -> None:

@@ -76,7 +76,7 @@ def _wget(call: Call) -> None:
     call.write(line.values("-o", "-a", "-O", "--output-document"))
     if not line.has("-O", "--output-document", "--spider"):
         places = line.values("-P", "--directory-prefix") or [Value(".")]
-        call.write([Value(f"{place.text.rstrip('/')}/*", exact=False, home=place.home) for place in places])
+        call.write([Value(f"{place.text.rstrip('/')}/**", exact=False, home=place.home) for place in places])
 
 
 _SSH: Final = options("-4 -6 -A! -a -C -f -G! -g -K -k -M -N -n -q -s! -T -t -V -v -X! -x -Y! -y -B= -b= -c= "

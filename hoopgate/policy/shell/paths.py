@@ -40,7 +40,7 @@ def entered(value: Value | None, directories: tuple[str, ...]) -> tuple[str, ...
 
 def either(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     both = tuple(dict.fromkeys((*one, *other)))
-    return both if len(both) <= _LEAST else ANYWHERE
+    return both if len(both) <= _LEAST and "*" not in both else ANYWHERE
 
 
 def _joined(text: str) -> str:

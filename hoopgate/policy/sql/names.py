@@ -48,8 +48,10 @@ CODE: Final = frozenset({
     "ROUTINE", "RULE", "TRIGGER",
 })  # fmt: skip
 
-# their names stand in no schema
+# their names stand in no schema: PostgreSQL's, and those of hosts
 SCHEMALESS: Final = frozenset({
+    "container", "device", "host", "module", "network", "package", "process", "schedule", "service", "subsystem",
+    "user", "variable",
     "access method", "cast", "channel", "database", "event trigger", "extension", "file", "foreign data wrapper",
     "language", "large object", "parameter", "path", "prepared statement", "program", "publication", "role", "schema",
     "server", "setting", "subscription", "tablespace", "transaction", "transform", "user mapping",

@@ -1,9 +1,11 @@
 """Commands that people tried to slip past filters, and commands that people give every day."""
 
+# ruff: noqa: E501 - texts as they are
+
 from __future__ import annotations
 
-# Each runs `rm`: in the shells named before the bar, as the tests show with a PATH of stubs. A rule that denies deleting
-# and what nobody knows has to refuse all of them.
+# Each runs `rm`: in the shells named before the bar, as the tests show with a PATH of stubs. A rule that
+# denies deleting and what nobody knows has to refuse all of them.
 EVASIONS: tuple[tuple[str, str], ...] = (
     ("bash dash", "rm rmfile"),
     ("bash dash", "rm -rf -- rmfile"),
