@@ -74,6 +74,37 @@ def test_what_is_spent_is_refused_and_says_what_frees_when(budget: Callable[...,
     assert names(gate, "SELECT name FROM customers WHERE id = 1") == [b"name1"]  # and what probes nothing always
 
 
+def test_with_nothing_left_nothing_of_the_values_shows(budget: Callable[..., Gate]) -> None:
+    """Whether a condition holds, for nobody, for some, or fails: what the attacker hears is the same, and not from the
+    server. Nor does a refusal within a transaction, a CASE or a prepared statement tell more."""
+    gate = budget(10)
+    assert names(gate, WIDE)
+    where = "SELECT name FROM customers WHERE "
+    for one, other in (
+        ("email > ''", "email > '~'"),
+        ("email::int > 0", "email::int > 9"),
+        ("email = 'x'", "email = ''"),
+    ):
+        first, second = refusal(gate, where + one), refusal(gate, where + other)
+        assert (first.reason, first.hint, first.sqlstate) == (second.reason, second.hint, "53400")
+    for sql in (
+        where + "id = 1 AND 1 / length(email) > 0",
+        "SELECT CASE WHEN email > 'M' THEN 1 / 0 END FROM customers",
+        "SELECT name FROM customers ORDER BY email LIMIT 1",
+        "SELECT count(DISTINCT email) FROM customers",
+        "SELECT EXISTS (SELECT FROM customers WHERE email > 'M')",
+        "UPDATE customers SET name = name WHERE email > 'M'",
+        "EXPLAIN ANALYZE SELECT FROM customers WHERE email > 'M'",
+        "DECLARE c CURSOR FOR SELECT name FROM customers WHERE email > 'M'",
+        "COPY (SELECT name FROM customers WHERE email > 'M') TO STDOUT",
+    ):
+        if "CASE" in sql:  # shows nothing, so that it costs what may fail
+            sql += " WHERE id = 1"
+        assert refusal(gate, sql).sqlstate == "53400", sql
+    assert gate.run("PREPARE p AS " + WIDE).refused is None
+    assert refusal(gate, "EXECUTE p").sqlstate == "53400"
+
+
 def test_time_gives_it_back(budget: Callable[..., Gate]) -> None:
     gate = budget(1)
     clock = Clock()

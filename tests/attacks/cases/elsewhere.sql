@@ -48,7 +48,10 @@ SELECT contact FROM far.contacts
 
 # a foreign table of the server's files
 @needs file_fdw
+@commits
 @steps
+@undo DROP SERVER IF EXISTS s CASCADE
+CHECKPOINT
 CREATE SERVER s FOREIGN DATA WRAPPER file_fdw
 CREATE FOREIGN TABLE f (line text) SERVER s OPTIONS (program 'grep -a -h -o "[A-Za-z]*@Example.org" -r base; true')
 SELECT line FROM f
@@ -71,7 +74,7 @@ DROP TABLE stolen
 @steps
 @undo SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
 SELECT pg_create_logical_replication_slot('s', 'test_decoding')
-UPDATE people SET city = city WHERE id < 4
+UPDATE payments SET amount = amount WHERE id < 4
 SELECT data FROM pg_logical_slot_get_changes('s', NULL, NULL)
 SELECT data FROM pg_logical_slot_peek_changes('s', NULL, NULL)
 SELECT pg_logical_slot_peek_binary_changes('s', NULL, NULL)
