@@ -48,6 +48,11 @@ class End:
         """Both have closed: the numbers are free."""
         return self.close_in and self.close_out
 
+    @property
+    def waits(self) -> bool:
+        """Something waits for room in its window, or for what does."""
+        return self.pending is not None and len(self.pending) > 0
+
     def take(self, length: int) -> None:
         """The peer sends ``length`` bytes of data. Raises RemoteProtocolError where it may not."""
         if length > self.credit:

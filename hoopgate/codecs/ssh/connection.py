@@ -112,7 +112,7 @@ class Connection(Sending):
             raise RemoteProtocolError("a window of a channel that is not open yet")
         end = stream.ends[side]
         end.give(int.from_bytes(message[5:], "big"))
-        if end.pending:
+        if end.waits:
             self._drain(stream, side)
         self.grant(stream, 1 - side)
 

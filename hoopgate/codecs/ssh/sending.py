@@ -46,7 +46,7 @@ class Sending:
         source, sink = stream.ends[side], stream.ends[1 - side]
         if sink.close_out or (stream.refused and side == TARGET):
             return
-        if sink.pending or length > sink.allowed or length > sink.packet:
+        if sink.waits or length > sink.allowed or length > sink.packet:
             self._wait(stream, 1 - side, message[0], message[head:])
             self._drain(stream, 1 - side)
         else:
@@ -140,7 +140,7 @@ class Sending:
     def _ordered(self, stream: Stream, side: int, number: int, rest: bytes) -> None:
         """Send something that comes behind the data that waits."""
         end = stream.ends[side]
-        if end.pending and not end.close_in:
+        if end.waits and not end.close_in:
             self._wait(stream, side, number, rest)
         else:
             self._emit(stream, side, number, rest)
@@ -168,7 +168,8 @@ class Sending:
     def _drain(self, stream: Stream, side: int) -> None:
         """Send of what waits as much as the peer has room for."""
         end = stream.ends[side]
-        while end.pending:
+        while end.waits:
+            assert end.pending is not None
             number = end.pending.first
             if number not in (DATA, EXTENDED_DATA):
                 self._emit(stream, side, number, end.pending.take())

@@ -30,7 +30,7 @@ from hoopgate.errors import LimitError, QuestionError, RecordingError, RemotePro
 from hoopgate.frames import ChannelInput, ChannelOutput
 from hoopgate.pauser import Pauser, Throttle
 from hoopgate.protocols.ssh.lanes import GlobalLane, StreamLane
-from hoopgate.session import Rows, Session
+from hoopgate.session import Rows
 
 log = Logger()
 GOODBYE: Final = "the client ended the session"
@@ -54,8 +54,8 @@ class Relay:
         "_transports", "_watches", "chain", "connection", "dead", "session",
     )  # fmt: skip
 
-    def __init__(self, session: Session, client: Any, target: Any, chain: Chain, *, leave: Callable[[], None]) -> None:
-        self.session = session
+    def __init__(self, session: Any, client: Any, target: Any, chain: Chain, *, leave: Callable[[], None]) -> None:
+        self.session: Any = session  # a hoopgate.session.Session
         self.chain = chain
         self.dead = False
         self._client = client
