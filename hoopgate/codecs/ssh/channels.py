@@ -76,11 +76,14 @@ class Stream:
     ``apart``: of each direction, whether what goes out may be other than what came in, so that windows are ours.
     ``queued``: of each, the bytes of data that were taken, and neither passed on nor dropped. ``lanes`` is the relay's.
     ``mark``: the client's number, as recordings have it. ``over``: nothing of it is left.
+
+    ``program``: the client has asked for what runs in it, and that has not failed; ``spoke``: it has sent data;
+    ``starting``: which of the answers that it is owed tells of the program (1: the next), 0 for none.
     """
 
     __slots__ = (
-        "apart", "channel", "confirmed", "ends", "finishing", "lanes", "mark", "opener", "over", "queued", "refused",
-        "words",
+        "apart", "channel", "confirmed", "ends", "finishing", "lanes", "mark", "opener", "over", "program", "queued",
+        "refused", "spoke", "starting", "words",
     )  # fmt: skip
 
     def __init__(self, channel: Channel, opener: int) -> None:
@@ -95,4 +98,7 @@ class Stream:
         self.apart = [False, False]
         self.queued = [0, 0]
         self.lanes: list[Any] = [None, None]
+        self.program = False
+        self.spoke = False
+        self.starting: int = 0
         self.over = False

@@ -76,6 +76,8 @@ class Connection(Sending):
             raise RemoteProtocolError("a message of a channel that is not open yet")
         elif number == REQUEST:
             self._bound(len(stream.ends[side].owed or ()), "requests of a channel await an answer")
+            if side == CLIENT and messages.RequestMessage(message).name in messages.PROGRAMS:
+                self._started(stream)
         else:
             self._bare(side, stream, message)
         return stream
@@ -88,6 +90,17 @@ class Connection(Sending):
         if stream.ends[side].close_in:
             raise RemoteProtocolError("a message of a channel that its sender has closed")
         return stream
+
+    def _started(self, stream: Stream) -> None:
+        """One program runs in a channel (section 6.5), and gets what comes behind its request. So whoever has looked at
+        the request, and said how the data is to be judged, sees all of it, and no other program does."""
+        if stream.refused:
+            return
+        if stream.program:
+            raise RemoteProtocolError("a second program in one channel")
+        if stream.spoke:
+            raise RemoteProtocolError("data of a channel before its program")
+        stream.program = True
 
     def _bound(self, count: int, what: str) -> None:
         if count >= self.requests:
@@ -102,6 +115,8 @@ class Connection(Sending):
             raise RemoteProtocolError("data of a channel that is not open yet")
         stream.ends[side].take(length)
         stream.queued[side] += length
+        if side == CLIENT:
+            stream.spoke = True
         return stream
 
     def _adjusted(self, side: int, message: bytes) -> None:
@@ -276,11 +291,14 @@ class Connection(Sending):
         source, sink = stream.ends[side], stream.ends[1 - side]
         if sink.close_out or (stream.refused and side == TARGET):
             return
-        if messages.RequestMessage(message).wants_reply:
+        request = messages.RequestMessage(message)
+        if request.wants_reply:
             if source.owed is None:
                 source.owed = []
             source.owed.append(None)
             sink.asked += 1
+            if side == CLIENT and request.name in messages.PROGRAMS:
+                stream.starting = len(source.owed)
         self._ordered(stream, 1 - side, REQUEST, message[5:])
 
     def _closed(self, side: int, stream: Stream) -> None:

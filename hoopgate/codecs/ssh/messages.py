@@ -30,6 +30,7 @@ CONNECT_FAILED: Final = 2
 SHORTAGE: Final = 4
 STDERR: Final = 1  # the only type of extended data (section 5.2)
 
+PROGRAMS: Final = ("exec", "shell", "subsystem")  # requests that start what a channel is for (section 6.5)
 NAME: Final = 256  # bytes of a name: of a channel's type, of a request (RFC 4251, section 6, says 64)
 _UINT32: Final = struct.Struct(">I")
 _THREE: Final = struct.Struct(">III")

@@ -130,12 +130,23 @@ class Sending:
         if not owed:
             return  # what it was owed has ended with the channel
         owed.pop(0)
+        if side == CLIENT:
+            self._told(stream, failed=number == FAILURE)
         self._ordered(stream, side, number, b"")
         while owed and (own := owed[0]) is not None:
             owed.pop(0)
+            if side == CLIENT:
+                self._told(stream, failed=False)
             self._ordered(stream, side, SUCCESS if own else FAILURE, b"")
         if stream.finishing:
             self._finish(stream, answered=False)
+
+    def _told(self, stream: Stream, *, failed: bool) -> None:
+        """The client gets one of its answers. Where a program could not be started, another may be asked for."""
+        if stream.starting > 0:
+            stream.starting -= 1
+            if stream.starting == 0 and failed:
+                stream.program = False
 
     def _ordered(self, stream: Stream, side: int, number: int, rest: bytes) -> None:
         """Send something that comes behind the data that waits."""
