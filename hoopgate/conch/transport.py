@@ -305,10 +305,7 @@ class PacketTransport(SSHTransportBase):
         transport = self.transport
         transport.loseConnection()
         if self._closing is None and not getattr(transport, "disconnected", False):
-            self._closing = self.clock.callLater(self.limits.close_seconds, self._abort)
-
-    def _abort(self) -> None:
-        self.transport.abortConnection()
+            self._closing = self.clock.callLater(self.limits.close_seconds, transport.abortConnection)
 
     # --- what an exchange asks for
 
