@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from attrs import define
 
 from hoopgate.codecs.ssh import messages
+from hoopgate.codecs.ssh.file_commands import recognised
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.recorders.items import Asked, Began, Closed, Flowed, Item, Omitted
 
@@ -23,11 +24,13 @@ Side = Literal["client", "target"]
 
 @define
 class _Open:
-    """A channel that is open. ``closing``: how many sides have closed it."""
+    """A channel that is open. ``closing``: how many sides have closed it. ``files``: it carries a protocol of files
+    (sftp, scp, rsync, git), which says nothing to a reader: what moved there is told by the session's events."""
 
     number: int
     status: int | str | None = None
     closing: int = 0
+    files: bool = False
 
 
 class Decoder:
@@ -95,6 +98,8 @@ class Decoder:
         if number in (messages.DATA, messages.EXTENDED_DATA):
             reader = messages.Reader(message, 5 if number == messages.DATA else 9)
             stream: Literal["input", "output", "error"] = "input" if side == "client" else "output"
+            if channel.files and number == messages.DATA:
+                return
             yield Flowed(at, channel.number, "error" if number == messages.EXTENDED_DATA else stream, reader.string())
         elif number == messages.REQUEST:
             yield from self._asked(at, channel, messages.RequestMessage(message))
@@ -108,6 +113,10 @@ class Decoder:
         fields = message.fields()
         if message.name in _ENDS:
             channel.status = fields[_ENDS[message.name]]
+        elif message.name == "exec":
+            channel.files = recognised(fields["command"]) is not None
+        elif message.name == "subsystem":
+            channel.files = fields["name"] == "sftp"
         yield Asked(at, channel.number, message.name, fields)
 
 

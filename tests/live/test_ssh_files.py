@@ -21,7 +21,7 @@ from hoopgate.recorders.format import Kind
 from hoopgate.recorders.heads import SHAPES
 from hoopgate.recorders.reader import read_head, records
 from tests.live.conftest import Make
-from tests.live.gate import Done
+from tests.live.gate import Done, wait_for
 from tests.live.ssh import NO_SSH, Clients, clients, started_server
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(shutil.which("sftp") is None, reason=NO_SSH)]
@@ -131,6 +131,44 @@ def test_what_a_rule_denies_by_path_is_refused_and_others_go_on(
     refused = {(event["text"], event["rule"]) for event in events(box, "statement") if event["verdict"] == "deny"}
     assert (f"sftp lstat {server.files}/secret/key", "no-secrets") in refused
     assert (f"sftp put {server.files}/a.exe", "no-programs") in refused
+
+
+HOLDING = """
+[[rule]]
+name = "second-person"
+what = {{ target = ["box"], effect = ["transfer.in"], object = ["{files}/held/*"] }}
+then = "hold"
+approvers = {{ groups = ["approvers"], count = 1 }}
+timeout = "60s"
+"""
+
+
+def test_a_held_file_waits_for_people_and_others_go_on(make_gate: Make, server: SshTarget, tmp_path: Path) -> None:
+    (server.files / "held").mkdir(exist_ok=True)
+    box = clients(make_gate, server, tmp_path / "client", (HOLDING + RULES).format(files=server.files))
+    (tmp_path / "a").write_text("approved")
+    batch = f"put {tmp_path}/a held/a\n-put {tmp_path}/a held/b\nput {tmp_path}/a free\n"
+    running = subprocess.Popen(
+        ["sftp", *box.base, "-b", "-", "gate"], env=box.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdin is not None
+    running.stdin.write(batch)
+    running.stdin.close()
+    running.stdin = None
+    first = wait_for(box.gate.pending, "a request")[0]
+    assert first["statement"] == f"sftp put {server.files}/held/a"
+    assert not (server.files / "held" / "a").exists()
+    box.gate.approve(first["id"])
+    second = wait_for(lambda: [one for one in box.gate.pending() if one["id"] != first["id"]], "another request")[0]
+    assert (server.files / "held" / "a").read_text() == "approved"
+    box.gate.deny(second["id"], "not that one")
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 0, err
+    assert f"held for approval as {first['id']}" in err
+    assert "not that one" in err
+    assert not (server.files / "held" / "b").exists()
+    assert (server.files / "free").read_text() == "approved"
 
 
 def test_outside_of_what_is_allowed_is_nothing(box: Clients, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoopgate.cli.main import main
+from hoopgate.codecs.ssh import messages as m
 from hoopgate.recorders import reader
 from hoopgate.recorders.asciicast import NoSuchChannelError, asciicast
 from hoopgate.recorders.conversation import conversation
@@ -19,7 +20,7 @@ from hoopgate.recorders.format import Kind
 from hoopgate.recorders.items import Asked, Began, Closed, Flowed, Happened, Item, Omitted
 from hoopgate.recorders.ssh import LIMIT, Decoder
 from hoopgate.recorders.terminal import Screen
-from tests.recorders.ssh_story import TARGET, Story, told
+from tests.recorders.ssh_story import CLIENT, TARGET, Story, told
 from tests.recorders.ssh_story import run as framed
 
 
@@ -48,6 +49,17 @@ def test_channels_are_counted_though_their_numbers_come_again(recording: Path) -
     assert [(item.stream, item.data) for item in found if isinstance(item, Flowed) and item.number == 2] == [
         ("input", b"one\ntwo\n"), ("output", b"2\n"), ("error", b"odd\n"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["", "scp -t /srv/in", "rsync --server . x", "git-upload-pack x.git"])
+def test_protocols_of_files_are_not_shown_but_what_is_said_beside_them(tmp_path: Path, command: str) -> None:
+    story = Story(tmp_path)
+    story.say(CLIENT, m.open_message("session", 0, 1 << 21, 32768, b""))
+    begins = m.exec_request(0, command, wants_reply=True) if command else m.request(0, "subsystem", m.string(b"sftp"))
+    story.say(CLIENT, begins, m.data(0, b"\0\0\0\x05"))
+    story.say(TARGET, m.data(0, b"\0\0\0\x09"), m.extended_data(0, b"hoopgate: no\r\n"))
+    found = [item for item in items(story.end()) if isinstance(item, Flowed)]
+    assert [(item.stream, item.data) for item in found] == [("error", b"hoopgate: no\r\n")]
 
 
 @given(st.data())
