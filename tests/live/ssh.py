@@ -46,7 +46,7 @@ hosts = ["127.0.0.1:{target_port}"]
 {known}
 [target.role.dev]
 user = "{user}"
-key = "file:{target_key}"
+{login}
 """
 ALL = """
 [[rule]]
@@ -131,7 +131,7 @@ def clients(make_gate: Any, server: SshTarget, directory: Path, rules: str = ALL
     key = make_key(directory / "key")
     text = SSH.format(
         port=port, key=key, target_port=server.port, known=more.pop("known", known(server)),
-        user=server.user, target_key=server.key,
+        user=server.user, login=more.pop("login", f'key = "file:{server.key}"'),
     )  # fmt: skip
     gate = make_gate(text + more.pop("text", "") + rules, **more)
     return Clients(gate, port, server, directory).prepare()
