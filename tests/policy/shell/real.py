@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
+SECONDS = 3.0
 SHELLS = tuple(shell for shell in ("bash", "dash") if shutil.which(shell))
 STUBS = ("rm", "frob", "reboot", "base64", "cat", "ls", "tr", "env", "xargs", "find", "sh", "busybox", "rev", "tee")
 REAL = {
@@ -50,16 +54,36 @@ class Place:
         log.write_text("")
         path = shutil.which(shell)
         assert path is not None
-        subprocess.run(
-            [path, "-c", text],
-            cwd=self.home,
-            env={"PATH": str(self.bin), "HOME": str(self.home), "LANG": "C.UTF-8", "STUB_LOG": str(log)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=10,
-            check=False,
-        )
+        _confined([path, "-c", text], self.home, {
+            "PATH": str(self.bin), "HOME": str(self.home), "LANG": "C.UTF-8", "STUB_LOG": str(log), "FUNCNEST": "20",
+        })  # fmt: skip
         return set(log.read_text().split())
+
+
+def _confined(command: list[str], directory: Path, environment: dict[str, str]) -> None:
+    """Run it for SECONDS at most, and leave nothing behind: chance writes functions that fork for ever."""
+    with subprocess.Popen(
+        command, cwd=directory, env=environment, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(SECONDS)
+            _settled(process.pid)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _settled(group: int) -> None:
+    """What runs in the background has a moment to end by itself."""
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
 
 
 def accepted(shell: str, text: str) -> bool:
