@@ -27,6 +27,9 @@ NOTE: Final = "environment"
 VARIABLES: Final = 64
 """Variables of one channel."""
 
+FORWARDS: Final = 256
+"""Ports and sockets of the target that lead to one session's client."""
+
 UNJUDGED: Final = "recorded, and not restricted: what is typed is not judged"
 
 # requests that ask for nothing: how a terminal looks, what happened to a program, that somebody is there
@@ -37,6 +40,11 @@ _HARMLESS: Final = frozenset({
     "hostkeys-00@openssh.com", "hostkeys-prove-00@openssh.com",
 })  # fmt: skip
 _FORWARDS: Final = frozenset({"direct-tcpip", "direct-streamlocal@openssh.com"})
+# what a target says of its own accord; the rest of what it could ask is for servers to answer
+_TOLD: Final = frozenset({
+    "exit-status", "exit-signal", "xon-xoff", "signal", "eow@openssh.com", "keepalive@openssh.com",
+    "keepalive@golang.org", "winadj@putty.projects.tartarus.org",
+})  # fmt: skip
 _FILES: Final = "sftp"
 
 
@@ -59,6 +67,7 @@ class CommandsGuard:
         self._session = session
         self._engine: Any = None
         self._standing: Standing | None = None
+        self._invited = Invited()
 
     def inspect(self, frame: Frame) -> Verdict:
         if isinstance(frame, Command):
@@ -87,16 +96,33 @@ class CommandsGuard:
         return self._verdict(frame, decision, "exec", frame.text, frame.channel)
 
     def _opened(self, frame: Opened) -> Verdict:
-        """Channels that the target opens answer a request that was judged as it came."""
         kind = frame.channel.kind
-        if frame.channel.opened_by == "target" or kind == "session":
+        if frame.channel.opened_by == "target":
+            return self._invites(frame)
+        if kind == "session":
             return ALLOW
         operation = effects.forward(frame.host, frame.port) if kind in _FORWARDS else effects.strange(kind)
         where = operation.objects[0].name
         return self._verdict(frame, self._decide(operation), kind, where, frame.channel)
 
+    def _invites(self, frame: Opened) -> Verdict:
+        """What the target opens answers a request that was judged as it came, and is judged again: a grant may have
+        ended. Clients do not all remember whether their agent was refused, and a target may be anybody's."""
+        operation = self._invited.by(frame.channel.kind, frame.host, frame.port)
+        if operation is None:
+            return Block("the target may not open that: nobody asked it to, or it was refused", rule="channels")
+        decision = self._decide(operation)
+        if decision.then == "deny":
+            return Block(decision.reason, rule=decision.rule, hint=decision.hint)
+        return ALLOW
+
     def _request(self, frame: Request) -> Verdict:
-        if frame.by == "target" or frame.name in _HARMLESS:
+        if frame.by == "target":
+            if frame.name in _TOLD:
+                return ALLOW
+            return Block(f"targets do not ask for {frame.name}", rule="channels")
+        if frame.name in _HARMLESS:
+            self._invited.cancelled(frame)
             return ALLOW
         if frame.name == "env":
             return self._environment(frame)
@@ -104,7 +130,10 @@ class CommandsGuard:
             return ALLOW
         operation = asked(frame)
         shown = str(operation.objects[0]) if operation.objects else ""
-        return self._verdict(frame, self._decide(operation), frame.name, shown, frame.channel)
+        verdict = self._verdict(frame, self._decide(operation), frame.name, shown, frame.channel)
+        if verdict is ALLOW and not self._invited.asked(frame, operation):
+            return Block(f"a session may have {FORWARDS} ports and sockets at the target", rule="limits")
+        return verdict
 
     def _environment(self, frame: Request) -> Verdict:
         """A variable that is not allowed is refused alone, as servers do: the command runs without it."""
@@ -175,6 +204,53 @@ class CommandsGuard:
         if what == "shell" and decision.then != "deny":
             fields["restricted"] = UNJUDGED
         session.event("statement", **fields)
+
+
+class Invited:
+    """What the target may open in one session, since the client was let ask for it.
+
+    A listening port is known by its number alone, since servers name the address that they listen at in their own way;
+    by 0 where the target was to choose it.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, int | str], Operation] = {}
+
+    def asked(self, frame: Request, operation: Operation) -> bool:
+        """The request goes on. False: there are too many of them."""
+        key = _opens(frame.name, frame.fields)
+        if key is None:
+            return True
+        if key not in self._open and len(self._open) >= FORWARDS:
+            return False
+        self._open[key] = operation
+        return True
+
+    def cancelled(self, frame: Request) -> None:
+        """It may be that the client wants no more of it."""
+        if frame.name.startswith("cancel-"):
+            key = _opens(frame.name.removeprefix("cancel-"), frame.fields)
+            if key is not None:
+                self._open.pop(key, None)
+
+    def by(self, kind: str, host: str, port: int) -> Operation | None:
+        """The request that a channel of the target's answers."""
+        if kind == "forwarded-tcpip":
+            return self._open.get((kind, port)) or self._open.get((kind, 0))
+        return self._open.get((kind, host if kind == "forwarded-streamlocal@openssh.com" else ""))
+
+
+def _opens(name: str, fields: dict[str, Any]) -> tuple[str, int | str] | None:
+    """By which channels of the target's such a request is answered."""
+    if name == "auth-agent-req@openssh.com":
+        return "auth-agent@openssh.com", ""
+    if name == "x11-req":
+        return "x11", ""
+    if name == "tcpip-forward":
+        return "forwarded-tcpip", fields["port"]
+    if name == "streamlocal-forward@openssh.com":
+        return "forwarded-streamlocal@openssh.com", fields["path"]
+    return None
 
 
 def asked(frame: Request) -> Operation:
