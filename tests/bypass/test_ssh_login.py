@@ -437,6 +437,17 @@ def test_a_connection_that_only_waits_makes_room() -> None:
     assert SUCCESS in visits[3].numbers
 
 
+def test_who_makes_room_is_cut_off_at_once_whether_or_not_keys_were_exchanged() -> None:
+    door = Door()
+    door.limits(half_open=2, half_open_per_address=2, ssh_key_exchanges=1)
+    silent, talking = door.knock(host="192.0.2.1", login=False), door.knock(host="192.0.2.2", login=False)
+    for at in range(2):
+        door.knock(host=f"192.0.2.{10 + at}", login=False)
+    assert silent.ends[0][1].aborted
+    assert talking.ends[0][1].aborted
+    assert door.house.doors.open == 2
+
+
 def test_who_has_exchanged_keys_outlasts_those_who_only_hold_a_place() -> None:
     door = Door()
     door.limits(half_open=4, half_open_per_address=4)

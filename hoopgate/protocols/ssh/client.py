@@ -164,7 +164,7 @@ class ClientConnection(ServerTransport):
         if self.agreed is not None:  # else it has asked for nothing yet, and there may be very many of them
             self.sendDisconnect(DISCONNECT_TOO_MANY_CONNECTIONS, f"too many wait to log in ({limit})".encode())
         self._leave_door()
-        self._abort()  # whoever only holds a place is not waited for
+        self.transport.abortConnection()  # whoever only holds a place is not waited for
 
     # --- the login
 
