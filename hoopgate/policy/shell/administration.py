@@ -15,8 +15,7 @@ from hoopgate.policy.shell.values import Value
 
 @frozen
 class Administrator:
-    """``effect`` of everything but ``shows``: commands (the first operand) or options that only show "
-    "something, as long
+    """``effect`` of everything but ``shows``: commands (the first operand) or options that only show something, as long
     as nothing else in the line is an option that is not plain."""
 
     effect: str

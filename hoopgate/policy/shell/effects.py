@@ -1,5 +1,4 @@
-"""What the policy asks of a command line, an environment variable, a channel: never fails, and unknown where "
-"it must."""
+"""What the policy asks of a command line, a variable, a channel: it never fails, and is unknown where it must."""
 
 from __future__ import annotations
 
@@ -21,8 +20,7 @@ def unreadable(reason: str) -> Operation:
 
 
 def operations(text: str, shell: LoginShell = "posix", longest: int = 128 * 1024) -> tuple[Operation, ...]:
-    """Every operation of ``ssh host text``, in order, each once. ``shell`` is what reads it: ``posix`` any of "
-    "sh, dash,
+    """Every operation of ``ssh host text``, in order, each once. ``shell`` is what reads it: ``posix`` any of sh, dash,
     BusyBox and bash, in all of whose ways the text is read at once. ``longest``: characters.
 
     Costs some 30 µs a word, and is bounded.

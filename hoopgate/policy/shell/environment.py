@@ -26,8 +26,7 @@ _TURNING: Final = re.compile(
 
 
 def variable(name: str, value: str | None) -> Operation | None:
-    """What giving programs the variable is; ``value`` is None where it is not known. None: nothing a rule has "
-    "to see."""
+    """What giving programs the variable is; ``value`` is None where it is not known. None: no rule has to see it."""
     if _HARMLESS.fullmatch(name):
         fine = value is not None and (_LOCALE if _LOCALES.fullmatch(name) else _PLAIN).fullmatch(value)
         # another encoding may read quotes out of what in UTF-8 is a letter

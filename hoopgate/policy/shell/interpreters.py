@@ -1,5 +1,4 @@
-"""Programs that run code: judged by the code, where it stands in the command and is of a language that is read "
-"here."""
+"""Programs that run code: judged by it, where it stands in the command and is of a language that is read here."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ OPEN: Final = "*"
 
 @frozen
 class Options:
-    """What a program's options are. ``kinds``: by name with dashes, how its value is taken: ``""`` it has "
-    "none, ``=`` a
+    """What a program's options are. ``kinds``: by name with dashes, how its value is taken: ``""`` it has none, ``=`` a
     value, ``<`` a file that is read, ``>`` one that is written, ``!`` code. ``open``: others do no harm."""
 
     kinds: dict[str, str]

@@ -44,8 +44,7 @@ def either(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _joined(text: str) -> str:
-    """Without ``.``, ``//`` and ``..``; what stands before a ``..`` may be a link, so nobody knows where that "
-    "leads."""
+    """Without ``.``, ``//`` and ``..``; what stands before a ``..`` may be a link: nobody knows where that leads."""
     start = "/" if text.startswith("/") else ""
     names: list[str] = []
     for name in text.split("/"):

@@ -13,10 +13,8 @@ from hoopgate.policy.shell.options import options, taken
 
 @frozen
 class Reader:
-    """A program that reads its operands. ``first``: what the first of them is, if it is no file: a pattern "
-    "that stands
-    there unless one of the options ``instead`` gives it. ``last``: how many operands stand before one that is
-    written."""
+    """A program that reads its operands. ``first``: the first of them is no file but a pattern, unless one of the
+    options ``instead`` gives that. ``last``: how many operands stand before one that is written."""
 
     known: str
     first: bool = False

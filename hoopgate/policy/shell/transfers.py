@@ -23,8 +23,7 @@ Direction = Literal["in", "out"]
 
 @frozen
 class Transfer:
-    """What a server's command line moves. ``paths`` are on the target's host, as written. ``deletes``: files "
-    "there may
+    """What a server's command line moves. ``paths`` are on the target's host, as written. ``deletes``: files there may
     go, too."""
 
     program: Literal["scp", "rsync", "git", "sftp"]

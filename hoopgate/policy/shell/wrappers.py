@@ -20,8 +20,7 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
 
 @frozen
 class Wrapper:
-    """``known`` options; ``skipped`` operands stand before the program; ``effect``: what running it so is, "
-    "besides."""
+    """``known`` options; ``skipped`` operands stand before the program; ``effect``: what else running it so is."""
 
     known: str
     skipped: int = 0
