@@ -176,9 +176,10 @@ def _inside(word: Word, parts: tuple[str, ...]) -> Object:
     other = word.home and not (word.text == "~" or word.text.startswith("~/"))
     if other or word.glob or ".." in names:
         return some(f"*/{_escaped(rest)}")  # another's home, or where a link may lead: nobody knows
-    if word.home:
-        return path("/".join(["~", *names[1:], rest]))
-    return path(paths.normal(f"{word.text}/{rest}" if word.text.startswith("/") else f"~/{'/'.join([*names, rest])}"))
+    if word.text.startswith("/"):
+        return path(paths.normal(f"{word.text}/{rest}"))
+    # Below the home directory, and nobody knows where that is.
+    return some(_escaped("/".join(["~", *(names[1:] if word.home else names), rest])))
 
 
 def _escaped(name: str) -> str:

@@ -457,6 +457,15 @@ def test_names_of_scp(command: str, line: bytes, name: str) -> None:
     assert told["text"].partition(" ")[2].partition(" ")[2] == name
 
 
+def test_the_home_directory_of_scp_may_be_anybodys() -> None:
+    flow = scp(deny("transfer.in", of=("/home/*/.ssh/*",)), ALL, command="scp -t .ssh/")
+    flow.client(b"C0644 5 authorized_keys\n")
+    assert flow.to_target == b""
+    flow = scp(deny("transfer.in", of=("/home/*/.ssh/*",)), allow(*FILES, of=("~/*",)), command="scp -t x/")
+    flow.client(b"C0644 5 f\n")
+    assert flow.to_target == b"C0644 5 f\n"
+
+
 def test_a_download_by_scp_is_refused_to_both() -> None:
     flow = scp(deny("transfer.out", of=("*secret*",)), ALL, command="scp -f /srv/secret")
     flow.target(b"C0644 5 secret\n")
