@@ -46,9 +46,7 @@ class Draft:
         return self.respelling
 
 
-COSTS_OFF: Final = {
-    "DefElem": {"defname": "costs", "arg": {"String": {"sval": "off"}}, "defaction": "DEFELEM_UNSPEC"}
-}
+COSTS_OFF: Final = {"DefElem": {"defname": "costs", "arg": {"String": {"sval": "off"}}, "defaction": "DEFELEM_UNSPEC"}}
 NOT_SO: Final = "the statement cannot be made to read masks in place of the tables that it names"
 SIMPLER: Final = "Write it more plainly, with aliases for the tables and names for the columns."
 
