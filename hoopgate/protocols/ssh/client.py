@@ -54,13 +54,6 @@ class Entrance:
     turns: Turns
 
 
-class Quiet(Logger):
-    """Conch tells of every connection's end: whoever may connect could fill the log with it."""
-
-    def info(self, format: str | None = None, **more: object) -> None:  # noqa: A002 - the name is Logger's
-        """Nothing that the gateway does not say itself."""
-
-
 class Services:
     """What a transport's factory is asked for: the service that logs in."""
 
@@ -71,8 +64,6 @@ class Services:
 
 class ClientConnection(ServerTransport):
     """One client. ``tunnel``: what an HTTP CONNECT has settled before; then no login is asked for."""
-
-    _log = Quiet()
 
     def __init__(self, entrance: Entrance, tunnel: Tunnel | None = None) -> None:
         config = entrance.gateway.config
@@ -242,12 +233,13 @@ class ClientConnection(ServerTransport):
     # --- refusals
 
     def _turn_away(self, refusal: Refusal) -> None:
-        """Say why, so that clients of every kind show it: most print a banner, some only the reason of the end."""
+        """Say why, so that clients of every kind show it: most print a banner, some only the reason of the end, as
+        OpenSSH does with ``LogLevel ERROR``."""
         if self.finished is not None:
             return
         said = f"{refusal.reason} [{refusal.rule}]" + (f". {refusal.hint}" if refusal.hint else "")
         self.sendPacket(USERAUTH_BANNER, banner(f"hoopgate: {said}\n"))
-        self.sendDisconnect(DISCONNECT_BY_APPLICATION, f"refused [{refusal.rule}]".encode())
+        self.sendDisconnect(DISCONNECT_BY_APPLICATION, f"{refusal.reason} [{refusal.rule}]".encode())
 
     def _broken(self, failure: Failure) -> None:
         if failure.check(CancelledError):

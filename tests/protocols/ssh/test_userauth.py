@@ -54,7 +54,7 @@ def test_what_policy_refuses_is_said_before_the_end() -> None:
     visit.password(b"good")
     assert SUCCESS not in visit.numbers
     assert "hoopgate: nobody may [no-entry]. Ask for a grant." in visit.banners()
-    assert visit.client.ended == "refused [no-entry]"
+    assert visit.client.ended == "nobody may [no-entry]"
     assert visit.gone
 
 
