@@ -181,7 +181,7 @@ class Boot:
         return tokens, authenticator
 
     async def _upstream(self, network: Network, secrets: Secrets, in_thread: Any) -> Upstream:
-        upstream = Upstream(network, secrets, self._derived_keys(in_thread))
+        upstream = Upstream(network, secrets, self._derived_keys(in_thread), in_thread)
         upstream.user_ca = await authority(self.config, self.config.ssh.target_ca, TARGET_CA, secrets.get)
         return upstream
 

@@ -25,7 +25,7 @@ from hoopgate.protocols.postgresql.derived import DerivedKeys
 from hoopgate.protocols.postgresql.target import FAREWELL, CancelConnection, TargetConnection
 from hoopgate.protocols.postgresql.tls import TargetContexts, failure_text
 from hoopgate.protocols.ssh.client import transport_limits
-from hoopgate.protocols.ssh.credentials import credentials, issuer
+from hoopgate.protocols.ssh.credentials import InThread, credentials, issuer
 from hoopgate.protocols.ssh.credentials import references as ssh_references
 from hoopgate.protocols.ssh.host_keys import known as known_keys
 from hoopgate.protocols.ssh.target import TargetConnection as SshTarget
@@ -43,11 +43,12 @@ MOMENT = 1.0  # seconds that may lie between the two halves of a rotation
 class Upstream:
     """Opens connections to targets."""
 
-    def __init__(self, reactor: Any, secrets: Secrets, derived: DerivedKeys) -> None:
+    def __init__(self, reactor: Any, secrets: Secrets, derived: DerivedKeys, in_thread: InThread) -> None:
         self._reactor = reactor
         self._secrets = secrets
         self._contexts = TargetContexts()
         self._derived = derived
+        self._in_thread = in_thread
         self._cancelling: set[Deferred[None]] = set()
         self.user_ca: Ed25519PrivateKey | None = None  # that issues certificates for SSH targets
 
@@ -169,7 +170,7 @@ class Upstream:
         issuing = None
         if self.user_ca is not None:
             issuing = issuer(self.user_ca, role, f"{session.id} {session.identity.key}", clock.seconds())
-        shown = await credentials(role, self._secrets.get, issuing)
+        shown = await credentials(role, self._secrets.get, issuing, self._in_thread)
         limits = replace(transport_limits(config), key_exchange_seconds=target.connect_timeout)
         connection = SshTarget(
             clock=clock, limits=limits, known=known, user=role.user,

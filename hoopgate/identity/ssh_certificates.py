@@ -17,15 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from attrs import evolve, frozen
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-    load_ssh_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -33,6 +26,7 @@ from hoopgate.codecs.ssh.username import Asked
 from hoopgate.conch import certificates
 from hoopgate.conch.certificates import Certificate, CertificateError
 from hoopgate.conch.fields import string
+from hoopgate.conch.private_keys import PrivateKeyError, load_private
 from hoopgate.errors import AuthenticationError, SecretError
 from hoopgate.identity.ssh_restrictions import Restrictions
 from hoopgate.identity.tokens import TokenRecord, TokenStore
@@ -75,11 +69,10 @@ def make_key() -> bytes:
 
 def load_ca(data: bytes, where: str) -> Ed25519PrivateKey:
     """Raises SecretError."""
-    load = load_ssh_private_key if b"OPENSSH" in data else load_pem_private_key
     try:
-        key = load(data, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SecretError(f"{where} is no private key without passphrase ({type(error).__name__})") from None
+        key = load_private(data)
+    except PrivateKeyError as error:
+        raise SecretError(f"{where} is no private key of an authority: it {error}") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise SecretError(f"{where} is no Ed25519 key: an authority of certificates has one")
     return key

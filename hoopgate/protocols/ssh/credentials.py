@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from twisted.conch.ssh.keys import BadKeyError, EncryptedKeyError, Key
+from twisted.conch.ssh.keys import Key
 
 from hoopgate.conch.certificates import PERMISSIONS, CertificateError, issue, parse_text
 from hoopgate.conch.login import Identity
+from hoopgate.conch.private_keys import PrivateKeyError, load_private
 from hoopgate.config.model import Role, SecretRef
 from hoopgate.errors import UpstreamError
 
@@ -20,6 +20,8 @@ EARLIER: Final = 60.0  # seconds that a certificate is valid before it is issued
 LIFETIME: Final = 300.0  # and after; sshd asks once, at the login
 Issue = Callable[[], Identity]
 """Makes a key and a certificate for one session."""
+InThread = Callable[..., Awaitable[Any]]
+"""Calls a function, with these arguments, where it blocks nobody."""
 
 
 @frozen
@@ -36,7 +38,9 @@ def references(role: Role) -> list[SecretRef]:
     return [reference for reference in found if reference is not None]
 
 
-async def credentials(role: Role, get: Callable[[SecretRef], Awaitable[bytes]], issuing: Issue | None) -> Credentials:
+async def credentials(
+    role: Role, get: Callable[[SecretRef], Awaitable[bytes]], issuing: Issue | None, in_thread: InThread
+) -> Credentials:
     """Read them. Fails with SecretError, or with UpstreamError where a secret is not what it should be."""
     identities = []
     if role.issue:
@@ -45,7 +49,7 @@ async def credentials(role: Role, get: Callable[[SecretRef], Awaitable[bytes]], 
         identities.append(issuing())
     if role.key is not None:
         passphrase = await get(role.key_passphrase) if role.key_passphrase is not None else None
-        key = _private_key(await get(role.key), passphrase, role)
+        key = await _private_key(await get(role.key), passphrase, role, in_thread)
         if role.key_certificate is not None:
             identities.append(_certified(key, await get(role.key_certificate), role))
         identities.append(Identity(key))
@@ -53,16 +57,13 @@ async def credentials(role: Role, get: Callable[[SecretRef], Awaitable[bytes]], 
     return Credentials(tuple(identities), password)
 
 
-def _private_key(data: bytes, passphrase: bytes | None, role: Role) -> Key:
+async def _private_key(data: bytes, passphrase: bytes | None, role: Role, in_thread: InThread) -> Key:
     try:
-        key: Key = Key.fromString(data, passphrase=passphrase)
-    except EncryptedKeyError as error:
-        raise UpstreamError(f"the key of role {role.name} needs a passphrase (key_passphrase)") from error
-    except (BadKeyError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise UpstreamError(f"the key of role {role.name} cannot be read ({type(error).__name__})") from error
-    if key.isPublic():
-        raise UpstreamError(f"the key of role {role.name} is a public key")
-    return key
+        if passphrase is None:
+            return Key(load_private(data))
+        return Key(await in_thread(load_private, data, passphrase))  # half a second, which nobody else is to wait
+    except PrivateKeyError as error:
+        raise UpstreamError(f"the key of role {role.name} {error} (key, key_passphrase)") from error
 
 
 def _certified(key: Key, text: bytes, role: Role) -> Identity:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 from twisted.conch.ssh.keys import Key
 from twisted.internet.defer import Deferred
 
 from hoopgate.conch import HostKey
 from hoopgate.conch.certificates import CertificateError, parse_text, text_of
 from hoopgate.conch.fields import MalformedError
+from hoopgate.conch.private_keys import PrivateKeyError, load_private
 from hoopgate.conch.signatures import load_key
 from hoopgate.config.model import Listener, SecretRef
 from hoopgate.errors import SecretError
@@ -41,13 +40,14 @@ async def own_keys(listener: Listener, state: Path, secret: Secret) -> tuple[Hos
 
 
 def _private(data: bytes, where: str) -> tuple[Key, HostKey]:
-    load = load_ssh_private_key if b"OPENSSH" in data else load_pem_private_key  # Conch reads PKCS #8 of RSA alone
     try:
-        key = Key(load(data, None))
+        key = Key(load_private(data))
         plain = HostKey(key)
         load_key(plain.blob)  # which knows what is too short
-    except (MalformedError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SecretError(f"{where} is no private key of SSH without passphrase ({type(error).__name__})") from None
+    except PrivateKeyError as error:
+        raise SecretError(f"{where} is no private key of a host: it {error}") from None
+    except MalformedError as error:
+        raise SecretError(f"{where} is a key that nobody takes: {error}") from None
     if not plain.algorithms:
         raise SecretError(f"{where} is of a kind that cannot serve: make one with ssh-keygen -t ed25519")
     return key, plain
