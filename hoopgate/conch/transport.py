@@ -122,7 +122,12 @@ class PacketTransport(SSHTransportBase):
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
         self.flow.stop()
-        super().connectionLost(reason)
+        # As Conch's, but for what that logs of each connection: whoever may connect could fill the log with it.
+        if self.service is not None:
+            self.service.serviceStopped()
+        if hasattr(self, "avatar"):
+            self.logoutFunction()
+        self._log.debug("connection lost")
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes of the peer's. Whatever they are, what they cause is a message's effect or the connection's end."""

@@ -6,6 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from twisted.internet.error import ConnectionDone
+from twisted.logger import LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
 
 from hoopgate.conch import Limits
 from tests.conch.wire import FastNoting, Wire
@@ -156,3 +159,15 @@ def test_bulk_both_ways_with_new_keys_all_the_time() -> None:
     for end in (relayed.left.client, relayed.right.server):
         assert [int.from_bytes(message[1:5], "big") for message in end.service.got] == list(range(100))  # type: ignore[union-attr]
         assert end.exchanges > 3
+
+
+def test_connections_that_end_do_not_fill_the_log() -> None:
+    heard: list[Any] = []
+    globalLogPublisher.addObserver(heard.append)
+    try:
+        wire = Wire().running()
+        for end in (wire.server, wire.client):
+            end.connectionLost(Failure(ConnectionDone()))
+    finally:
+        globalLogPublisher.removeObserver(heard.append)
+    assert [event for event in heard if event["log_level"] > LogLevel.debug] == []
