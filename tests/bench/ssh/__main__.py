@@ -92,7 +92,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peers", default="", help="names, separated by commas")
     parser.add_argument("--no-compile", action="store_true", help="measure the interpreted core")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    parser.add_argument("--publish", action="store_true", help="write docs/performance/ssh-results.md and .json")
+    parser.add_argument("--publish", action="store_true", help="write docs/performance/ssh.inc and ssh.json")
     return parser.parse_args()
 
 
@@ -125,8 +125,8 @@ def main() -> None:
         path.write_text(json.dumps(figures, indent=1) + "\n")
     if options.publish:
         docs = SOURCE / "docs" / "performance"
-        (docs / "ssh-results.md").write_text(text)
-        (docs / "ssh-results.json").write_text(json.dumps(figures, indent=1) + "\n")
+        (docs / "ssh.inc").write_text(text)
+        (docs / "ssh.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
