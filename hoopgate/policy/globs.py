@@ -150,6 +150,8 @@ def object_matches(glob: str, thing: Object, schemas: tuple[str, ...], surely: b
         return matches(head, thing.name) and (not surely or not dot or tail == "*")
     if glob == "*.*" and thing.kind in SCHEMALESS:
         return True
+    if thing.kind == "host" and not thing.name.startswith("/"):
+        return _named(glob.lower(), thing, surely)  # as hosts are named in operations
     if thing.kind in ("file", "path", "program", "host"):
         return _named(glob, thing, surely)
     if thing.kind in SCHEMALESS:

@@ -79,8 +79,12 @@ class Reader:
         return self._data[at : at + length]
 
     def text(self) -> str:
-        """A string as text; bytes that are no UTF-8 become surrogates."""
-        return self.string().decode("utf-8", "surrogateescape")
+        """A string as text; bytes that are no UTF-8 become surrogates. It holds no NUL, behind which servers in C, and
+        what they run, would not read on."""
+        text = self.string()
+        if b"\0" in text:
+            raise RemoteProtocolError("a text with a NUL")
+        return text.decode("utf-8", "surrogateescape")
 
     def name(self) -> str:
         """A name: printable ASCII, of bounded length."""

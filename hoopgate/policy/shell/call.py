@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from attrs import frozen
 
 from hoopgate.policy.operations import Object, Operation
+from hoopgate.policy.shell.hosts import shell_host
 from hoopgate.policy.shell.paths import files, located
 from hoopgate.policy.shell.values import Value
 
@@ -137,7 +138,7 @@ def written(call: Call, value: Value, effect: str = "write") -> None:
         if name in _NOWHERE or name.startswith("/dev/fd/"):
             continue
         if name.startswith(("/dev/tcp/", "/dev/udp/")):
-            call.add("transfer.remote", (Object("", name, "host"),), why="a connection that the shell makes")
+            call.add("transfer.remote", (shell_host(name),), why="a connection that the shell makes")
         elif name.startswith("/dev/shm/") or not name.startswith(("/dev", "/proc", "/sys", "/?", "/*")):  # noqa: S108
             call.add(effect, (thing,))
         else:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from hoopgate.policy.operations import Object, Operation
 from hoopgate.policy.shell.environment import variable
+from hoopgate.policy.shell.hosts import place
 from hoopgate.policy.shell.syntax import Unreadable
 from hoopgate.policy.shell.walk import walked
 
@@ -47,12 +48,12 @@ def environment(name: str, value: str) -> Operation:
 
 def forward(host: str, port: int) -> Operation:
     """A connection from the target to another host, or to a socket of its own (``port`` 0)."""
-    return Operation("transfer", "FORWARD", (Object("", f"{host}:{port}" if port else host, "host"),), part="forward")
+    return Operation("transfer", "FORWARD", (Object("", place(host, port), "host"),), part="forward")
 
 
 def listen(host: str, port: int) -> Operation:
     """A port or socket of the target that leads to the client. An empty host is every address (RFC 4254, 7.1)."""
-    name = f"{host or '*'}:{port}" if port or not host.startswith("/") else host
+    name = place(host or "*", port) if port or host.startswith("/") else f"{host or '*'}:0"
     return Operation("transfer", "LISTEN", (Object("", name, "host"),), part="listen")
 
 

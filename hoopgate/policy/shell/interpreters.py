@@ -8,6 +8,7 @@ from typing import Final
 
 from hoopgate.policy.operations import Object
 from hoopgate.policy.shell.call import Call, Judge
+from hoopgate.policy.shell.hosts import place
 from hoopgate.policy.shell.options import Line, options, taken
 from hoopgate.policy.shell.stream_code import awk_is_plain, sed_effects
 from hoopgate.policy.shell.values import Value
@@ -155,7 +156,7 @@ def _psql(call: Call) -> None:
     call.write(line.values("-o", "-L", "--output", "--log-file"))
     scripts = line.values("-f", "--file")
     texts = line.values("-c", "--command")
-    hosts = [Object("", value.shown, "host") for value in line.values("-h", "--host")]
+    hosts = [Object("", place(value.shown, 0), "host") for value in line.values("-h", "--host")]
     call.add("transfer.remote" if hosts else "execute.program", hosts or [Object("", "psql", "program")])
     if line.strange:
         call.dynamic(line.strange)

@@ -9,22 +9,10 @@ from typing import Final
 from hoopgate.policy.operations import Object
 from hoopgate.policy.shell import transfers
 from hoopgate.policy.shell.call import Call, Judge
+from hoopgate.policy.shell.hosts import hosts, local_files
 from hoopgate.policy.shell.options import options, taken
 from hoopgate.policy.shell.paths import entered, files
-from hoopgate.policy.shell.values import Value
-
-_HOST: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?(\[[0-9a-fA-F:.]+\]|[\w.*?-]+)(?::(\d+))?", re.ASCII)
-
-
-def hosts(values: Sequence[Value]) -> list[Object]:
-    """The hosts of URLs, or of words such as ``user@host:path``."""
-    found = []
-    for value in values:
-        known = _HOST.match(value.shown)
-        name = known[1] if known and value.text[:1] != "\0" else "*"
-        found.append(Object("", name, "host"))
-    return found
-
+from hoopgate.policy.shell.values import ANY, Value
 
 _CURL: Final = options(
     "-s -S -f -L -i -I -v -k -g -G -N -O -J -R -4 -6 -X= -H= -d= -o> -u= -A= -e= -m= -b= -c> -F= -T= -x= -w= "
@@ -42,11 +30,27 @@ _CURL: Final = options(
 )
 
 
+def _described(values: Sequence[Value]) -> list[Value]:
+    """Files with what curl is to print."""
+    return [Value(value.text[1:], value.exact) if value.exact else value for value in values if _is_file(value)]
+
+
+def _is_file(value: Value) -> bool:
+    return not value.exact or value.text.startswith("@")
+
+
 def _curl(call: Call) -> None:
     line = taken(call.arguments, _CURL)
     if line.strange:
         call.dynamic(line.strange)
-    call.add("transfer.remote", hosts([*line.operands, *line.values("--url")]))
+    asked = [*line.operands, *line.values("--url")]
+    call.add("transfer.remote", hosts([*asked, *line.values("-x")]))
+    if line.has("--resolve"):
+        call.add("transfer.remote", [Object("", "*", "host")], why="names mean other hosts")
+    if inside := [*local_files(asked), *_described(line.values("-w", "--write-out"))]:
+        call.read(inside)
+    if any("%output" in value.text or not value.exact for value in line.values("-w", "--write-out")):
+        call.write([Value(ANY, exact=False)])
     call.write(line.values("-o", "-c", "--output"))
     if line.has("-O", "-J", "--remote-name", "--remote-name-all"):
         call.write([Value("*", exact=False)])
@@ -73,6 +77,8 @@ def _wget(call: Call) -> None:
     if line.strange:
         call.dynamic(line.strange)
     call.add("transfer.remote", hosts(line.operands))
+    if inside := local_files(line.operands):
+        call.read(inside)
     call.write(line.values("-o", "-a", "-O", "--output-document"))
     if not line.has("-O", "--output-document", "--spider"):
         places = line.values("-P", "--directory-prefix") or [Value(".")]
@@ -91,7 +97,7 @@ _SSH_OPTIONS: Final = re.compile(
 def _ssh(call: Call) -> None:
     """What runs at the other host is judged as if it ran here; what is opened between the two is not known."""
     line = taken(call.arguments, _SSH, first=True)
-    call.add("transfer.remote", hosts(line.operands[:1]))
+    call.add("transfer.remote", hosts([*line.operands[:1], *line.values("-J")]))
     code = [name for name, _ in line.given if _SSH.kinds.get(name) == "!"]
     given = line.values("-o")
     if line.strange or code or not all(value.exact and _SSH_OPTIONS.fullmatch(value.text) for value in given):
@@ -137,7 +143,7 @@ def _copies(call: Call) -> None:
         call.dynamic(line.strange or "an option may run programs")
     far = [value for value in line.operands if _is_far(value)]
     if far:
-        call.add("transfer.remote", hosts(far))
+        call.add("transfer.remote", hosts([*far, *line.values("-J")]))
     sources = [value for value in line.operands[:-1] if value not in far]
     call.read([*sources, *line.values("--exclude-from", "--include-from", "--files-from")])
     target = line.operands[-1:]
@@ -156,12 +162,27 @@ def _is_far(value: Value) -> bool:
 
 
 def _remote(call: Call) -> None:
-    call.add("transfer.remote", hosts([value for value in call.arguments if not value.text.startswith("-")][:1]))
+    """The first operand is the host, and what follows an option may be one, or that option's value."""
+    maybe: list[Value] = []
+    numbers: list[Value] = []
+    sure = behind = False
+    for value in call.arguments:
+        if value.text.startswith("@"):  # dig's server
+            maybe.append(value)
+            sure = True
+        elif value.text.startswith(("-", "+")):
+            behind = True
+            continue
+        elif not sure:
+            (numbers if behind and value.text.isdigit() else maybe).append(value)
+            sure = not behind
+        behind = False
+    call.add("transfer.remote", hosts(maybe or numbers))
 
 
 def _netcat(call: Call) -> None:
-    _remote(call)
     line = taken(call.arguments, options("-z -v -n -u -w= -4 -6 -N -q= -i= -d -D -C -t -h -U -X= -x="))
+    call.add("transfer.remote", hosts([*line.operands[:1], *line.values("-x")]))
     if line.strange:
         call.dynamic("it may run programs or listen")
 

