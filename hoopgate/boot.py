@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import os
 import secrets as chance
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from hoopgate import plugins
 from hoopgate.admin import Health, admin_site
 from hoopgate.approvals import Approvals
-from hoopgate.certificates import Presented
 from hoopgate.compiled import core
 from hoopgate.config.load import loads, read
-from hoopgate.config.model import Config, Listener, Rule, Target
+from hoopgate.config.model import Config, Rule, Target
 from hoopgate.config.status import PidFile, Reload, Status, WorkerStatus, write_status
 from hoopgate.console.api import Api
 from hoopgate.console.reach import Reach
@@ -35,13 +33,7 @@ from hoopgate.console.watch import Watch
 from hoopgate.errors import HoopgateError, SecretError
 from hoopgate.gateway import Gateway
 from hoopgate.grants import Grants
-from hoopgate.guards.certificate import CertificateLimits
-from hoopgate.guards.commands import Commands
-from hoopgate.guards.detect import Detect
-from hoopgate.guards.files import Files
-from hoopgate.guards.mask import Masks
-from hoopgate.guards.record import Record
-from hoopgate.guards.statements import Statements
+from hoopgate.guards.order import guards
 from hoopgate.identity.authenticator import Authenticator
 from hoopgate.identity.device_login import DeviceLogins
 from hoopgate.identity.fetch import Fetcher
@@ -50,36 +42,26 @@ from hoopgate.identity.tokens import GatewayTokens
 from hoopgate.inference import Inference
 from hoopgate.interfaces import Identity
 from hoopgate.kept_keys import kept_key, private_directory
+from hoopgate.listeners import Listeners
 from hoopgate.metrics import Metrics
 from hoopgate.policy.engine import Engine
 from hoopgate.policy.rules import issuer_names, place_mismatch, who_mismatch
 from hoopgate.policy.sql.parser import Parser
-from hoopgate.protocols.connect.client import ALPN as HTTP
-from hoopgate.protocols.connect.client import ConnectFactory, Inside
-from hoopgate.protocols.postgresql.client import ClientConnection, ClientFactory
 from hoopgate.protocols.postgresql.derived import DerivedKeys
-from hoopgate.protocols.postgresql.tls import server_context
-from hoopgate.protocols.ssh.client import ClientConnection as SshConnection
-from hoopgate.protocols.ssh.client import ClientFactory as SshFactory
-from hoopgate.protocols.ssh.client import Entrance
 from hoopgate.protocols.ssh.entrances import TARGET_CA, USER_CA, Entrances, authority, end_unregistered
 from hoopgate.secrets import Secrets, secret_sources
 from hoopgate.stores.feed import ChangeFeed
 from hoopgate.stores.housekeeping import Housekeeping
 from hoopgate.transport import Network, Tickets
-from hoopgate.tunnel import Tunnel
 from hoopgate.upstream import Upstream
 from hoopgate.workers.aftermath import RESTARTED, Aftermath
 from hoopgate.workers.crew import Crew, Orders
-from hoopgate.workers.ports import check_free
 from hoopgate.workers.post import Post, share
 from hoopgate.workers.process import raise_file_limit
 
 log = Logger()
 KEY_FILE = "token-key"  # in the state directory, where the configuration names none
 KEY_SIZE = 32  # bytes, at least
-RENEW_EVERY = 60.0  # seconds between two looks at listeners' certificates; a secret is cached no longer either
-BACKLOG = 1024
 
 
 class Boot:
@@ -108,11 +90,8 @@ class Boot:
         self._downs: list[Callable[[], Any]] = []  # how to take down what is up, last first
         self._reloads: list[Callable[[Config], None]] = []
         self.gateway: Gateway | None = None
-        self.ports: dict[str, Any] = {}  # of clients, by listener
+        self._listeners: Listeners | None = None  # clients'
         self._inner_ports: list[Any] = []  # of the API and of the admin listener
-        self._presented: list[Presented] = []
-        self._renewal = LoopingCall(self._renew)
-        self._renewal.clock = reactor
         self.health = Health()
         self._last_reload: Reload | None = None
 
@@ -125,7 +104,7 @@ class Boot:
         """Build and start everything. What fails leaves nothing listening; the caller stops the process."""
         config, reactor = self.config, self._reactor
         raise_file_limit()
-        network = self._network = Network(reactor)
+        network = Network(reactor)
         if self._number == 0:
             self._state_directory(config.gateway.state)
         secrets = Secrets(secret_sources(reactor), reactor, ttl=config.limits.secret_ttl)
@@ -148,18 +127,17 @@ class Boot:
             feed=feed,
             upstream=await self._upstream(network, secrets, in_thread),
             metrics=metrics,
-            guards=_guards(config, secrets, Inference(reactor), in_thread),
+            guards=guards(config, secrets, Inference(reactor), in_thread),
             node=node,
             worker=self._number,
             forward_cancel=self._forward_cancel(),
             tell_defined=self._tell_defined(),
         )
         await self._start(gateway)
-        await self._listen(gateway, secrets)
+        listeners = await self._listen(gateway, network, secrets)
         if self._number == 0:
-            await self._listen_inside(gateway, secrets, tokens)
-            await self._lead(gateway)
-        self._renewal.start(RENEW_EVERY, now=False)
+            await self._listen_inside(gateway, secrets, tokens, listeners)
+            await self._lead(gateway, listeners)
         self.health.ready = True
         return gateway
 
@@ -204,7 +182,7 @@ class Boot:
         gateway.start()
         self._downs.append(gateway.stop)
 
-    async def _lead(self, gateway: Gateway) -> None:
+    async def _lead(self, gateway: Gateway, listeners: Listeners) -> None:
         """Worker 0's last steps: bring the others up, then say that we serve. Raises CrewError."""
         aftermath, crew = self._aftermath, self._crew
         if crew is not None:
@@ -212,7 +190,7 @@ class Boot:
             crew.cancel = gateway.cancel_own
             crew.defined = gateway.defined_elsewhere
             crew.died = lambda number: Deferred.fromCoroutine(aftermath.clear_up(number, gateway.recorder))
-            await crew.start(Orders({name: port.getHost().port for name, port in self.ports.items()}))
+            await crew.start(Orders({each.name: listeners.port(each) for each in gateway.config.listeners}))
             crew.changed = self._write_status_if_possible
             self.health.notes["workers"] = crew.finding
         self._write_status()
@@ -231,16 +209,19 @@ class Boot:
     async def down(self) -> None:
         """Close doors, drain, and take down part by part."""
         self.health.ready = False
-        await self._stop_listening(list(self.ports.values()))
+        listeners = self._listeners
+        if listeners is not None:
+            await _waited_for(listeners.close())
         others = self._crew.stop(self.config.limits.drain) if self._crew is not None else succeed(None)
         if self.gateway is not None:
             # the API and the admin listener stay: what is held can still be decided, and somebody may watch
             await self.gateway.drain()
             await self.gateway.upstream.settled()
         await others
-        if self._renewal.running:
-            self._renewal.stop()
-        await self._stop_listening(self._inner_ports)
+        if listeners is not None:
+            listeners.stop_renewing()
+        await _waited_for([port.stopListening() for port in self._inner_ports])
+        self._inner_ports.clear()
         while self._downs:
             try:
                 await _waited(self._downs.pop()())
@@ -249,9 +230,8 @@ class Boot:
 
     def hurry(self) -> None:
         """End all sessions now: nobody is there any more who could tell this process of a revocation."""
-        for port in self.ports.values():
-            port.stopListening()
-        self.ports.clear()
+        if self._listeners is not None:
+            self._listeners.close()
         if self.gateway is not None:
             self.gateway.closing = True
             self.gateway.stop()
@@ -275,7 +255,8 @@ class Boot:
             )
             log.failure("a reload failed by a fault of the gateway")
         self._last_reload = result
-        self._renew()
+        if self._listeners is not None:
+            self._listeners.renew()
         self._write_status_if_possible()
         return result
 
@@ -326,47 +307,25 @@ class Boot:
             await recorder.start()
         return recorder
 
-    async def _listen(self, gateway: Gateway, secrets: Secrets) -> None:
-        for listener in self.config.listeners:
-            port = self._listen_at(listener, await self._factory(gateway, listener, secrets))
-            self.ports[listener.name] = port
-            log.info("listener {name} on {address}:{port}", name=listener.name, address=listener.address,
-                     port=port.getHost().port)  # fmt: skip
+    async def _listen(self, gateway: Gateway, network: Network, secrets: Secrets) -> Listeners:
+        """To clients."""
+        given = self._post.ports if self._post is not None else None
+        listeners = self._listeners = Listeners(
+            self._reactor, network, secrets, self._entrances, self._tickets, shared=self._of > 1, given=given
+        )
+        await listeners.open(gateway)
+        return listeners
 
-    async def _factory(self, gateway: Gateway, listener: Listener, secrets: Secrets) -> Any:
-        """What makes the protocols of a listener's clients."""
-        presented = await self._present(listener, secrets)
-        if listener.protocol == "connect":
-            entrance = await self._entrances.entrance(gateway, listener)
-            inside: Inside = {
-                "postgresql": partial(_tunnelled, gateway),
-                "ssh": partial(_ssh_inside, entrance),
-            }
-            return ConnectFactory(gateway, listener, presented, inside)
-        if listener.protocol == "ssh":
-            return SshFactory(await self._entrances.entrance(gateway, listener))
-        return ClientFactory(gateway, listener, presented)
-
-    def _listen_at(self, listener: Listener, factory: Any) -> Any:
-        port, shared = listener.port, self._of > 1
-        if self._post is not None:
-            port = self._post.ports[listener.name]
-        elif shared:
-            check_free(listener.address, port)
-        return self._network.listenTCP(port, factory, BACKLOG, listener.address, reuse_port=shared)
-
-    async def _listen_inside(self, gateway: Gateway, secrets: Secrets, tokens: GatewayTokens) -> None:
+    async def _listen_inside(
+        self, gateway: Gateway, secrets: Secrets, tokens: GatewayTokens, listeners: Listeners
+    ) -> None:
         """The API and the admin listener."""
         reactor, store = self._reactor, gateway.store
         watch = Watch(store, gateway.feed, reactor)
         people = (gateway.approvals, gateway.grants, gateway.authenticator, tokens)
-        reach = Reach(
-            partial(_may_open, gateway),
-            lambda listener: self.ports[listener.name].getHost().port,
-            self._entrances.known_hosts,
-        )
+        reach = Reach(partial(_may_open, gateway), listeners.port, self._entrances.known_hosts)
         rooms = Rooms(store, *people, watch, reactor, lambda: self.config, reach, self._entrances.certificates)
-        api = await listen_api(reactor, lambda: self.config, secrets.get, Api(rooms), keep=self._presented.append)
+        api = await listen_api(reactor, lambda: self.config, secrets.get, Api(rooms), keep=listeners.presented.append)
         self._inner_ports.append(api)
         if not self.config.admin.enabled:
             return
@@ -374,30 +333,6 @@ class Boot:
         site = admin_site(gateway.metrics, self.health, self._workers, self._crew)
         admin = self.config.admin
         self._inner_ports.append(self._reactor.listenTCP(admin.port, site, interface=admin.address))
-
-    async def _present(self, listener: Listener, secrets: Secrets) -> Presented | None:
-        if listener.tls is None:
-            return None
-        context = partial(server_context, tickets=self._tickets.get(listener.name))
-        if listener.protocol == "connect":
-            context = partial(context, alpn=HTTP)
-        presented = Presented(listener.name, listener.tls, secrets.get, context)
-        await presented.load()
-        self._presented.append(presented)
-        return presented
-
-    def _renew(self) -> None:
-        """Look for new certificates of listeners, each on its own."""
-        for presented in self._presented:
-            renewing = Deferred.fromCoroutine(presented.renew())
-            renewing.addErrback(lambda failure: log.failure("a certificate could not be renewed", failure))
-        renewing = Deferred.fromCoroutine(self._entrances.renew())
-        renewing.addErrback(lambda failure: log.failure("a host key could not be renewed", failure))
-
-    async def _stop_listening(self, ports: list[Any]) -> None:
-        for port in ports:
-            await _waited(port.stopListening())
-        ports.clear()
 
     def _concerns(self, rule: Rule, identity: Identity, target: Target) -> bool:
         """Whether a rule is about this identity on this target, whatever the role and the statement."""
@@ -425,44 +360,6 @@ def _may_open(gateway: Gateway, identity: Identity, target: Target, role: str) -
     return gateway.engine.access(identity, target, role, gateway.grants_of(identity)).then != "deny"
 
 
-def _tunnelled(gateway: Gateway, listener: Listener, tunnel: Tunnel) -> ClientConnection:
-    """PostgreSQL inside a CONNECT."""
-    return ClientConnection(gateway, listener, None, tunnel)
-
-
-def _ssh_inside(entrance: Entrance, listener: Listener, tunnel: Tunnel) -> Any:
-    """SSH inside a CONNECT."""
-    return SshConnection(entrance, tunnel)
-
-
-def _guards(config: Config, secrets: Secrets, inference: Inference, in_thread: Any) -> tuple[Any, ...]:
-    """In order: the policy, masks, detectors, third parties' in the configuration's order, and the witness last."""
-    third = []
-    for name, factory in plugins.load_plugins("hoopgate.guards", config.guards).items():
-        third.append(plugins.make("hoopgate.guards", name, factory, config.guard_options.get(name, {})))
-    detect = Detect(secrets.get, in_thread, _plugged(config))
-    return (
-        CertificateLimits(),
-        Statements(),
-        Commands(),
-        Files(),
-        Masks(secrets.get, inference),
-        detect,
-        *third,
-        Record(),
-    )
-
-
-def _plugged(config: Config) -> dict[str, Any]:
-    """Third parties' detectors by the name of the detector that uses them. Raises PluginError."""
-    made = {}
-    for detector in config.detectors:
-        if detector.plugin:
-            factory = plugins.load_plugins("hoopgate.detectors", [detector.plugin])[detector.plugin]
-            made[detector.name] = plugins.make("hoopgate.detectors", detector.plugin, factory, detector.options)
-    return made
-
-
 async def _token_key(config: Config, secrets: Secrets) -> bytes:
     """The key of the gateway's own tokens: the configured one, or one made once and kept in the state directory."""
     if config.gateway.token_key is not None:
@@ -477,3 +374,8 @@ async def _token_key(config: Config, secrets: Secrets) -> bytes:
 
 async def _waited(result: Any) -> Any:
     return await result if isinstance(result, Deferred) else result
+
+
+async def _waited_for(results: Iterable[Any]) -> None:
+    for result in results:
+        await _waited(result)
