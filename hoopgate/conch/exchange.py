@@ -49,6 +49,7 @@ class Exchange:
         "_awaited",
         "_before",
         "_bulk",
+        "_early",
         "_handshake",
         "_ignored",
         "_next",
@@ -81,6 +82,7 @@ class Exchange:
         self._awaited = MSG_KEXINIT  # the one message of an exchange that may come now
         self._skip = False  # the peer's next one follows a wrong guess
         self._ignored = 0
+        self._early = 0  # exchanges that the peer asked for before the login was over
         self._before = 0  # bytes that had come when we asked for the exchange
         self._queue: list[bytes] = []
         self._queued = 0
@@ -178,6 +180,10 @@ class Exchange:
         if owner.sessionID is None:
             self.strict = (STRICT_SERVER if client else STRICT_CLIENT) in theirs.key_exchanges
             owner._peerSupportsExtensions = (EXTENSIONS_SERVER if client else EXTENSIONS_CLIENT) in theirs.key_exchanges
+        elif not self._ours and (owner.service is None or owner.service.name == b"ssh-userauth"):
+            self._early += 1
+            if self._early > owner.limits.early_exchanges:
+                raise RefusedError(DISCONNECT_PROTOCOL_ERROR, "too many key exchanges before authentication")
         self.begin()
         self.admitting = False
         self._ignored = 0

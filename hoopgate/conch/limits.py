@@ -15,6 +15,7 @@ class Limits:
     ``key_exchange_bytes``: what a peer may send until the first keys are there; ``key_exchange_seconds``: the time for
     each key exchange.
     ``rekey_bytes`` of either direction, or ``rekey_seconds``, after which we ask for new keys (RFC 4253, section 9).
+    ``early_exchanges``: key exchanges, behind the first, that a peer may ask for before the login is over.
     ``bulk_bytes``: the same of a server's, where new keys would bring a cipher of ``Algorithms.bulk``.
     ``queued_bytes``: messages of ours that wait for the end of a key exchange; and what a peer may send until it takes
     part in one that we have asked for, since that is read even where reading is paused (it is on its way already: with
@@ -31,6 +32,7 @@ class Limits:
     key_exchange_seconds: float = 30.0
     rekey_bytes: int = 1 << 30
     rekey_seconds: float = 3_600.0
+    early_exchanges: int = 2
     bulk_bytes: int = 4 << 20
     queued_bytes: int = 32 << 20
     ignored: int = 64

@@ -18,7 +18,7 @@ from hoopgate.conch.ciphers import MAC_NAMES, NAMES
 from hoopgate.conch.fields import string
 from hoopgate.conch.key_exchange import METHODS
 from hoopgate.conch.negotiation import MARKS, Offer, kexinit
-from tests.conch.wire import HOST, FastNoting, Wire
+from tests.conch.wire import HOST, FastNoting, Noting, Wire
 
 PROTOCOL_ERROR, KEX_FAILED, MAC_ERROR, NO_SERVICE, WRONG_VERSION, WRONG_HOST = 2, 3, 5, 7, 8, 9
 IGNORE, UNIMPLEMENTED, DEBUG, SERVICE_REQUEST, EXT_INFO, KEXINIT, NEWKEYS = 2, 3, 4, 5, 7, 20, 21
@@ -644,3 +644,21 @@ def test_key_algorithms_are_consistent() -> None:
     for name, algorithm in KEY_ALGORITHMS.items():
         assert name.endswith(b"-cert-v01@openssh.com") is algorithm.blob.endswith(b"-cert-v01@openssh.com")
         assert algorithm.signature in MODERN.signatures
+
+
+@pytest.mark.parametrize("during_login", [False, True])
+def test_who_has_not_logged_in_asks_for_few_key_exchanges(during_login: bool) -> None:
+    """Each costs us a signature and a shared secret, and nothing had bounded them but the time to log in."""
+    wire = Wire().connect()
+    wire.pump()
+    if during_login:
+        wire.client.requestService(Noting(b"ssh-userauth"))
+        wire.pump()
+    for _ in range(Limits().early_exchanges):
+        wire.client._exchange.begin()
+        wire.pump()
+        assert wire.server.finished is None
+    wire.client._exchange.begin()
+    wire.pump()
+    ended(wire.server, PROTOCOL_ERROR)
+    assert wire.server.exchanges == 1 + Limits().early_exchanges
