@@ -113,14 +113,10 @@ class UserCertificates:
         It lives no longer than that token. Raises ValueError where it cannot be: a key or principals that are none,
         or an identity that itself came from a token, key or certificate of the gateway.
         """
-        if identity.token_id or "exp" not in identity.claims:
-            raise ValueError("a certificate needs a token of an issuer, not one of the gateway")
         if not 0 < len(principals) <= _MOST_PRINCIPALS or not all(principals):
             raise ValueError(f"name 1 to {_MOST_PRINCIPALS} targets")
         now = self._clock.seconds()
-        end = min(now + min(lifetime, self._longest()), float(identity.claims["exp"]))
-        if not end - now >= 1:
-            raise ValueError("the token has expired: get a new one")
+        end = self._end(identity, now, lifetime)
         number, serial, kept = f"crt_{secrets.token_urlsafe(12)}", secrets.randbits(63), limits or Restrictions()
         blob = certificates.issue(
             self._ca,
@@ -135,15 +131,19 @@ class UserCertificates:
             extensions=sorted(kept.permitted),
         )
         record = TokenRecord(
-            id=number,
-            hash=self._hash(blob),
-            identity=identity_to_json(identity),
-            issued=now,
-            expires=end,
+            id=number, hash=self._hash(blob), identity=identity_to_json(identity), issued=now, expires=end,
             targets=_targets(principals),
-        )
+        )  # fmt: skip
         issued = Issued(certificates.text_of(blob).decode("ascii"), record, serial, tuple(principals))
         return self._store.add_token(record).addCallback(lambda _: issued)
+
+    def _end(self, identity: Identity, now: float, lifetime: float) -> float:
+        if identity.token_id or "exp" not in identity.claims:
+            raise ValueError("a certificate needs a token of an issuer, not one of the gateway")
+        end = min(now + min(lifetime, self._longest()), float(identity.claims["exp"]))
+        if not end - now >= 1:
+            raise ValueError("the token has expired: get a new one")
+        return end
 
     def read(self, blob: bytes, accepted: Iterable[str], address: str) -> Presented:
         """The certificate, if it is ours, in its time, for one of these principals, and may come from ``address``.
