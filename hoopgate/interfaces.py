@@ -6,15 +6,15 @@ Third parties implement these and register by entry point: ``hoopgate.guards``, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from hoopgate.frames import Frame
-from hoopgate.verdicts import Verdict
+from hoopgate.frames import Channel, Frame
+from hoopgate.verdicts import Block, Verdict
 
 if TYPE_CHECKING:
     from hoopgate.identity.tokens import TokenRecord
@@ -74,6 +74,14 @@ class IGuard(Interface):
 
     def closed(reason: str) -> None:
         """The session ended."""
+
+
+class IReviewingGuard(IGuard):
+    """A guard of a protocol in which what was once let through goes on for long: a shell, a forwarded port."""
+
+    def review(channels: Sequence[Channel]) -> Block | None:
+        """The policy or the identity's grants are others now. ``channels``: those that are open. A Block ends the
+        session: something in them may not go on. Raising does too."""
 
 
 class IAuthenticator(Interface):

@@ -7,13 +7,14 @@ are judged.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from zope.interface import classImplements
 
 from hoopgate.codecs.ssh.file_commands import recognised
 from hoopgate.frames import Channel, Command, Frame, Opened, Parameter, Request
-from hoopgate.interfaces import IGuard, IGuardFactory
+from hoopgate.interfaces import IGuardFactory, IReviewingGuard
 from hoopgate.policy.engine import Decision, Standing, Subject
 from hoopgate.policy.files import FILE_BY_FILE
 from hoopgate.policy.operations import Operation
@@ -23,6 +24,9 @@ from hoopgate.verdicts import ALLOW, Block, Hold, Verdict
 
 NOTE: Final = "environment"
 """The note on a channel in which its variables are kept."""
+
+RUNS: Final = "runs"
+"""The note on a channel of what was let begin in it, and is asked about again when the policy changes."""
 
 VARIABLES: Final = 64
 """Variables of one channel."""
@@ -46,6 +50,8 @@ _TOLD: Final = frozenset({
     "keepalive@golang.org", "winadj@putty.projects.tartarus.org",
 })  # fmt: skip
 _FILES: Final = "sftp"
+# what goes on after it was asked for, and its place among what runs in a channel
+_LASTING: Final = {"shell": "", "subsystem": "", "auth-agent-req@openssh.com": "agent", "x11-req": "display"}
 
 
 class Commands:
@@ -77,6 +83,15 @@ class CommandsGuard:
         assert isinstance(frame, Request)
         return self._request(frame)
 
+    def review(self, channels: Sequence[Channel]) -> Block | None:
+        """A grant that has ended ends what it let begin: a shell, a program, a forwarded port."""
+        for channel in channels:
+            for what in channel.notes.get(RUNS, {}).values():
+                decision = self._decide(what) if isinstance(what, Operation) else self._ruled(what)
+                if decision.then == "deny":
+                    return Block(f"what runs is not allowed any more: {decision.reason}", rule=decision.rule)
+        return None
+
     def closed(self, reason: str) -> None:
         """Nothing is kept."""
 
@@ -84,16 +99,20 @@ class CommandsGuard:
 
     def _command(self, frame: Command) -> Verdict:
         """An approval is bound to the command and to each variable of its channel."""
-        standing = self._stand()
         frame.parameters = tuple(
             Parameter(f"{name}={value}".encode("utf-8", "surrogateescape")) for name, value in _variables(frame.channel)
         )
-        found = recognised(frame.text)
+        verdict = self._verdict(frame, self._ruled(frame.text), "exec", frame.text, frame.channel)
+        return _begun(verdict, frame.channel, "", frame.text)
+
+    def _ruled(self, text: str) -> Decision:
+        """The decision on a command."""
+        found = recognised(text)
         if found is not None and found.program == "scp":
-            decision = self._decide(FILE_BY_FILE)
-        else:
-            decision = self._engine.rule(standing, frame.text).decision
-        return self._verdict(frame, decision, "exec", frame.text, frame.channel)
+            return self._decide(FILE_BY_FILE)
+        standing = self._stand()
+        decision: Decision = self._engine.rule(standing, text).decision
+        return decision
 
     def _opened(self, frame: Opened) -> Verdict:
         kind = frame.channel.kind
@@ -103,7 +122,8 @@ class CommandsGuard:
             return ALLOW
         operation = effects.forward(frame.host, frame.port) if kind in _FORWARDS else effects.strange(kind)
         where = operation.objects[0].name
-        return self._verdict(frame, self._decide(operation), kind, where, frame.channel)
+        verdict = self._verdict(frame, self._decide(operation), kind, where, frame.channel)
+        return _begun(verdict, frame.channel, "", operation)
 
     def _invites(self, frame: Opened) -> Verdict:
         """What the target opens answers a request that was judged as it came, and is judged again: a grant may have
@@ -114,7 +134,7 @@ class CommandsGuard:
         decision = self._decide(operation)
         if decision.then == "deny":
             return Block(decision.reason, rule=decision.rule, hint=decision.hint)
-        return ALLOW
+        return _begun(ALLOW, frame.channel, "", operation)
 
     def _request(self, frame: Request) -> Verdict:
         if frame.by == "target":
@@ -133,7 +153,9 @@ class CommandsGuard:
         verdict = self._verdict(frame, self._decide(operation), frame.name, shown, frame.channel)
         if verdict is ALLOW and not self._invited.asked(frame, operation):
             return Block(f"a session may have {FORWARDS} ports and sockets at the target", rule="limits")
-        return verdict
+        if frame.channel is None or frame.name not in _LASTING:
+            return verdict
+        return _begun(verdict, frame.channel, _LASTING[frame.name], operation)
 
     def _environment(self, frame: Request) -> Verdict:
         """A variable that is not allowed is refused alone, as servers do: the command runs without it."""
@@ -271,6 +293,13 @@ def asked(frame: Request) -> Operation:
     return effects.strange(name)
 
 
+def _begun(verdict: Verdict, channel: Channel, place: str, what: Operation | str) -> Verdict:
+    """Note what begins (an operation, or a command), if it does. What a channel is for has the place ""."""
+    if verdict is ALLOW:
+        channel.notes.setdefault(RUNS, {})[place] = what
+    return verdict
+
+
 def _variables(channel: Channel | None) -> tuple[tuple[str, str], ...]:
     found: tuple[tuple[str, str], ...] = channel.notes.get(NOTE, ()) if channel is not None else ()
     return found
@@ -289,4 +318,4 @@ def _hold(decision: Decision) -> Hold:
 
 
 classImplements(Commands, IGuardFactory)
-classImplements(CommandsGuard, IGuard)
+classImplements(CommandsGuard, IReviewingGuard)

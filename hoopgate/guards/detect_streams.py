@@ -7,29 +7,31 @@ protocol of its own (sftp, scp, rsync, git), nothing can be put in a value's pla
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 from zope.interface import implementer
 
-from hoopgate.config.model import Canary, Config
+from hoopgate.config.model import Canary, Config, Detector
 from hoopgate.detectors.canaries import SHORTEST, Canaries
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import Channel, ChannelEnd, ChannelOutput, Command, Frame, Request
 from hoopgate.guards.detect_alarm import alarm
 from hoopgate.guards.detect_channel import Looking
 from hoopgate.guards.mask_judge import Fetch, Step
-from hoopgate.interfaces import IGuard
+from hoopgate.interfaces import IReviewingGuard
 from hoopgate.verdicts import ALLOW, Block, Rewrite, Verdict
 
 TRANSFERS: Final = frozenset(
     {"scp", "rsync", "git-upload-pack", "git-receive-pack", "git-upload-archive", "sftp-server"}
 )
 NOTE: Final = "streams"
+SOUGHT: Final = "sought"
+"""The note on a channel of what is looked for in it, by the configuration under which its program began."""
 
 
-@implementer(IGuard)
+@implementer(IReviewingGuard)
 class StreamGuard:
     """One session's guard. ``watch`` gives what is looked for under a configuration."""
 
@@ -58,6 +60,17 @@ class StreamGuard:
                 looking.end()
         return ALLOW
 
+    def review(self, channels: Sequence[Channel]) -> Block | None:
+        """A detector or canary that has come into force would miss what is printed in channels that are open."""
+        session = self._session
+        wanted: tuple[Detector | Canary, ...] = session.engine.detectors(session.identity, session.target)
+        wanted += session.engine.canaries(session.target)
+        for channel in channels:
+            sought = channel.notes.get(SOUGHT)
+            if sought is not None and not all(each in sought for each in wanted):
+                return Block("what is printed would pass by the detectors that are in force now", rule="detectors")
+        return None
+
     def closed(self, reason: str) -> None:
         """No timer outlives the session."""
         for looking in self._open:
@@ -69,6 +82,7 @@ class StreamGuard:
         config: Config = session.config
         detectors = session.engine.detectors(session.identity, session.target)
         planted = session.engine.canaries(session.target)
+        channel.notes[SOUGHT] = (*detectors, *planted)
         if not detectors and not planted:
             return ALLOW
         plugged = next((each for each in detectors if each.plugin), None)

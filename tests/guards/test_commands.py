@@ -14,7 +14,7 @@ from hoopgate.config.model import Config, Limits, What
 from hoopgate.frames import Channel, Command, Opened, Request
 from hoopgate.guards.commands import UNJUDGED, Commands, CommandsGuard
 from hoopgate.guards.statements import Statements
-from hoopgate.interfaces import IGuard, IGuardFactory
+from hoopgate.interfaces import IGuardFactory, IReviewingGuard
 from hoopgate.metrics import Metrics
 from hoopgate.policy.engine import Engine
 from hoopgate.policy.sql.parser import Parser
@@ -63,7 +63,7 @@ class Session:
 
 
 def test_provides_the_interfaces() -> None:
-    verifyClass(IGuard, CommandsGuard)
+    verifyClass(IReviewingGuard, CommandsGuard)
     verifyClass(IGuardFactory, Commands)
 
 
@@ -199,3 +199,44 @@ def test_what_was_released_runs_no_other_way() -> None:
     session = Session(found)
     assert isinstance(session.ask("shell"), Hold)
     assert isinstance(session.open("direct-tcpip", "db", 1), Hold)
+
+
+NAMED = rule("named", "allow", what=What(effect=("transfer.agent", "transfer.display", "transfer.forward")))
+
+
+@pytest.mark.parametrize("begin", [
+    lambda session: session.run("tail -f a"),
+    lambda session: session.ask("shell"),
+    lambda session: session.ask("auth-agent-req@openssh.com"),
+])  # fmt: skip
+def test_what_runs_ends_when_it_is_not_allowed_any_more(begin: Any) -> None:
+    """As where the grant that allowed it has ended, while another rule still opens the target."""
+    session = Session(policy(ALL, NAMED))
+    assert begin(session) is ALLOW
+    assert session.guard.review([session.channel]) is None
+    session.reload(policy(rule("other", "allow", what=What(effect=("write",)))))
+    block = session.guard.review([session.channel])
+    assert isinstance(block, Block)
+    assert "is not allowed any more" in block.reason
+    assert session.guard.review([]) is None  # its channel is closed
+
+
+def test_a_forwarded_port_ends_when_it_is_not_allowed_any_more() -> None:
+    session = Session(policy(ALL, NAMED))
+    channel = Channel(1, "direct-tcpip")
+    assert session.guard.inspect(Opened(b"", channel, "db", 5432)) is ALLOW
+    assert session.guard.review([channel]) is None
+    session.reload(policy(ALL))
+    assert isinstance(session.guard.review([channel]), Block)
+
+
+def test_what_was_approved_goes_on_and_what_was_refused_never_ran() -> None:
+    session = Session(policy(rule("ask", "hold", what=What(effect=("execute.shell",))), ALL))
+    frame = Request(b"", session.channel, "shell", {})
+    assert isinstance(session.guard.inspect(frame), Hold)
+    frame.released = session.config.version
+    assert session.guard.inspect(frame) is ALLOW
+    assert session.guard.review([session.channel]) is None
+    refused = Session(policy(rule("no", "deny")))
+    assert isinstance(refused.run("ls"), Block)
+    assert refused.guard.review([refused.channel]) is None

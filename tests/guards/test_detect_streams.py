@@ -204,3 +204,31 @@ def test_what_holds_no_canary_passes_unchanged(pieces: list[bytes], holding: boo
     planted = Planted(Canaries({"c": SECRET}), holding=holding)
     out = b"".join([planted.feed(piece) for piece in pieces]) + planted.flush()
     assert out == b"".join(pieces)
+
+
+@pytest.mark.parametrize("begins", [(), (CARDS,)])
+def test_a_reload_that_brings_a_detector_ends_what_nobody_looks_at(begins: tuple[Detector, ...]) -> None:
+    found = Detector(name="mails", find=("email",))
+    stage = Stage(Session(detectors=begins))
+    stage.run("bash", pty=True)
+    assert stage.guard.review([stage.channel]) is None
+    stage.session.engine.detectors = lambda identity, target: (*begins, found)
+    block = stage.guard.review([stage.channel])
+    assert isinstance(block, Block)
+    assert block.rule == "detectors"
+    assert stage.guard.review([]) is None
+    assert stage.guard.review([Channel(1, "direct-tcpip")]) is None
+
+
+def test_a_reload_that_brings_a_canary_ends_what_nobody_looks_at() -> None:
+    stage = Stage(Session())
+    stage.run("bash", pty=True)
+    stage.session.engine.canaries = lambda target: (PLANTED,)
+    assert isinstance(stage.guard.review([stage.channel]), Block)
+
+
+def test_a_reload_that_brings_nothing_new_ends_nothing() -> None:
+    stage = Stage(Session(canaries=(PLANTED,)))
+    stage.run("bash", pty=True)
+    stage.session.engine.detectors = lambda identity, target: ()
+    assert stage.guard.review([stage.channel]) is None

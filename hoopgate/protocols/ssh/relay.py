@@ -28,6 +28,7 @@ from hoopgate.codecs.ssh.messages import (
 from hoopgate.codecs.ssh.sending import Out
 from hoopgate.errors import LimitError, QuestionError, RecordingError, RemoteProtocolError
 from hoopgate.frames import ChannelInput, ChannelOutput
+from hoopgate.interfaces import IReviewingGuard
 from hoopgate.pauser import Pauser, Throttle
 from hoopgate.protocols.ssh.lanes import GlobalLane, StreamLane
 from hoopgate.session import Rows
@@ -36,7 +37,7 @@ log = Logger()
 GOODBYE: Final = "the client ended the session"
 HOST_KEYS: Final = ("hostkeys-00@openssh.com", "hostkeys-prove-00@openssh.com")
 """About the host keys of the target (OpenSSH's PROTOCOL, section 2.5), which are none of the client's business."""
-TOGETHER: Final = 32_768  # bytes of messages that become one record
+TOGETHER: Final = 131_072  # bytes of messages that are appended to the recording at once
 _LENGTH: Final = struct.Struct(">I")
 _CTRL_C: Final = b"\x03"
 _BY_APPLICATION: Final = 11  # a DISCONNECT's reason (RFC 4253, section 11.1)
@@ -242,7 +243,17 @@ class Relay:
         """Nothing is ever prepared."""
 
     def policy_changed(self) -> None:
-        """Guards ask for the policy that is in force with each frame."""
+        """Guards ask for the policy that is in force with each frame, but what runs asks for nothing any more."""
+        channels = [each.channel for each in self.connection.present]
+        try:
+            for guard in self.chain.guards:
+                if IReviewingGuard.providedBy(guard):
+                    block = guard.review(channels)
+                    if block is not None:
+                        self.session.end(block.reason, rule=block.rule)
+                        return
+        except Exception:
+            self.broken(Failure(), "the policy could not be asked")
 
     def _lanes(self) -> list[StreamLane | GlobalLane]:
         streams = self.connection.present
