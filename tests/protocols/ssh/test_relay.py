@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from zope.interface import classImplements
 
 from hoopgate.approvals import Outcome
 from hoopgate.chain import Chain
@@ -18,6 +19,7 @@ from hoopgate.codecs.ssh.channels import CLIENT, TARGET
 from hoopgate.config.limits import Limits
 from hoopgate.errors import RecordingError
 from hoopgate.frames import ChannelEnd, ChannelInput, ChannelOutput, Command, Frame, Opened, Request
+from hoopgate.interfaces import IReviewingGuard
 from hoopgate.protocols.ssh.relay import Relay
 from hoopgate.verdicts import ALLOW, Approvers, Block, Hold, Rewrite, Verdict
 
@@ -505,3 +507,37 @@ def test_what_a_session_of_ssh_answers_to_questions_of_sql() -> None:
     failures: list[Any] = []
     relay.ask("SELECT 1").addErrback(failures.append)
     assert "cannot be asked" in failures[0].getErrorMessage()
+
+
+# --- the policy changes
+
+
+class Reviewing(Guard):
+    """Says of what is open what it is told to."""
+
+    answer: Any = None
+
+    def review(self, channels: Any) -> Any:
+        self.channels = [channel.number for channel in channels]
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+classImplements(Reviewing, IReviewingGuard)
+
+
+@pytest.mark.parametrize("answer", [None, NO, ValueError("a fault")])
+def test_guards_say_whether_what_is_open_may_go_on(answer: Any) -> None:
+    rig = Rig()
+    guard = Reviewing(lambda frame: ALLOW)
+    guard.answer = answer
+    rig.relay.chain = Chain((Guard(lambda frame: ALLOW), guard))
+    rig.open(client=3)
+    rig.relay.policy_changed()
+    assert guard.channels == [3]
+    if answer is None:
+        assert rig.session.ended is None
+    else:
+        assert rig.session.ended is not None
+        assert rig.session.ended[2] == ("no-that" if answer is NO else "internal")
