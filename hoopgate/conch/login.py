@@ -27,6 +27,17 @@ BANNER: Final = 8_192  # bytes of each
 PROMPTS: Final = 8  # rounds of keyboard-interactive, and questions in each
 
 
+_METHODS: Final = (
+    b"publickey", b"password", b"keyboard-interactive", b"hostbased", b"gssapi-with-mic", b"gssapi-keyex", b"none",
+)  # fmt: skip
+
+
+def _known(offered: list[bytes]) -> str:
+    """The methods among these names; a name could repeat the password that the server has just been shown."""
+    names = [name.decode() for name in _METHODS if name in offered]
+    return ", ".join(names + ["others"] * (not set(offered) <= set(_METHODS))) or "nothing"
+
+
 class Identity:
     """A private ``key``, and a certificate's blob for it or None."""
 
@@ -132,7 +143,7 @@ class Login(SSHService):
             self._ask(b"keyboard-interactive", string(b"") * 2)
         else:
             tried = ", ".join(self._tried) or "nothing"
-            self._give_up(f"tried {tried}; the server offers {b','.join(offered).decode('ascii', 'replace')[:256]}")
+            self._give_up(f"tried {tried}; the server offers {_known(offered)}")
 
     def _sign(self, identity: Identity, algorithm: bytes) -> None:
         """With the signature at once: asking first whether the key would do costs a round trip."""

@@ -72,6 +72,7 @@ class TargetConnection(ClientTransport):
         )
         self._problem: UpstreamError | None = None
         self._lost: Callable[[str], None] | None = None
+        self._shows_password = password is not None
 
     @property
     def ready(self) -> Deferred[TargetConnection]:
@@ -98,6 +99,15 @@ class TargetConnection(ClientTransport):
             )  # fmt: skip
             return fail(self._problem)
         return succeed(None)
+
+    def receiveError(self, reasonCode: int, description: bytes) -> None:  # noqa: N803 - Conch's names
+        """Its last words, which users and logs get to see: of a host that is verified, and that has no password of ours
+        to repeat, and without what would drive a terminal or begin a line."""
+        super().receiveError(reasonCode, description)
+        text = description.decode("utf-8", "replace")[:_SHOWN]
+        if self._known is not None or (self._shows_password and self._ready is not None):
+            text = ""
+        self.finished = (reasonCode, "".join(each if each.isprintable() else " " for each in text).strip())
 
     def connectionSecure(self) -> None:
         """The host is who it should be: log in."""
