@@ -108,7 +108,8 @@ class ScpChannel:
             verb = "mkdir" if incoming else "list"
         else:
             verb = "put" if incoming else "get"
-        return Wish(f"scp {verb} {' or '.join(map(str, places))}", does(verb, places))
+        rights = does("setuid", places) if incoming and record.special else ()
+        return Wish(f"scp {verb} {' or '.join(map(str, places))}", (*does(verb, places), *rights))
 
     def _forward(self, record: Record, places: tuple[Object, ...]) -> None:
         if record.directory:

@@ -26,7 +26,7 @@ def end(words: bytes, *, verified: bool, password: bytes | None) -> str:
     target = TargetConnection(clock=Clock(), limits=Limits(), known=known, user="root", password=password)
     errors: list[Failure] = []
     target.ready.addErrback(errors.append)
-    target.makeConnection(StringTransport())  # type: ignore[arg-type]
+    target.makeConnection(StringTransport())  # type: ignore[no-untyped-call]
     if verified:
         target.verifyHostKey(b"key", b"")
     target.dispatchMessage(1, UINT32.pack(2) + string(words) + string(b""))

@@ -413,6 +413,21 @@ def scp(*rules: Rule, command: str = "scp -t /srv/in/") -> Flow:
     return flow
 
 
+@pytest.mark.parametrize("mode", ["4755", "2755", "06711"])
+def test_scp_makes_no_file_that_runs_as_another_unless_that_is_allowed(mode: str) -> None:
+    """OpenSSH's scp gives a file the whole mode that its record says."""
+    line = f"C{mode} 2 a\n".encode()
+    flow = scp(deny("admin.privilege"), allow("transfer", "read", "write"))
+    flow.client(line)
+    assert flow.to_target == b""
+    assert flow.to_client.startswith(b"\x01hoopgate: ")
+    flow.client(b"C0755 2 a\n")
+    assert flow.to_target == b"C0755 2 a\n"
+    granted = scp(allow("transfer", "read", "write", "admin.privilege"))
+    granted.client(line)
+    assert granted.to_target == line
+
+
 def test_a_file_of_scp_is_judged_by_the_name_that_it_will_have() -> None:
     flow = scp(deny("transfer.in", of=("*.exe",)), allow(*FILES, of=("/srv/in/*",)))
     flow.client(b"C0644 2 a.exe\n")

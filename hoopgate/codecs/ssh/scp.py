@@ -17,6 +17,7 @@ from typing import Final
 from attrs import frozen
 
 from hoopgate.codecs.ssh.paths import plain_name, shown
+from hoopgate.codecs.ssh.sftp_packets import SPECIAL
 from hoopgate.codecs.ssh.transfers import Direction, Transfer
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 
@@ -43,12 +44,14 @@ class State(enum.Enum):
 
 @frozen
 class Record:
-    """A file or, with ``directory``, a directory. ``within``: names of the directories that it is in."""
+    """A file or, with ``directory``, a directory. ``within``: names of the directories that it is in. ``special``: a
+    file of which the mode has setuid or setgid."""
 
     name: str
     within: tuple[str, ...]
     size: int = 0
     directory: bool = False
+    special: bool = False
 
 
 class Scp:
@@ -191,7 +194,9 @@ class Scp:
         text = shown(name)
         if not digits or not space or not plain_name(text):
             raise RemoteProtocolError("a record of scp is malformed, or names what is not in its directory")
-        return Record(text, tuple(self._within), int(size), line[:1] == b"D")
+        directory = line[:1] == b"D"
+        special = not directory and bool(int(mode, 8) & SPECIAL)  # to directories they give nobody's rights
+        return Record(text, tuple(self._within), int(size), directory, special)
 
     def _pass_data(self) -> None:
         data = bytes(self._from_source[: self._left])
