@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from twisted.internet.defer import Deferred, inlineCallbacks
 from zope.interface import implementer
 
+from hoopgate.codecs.ssh.file_commands import recognised
 from hoopgate.config.model import Canary, Config, Detector
 from hoopgate.detectors.canaries import SHORTEST, Canaries
 from hoopgate.errors import HoopgateError
@@ -23,9 +24,6 @@ from hoopgate.guards.mask_judge import Fetch, Step
 from hoopgate.interfaces import IReviewingGuard
 from hoopgate.verdicts import ALLOW, Block, Rewrite, Verdict
 
-TRANSFERS: Final = frozenset(
-    {"scp", "rsync", "git-upload-pack", "git-receive-pack", "git-upload-archive", "sftp-server"}
-)
 NOTE: Final = "streams"
 SOUGHT: Final = "sought"
 """The note on a channel of what is looked for in it, by the configuration under which its program began."""
@@ -45,7 +43,8 @@ class StreamGuard:
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         if isinstance(frame, Command):
-            return self._starts(frame.channel, _is_transfer(frame.text))
+            # by the whole command: what merely begins as one would get its output before it is decided
+            return self._starts(frame.channel, recognised(frame.text) is not None)
         if isinstance(frame, Request):
             if frame.by == "client" and frame.channel is not None and frame.name in ("shell", "subsystem"):
                 return self._starts(frame.channel, frame.name == "subsystem")
@@ -145,9 +144,3 @@ class StreamGuard:
     def later(self, call: Any) -> Any:
         """``call`` it in ``limits.stream_delay``."""
         return self._session.gateway.clock.callLater(self._session.config.limits.stream_delay, call)
-
-
-def _is_transfer(text: str) -> bool:
-    """Whether a command speaks a protocol of its own with the client."""
-    words = text.split(None, 1)
-    return bool(words) and words[0].rpartition("/")[2] in TRANSFERS

@@ -144,6 +144,19 @@ def test_a_transfer_with_a_value_ends(command: str) -> None:
     assert verdict.rule == "detectors"
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["scp -f orders; cat orders", "scp; cat orders", "rsync --version && cat orders", "/tmp/git-upload-pack r"],
+)
+def test_what_only_begins_as_a_transfer_shows_no_beginning_of_a_value(command: str) -> None:
+    stage = Stage(Session())
+    stage.run(command)
+    for at in range(len(CARD)):
+        stage.output(CARD[at : at + 1])
+    stage.close()
+    assert stage.got[0] == b"****"
+
+
 def test_sftp_with_a_value_ends() -> None:
     stage = Stage(Session())
     stage.ask(Request(b"", stage.channel, "subsystem", {"name": "sftp"}))
