@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
 
-from hoopgate.codecs.ssh.channels import TARGET, Stream
+from hoopgate.codecs.ssh.channels import Stream
 
 if TYPE_CHECKING:
     from hoopgate.protocols.ssh.relay import Relay
@@ -37,6 +37,3 @@ class ChannelHold:
     def notice(self, text: str, hint: str) -> None:
         """A line on stderr, where there is a channel to show it in."""
         self._relay.say(self._stream, f"hoopgate: {text}. {hint}")
-
-
-__all__ = ["TARGET", "ChannelHold"]

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from hoopgate.codecs.ssh import messages
-from hoopgate.codecs.ssh.channels import CLIENT, TARGET, Stream
+from hoopgate.codecs.ssh.channels import CLIENT, Stream
 from hoopgate.codecs.ssh.messages import RequestMessage
 from hoopgate.errors import HoopgateError
 from hoopgate.frames import SIMPLE, ChannelInput, ChannelOutput, Command, Frame, Opened, Request, Statement
@@ -17,6 +17,7 @@ from hoopgate.lane import Lane
 from hoopgate.pauser import Pauser
 from hoopgate.protocols.ssh.holds import ChannelHold
 from hoopgate.protocols.ssh.wires import GlobalWire, Passing, StreamWire
+from hoopgate.recorders.redact import redact_statement
 from hoopgate.verdicts import ALLOW, Block, Hold, Rewrite, Verdict
 from hoopgate.wire import Wire
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from hoopgate.config.model import Limits
     from hoopgate.protocols.ssh.relay import Relay
 
-_ALLOW: Final = ALLOW
 PROGRAMS: Final = ("shell", "subsystem")  # requests that, as an exec, start what the channel is for
 BLAMED: Final = ("the client broke the protocol", "the target broke the protocol")
 CHANGED: Final = Block(
@@ -152,7 +152,7 @@ class StreamLane(Direction):
 
     def inspect(self, frame: Frame) -> Verdict | Deferred[Verdict]:
         """Ask the guards, unless the channel is refused: nothing of it goes anywhere any more."""
-        return _ALLOW if self._stream.refused else self._relay.chain.inspect(frame)
+        return ALLOW if self._stream.refused else self._relay.chain.inspect(frame)
 
     def apply(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
         """Forward, hold or refuse."""
@@ -160,7 +160,7 @@ class StreamLane(Direction):
             return self._data(frame, verdict)
         if isinstance(frame, Passing):
             self._relay.connection.changed(self.side, self._stream, len(frame.raw), frame.raw, error=frame.error)
-        elif verdict is _ALLOW:
+        elif verdict is ALLOW:
             self._allowed(frame, frame.raw)
         elif isinstance(verdict, Block):
             self._refuse(frame, verdict)
@@ -174,7 +174,7 @@ class StreamLane(Direction):
 
     def _data(self, frame: ChannelInput | ChannelOutput, verdict: Verdict) -> bytes | Deferred[bytes]:
         connection, stream, taken = self._relay.connection, self._stream, len(frame.raw)
-        if verdict is _ALLOW:
+        if verdict is ALLOW:
             connection.changed(self.side, stream, taken, frame.data, error=frame.error)
         elif isinstance(verdict, Rewrite) and isinstance(verdict.frame, ChannelInput | ChannelOutput):
             changed = verdict.frame
@@ -214,7 +214,8 @@ class StreamLane(Direction):
     def _refuse(self, frame: Frame, block: Block) -> None:
         """In the words that SSH has for it."""
         relay, stream = self._relay, self._stream
-        relay.tell("refused", stream, rule=block.rule, reason=block.reason, what=described(frame))
+        what = redact_statement(described(frame))
+        relay.tell("refused", stream, rule=block.rule, reason=block.reason, what=what)
         if isinstance(frame, Opened):
             relay.connection.refuse_open(stream, words(block))
         elif isinstance(frame, Request) and not (frame.by == "client" and frame.name in PROGRAMS):
@@ -240,7 +241,7 @@ class GlobalLane(Direction):
     def apply(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
         """Forward, hold or refuse."""
         connection = self._relay.connection
-        if verdict is _ALLOW:
+        if verdict is ALLOW:
             connection.forward_global(self.side, frame.raw)
         elif isinstance(verdict, Block):
             self._relay.tell("refused", None, rule=verdict.rule, reason=verdict.reason, what=described(frame))
@@ -279,6 +280,3 @@ def described(frame: Frame) -> str:
         where = f"{frame.host}:{frame.port}" if frame.port else frame.host
         return f"{frame.channel.kind} {where}".strip()
     return "data of a channel"
-
-
-__all__ = ["CLIENT", "TARGET", "Direction", "GlobalLane", "StreamLane", "words"]

@@ -227,6 +227,15 @@ def test_a_refused_shell_and_subsystem_say_why(name: str) -> None:
     assert rig.heard(CLIENT) == [m.bare(m.SUCCESS, 0), *refused_in(0)]
 
 
+def test_the_event_of_a_refusal_has_no_password_of_a_statement() -> None:
+    rig = Rig(lambda frame: NO if isinstance(frame, Command) else ALLOW)
+    rig.open()
+    rig.say(CLIENT, m.exec_request(0, "echo ALTER ROLE ada PASSWORD 'hunter2'", wants_reply=True))
+    (event,) = rig.events("refused")
+    assert "hunter2" not in event["what"]
+    assert "ALTER ROLE ada" in event["what"]
+
+
 def test_other_refused_requests_fail() -> None:
     rig = Rig(lambda frame: NO if isinstance(frame, Request) and frame.name == "env" else ALLOW)
     rig.open()
