@@ -106,6 +106,9 @@ class Sftp:
                 return
             self._opening += 1
             self._know(request, file)
+        elif request.kind == packets.FSETSTAT:
+            file = self.files.get(request.handle)
+            self._resize(request, file)
         self._send(Asked(request, file=file), self._raw)
 
     def refuse(self, code: int, message: str) -> None:
@@ -210,6 +213,12 @@ class Sftp:
         if file.incoming is not None:
             new = packets.CREATING | packets.EXCLUSIVE
             file.incoming.whole = bool(request.flags & packets.TRUNCATING) or request.flags & new == new
+
+    def _resize(self, request: Request, file: OpenFile | None) -> None:
+        """OpenSSH's scp empties no file as it opens it, and cuts off behind its last byte what was there before."""
+        transfer = None if file is None else file.incoming
+        if transfer is not None and request.attributes.size is not None:
+            transfer.whole = request.attributes.size == transfer.end
 
     def _decided(self) -> Request:
         request, self._deciding = self._deciding, None
@@ -345,6 +354,8 @@ class Sftp:
                 file.outgoing.error(words or f"status {code}")
         elif request.kind == _WRITE and file.incoming is not None and code != packets.OK:
             file.incoming.error(words or f"status {code}")
+        elif request.kind == packets.FSETSTAT and file.incoming is not None and code != packets.OK:
+            file.incoming.whole = file.incoming.whole and request.attributes.size is None
 
     def _closed(self, file: OpenFile, wrong: str) -> None:
         for transfer in file.transfers:

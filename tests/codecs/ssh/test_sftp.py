@@ -274,6 +274,27 @@ def test_what_is_read_and_written_is_hashed() -> None:
     assert (up["size"], down["size"], down["whole"]) == (6, 6, True)
 
 
+def resize(number: int, name: bytes, size: int) -> bytes:
+    return request(packets.FSETSTAT, number, string(name), uint32(1), uint64(size))
+
+
+@pytest.mark.parametrize(
+    ("size", "code", "whole"), [(6, packets.OK, True), (6, packets.FAILURE, False), (5, packets.OK, False)]
+)
+def test_a_file_cut_behind_what_was_written_is_whole(size: int, code: int, whole: bool) -> None:
+    """OpenSSH's scp opens without TRUNC, and sets the size at the end."""
+    sftp = with_open()
+    sftp.receive(write(2, b"h", 0, b"abcdef"))
+    assert sftp.take() is None
+    sftp.receive(resize(3, b"h", size))
+    assert sftp.take() is not None
+    sftp.forward()
+    sftp.receive(close(4, b"h"))
+    assert sftp.take() is None
+    sftp.answer(status(2, 0, "") + status(3, code, "") + status(4, 0, ""))
+    assert sftp.done[0].fields()["whole"] is whole
+
+
 def test_what_is_read_twice_is_hashed_once() -> None:
     sftp = with_open()
     asks = (read(2, b"h", 0, 3), read(3, b"h", 3, 3), read(4, b"h", 0, 3), read(5, b"h", 6, 3), close(6, b"h"))
