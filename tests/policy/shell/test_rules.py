@@ -177,3 +177,18 @@ def test_the_command_line_explains_and_checks(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["check", "-c", str(path)])
     assert done.exit_code == 0, done.output
     assert "no mistakes; 1 target, 1 rule, 2 examples" in done.output
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENSSL_CONF", "OPENSSL_MODULES", "SSLKEYLOGFILE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "KRB5_CONFIG", "GSS_MECH_CONFIG",
+        "GLIBC_TUNABLES", "GTK_MODULES", "QT_PLUGIN_PATH", "GDK_PIXBUF_MODULE_FILE", "SVN_SSH", "CVS_RSH", "HISTFILE", "FCEDIT",
+        "ODBCINI", "PGHOST", "PGSSLKEY", "CORECLR_PROFILER_PATH", "RUSTC", "HGPLAIN", "ANSIBLE_CONFIG",
+    ],
+)  # fmt: skip
+def test_variables_by_which_libraries_load_code_or_turn_elsewhere_are_no_ordinary_ones(name: str) -> None:
+    ordinary = rule("ordinary", "allow", what=What(effect=("read", "write", "execute", "session", "transfer")))
+    assert decide(f"{name}=/tmp/x ls", ordinary).then == "deny"
+    assert effects.environment(name, "/tmp/x").name == "admin.environment"
+    assert decide("RAILS_ENV=test PORT=80 ls", ordinary).then == "allow"
