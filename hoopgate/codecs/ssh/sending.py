@@ -7,7 +7,7 @@ from typing import Final
 from hoopgate.codecs.ssh import messages
 from hoopgate.codecs.ssh.backlog import Backlog
 from hoopgate.codecs.ssh.channels import CLIENT, TARGET, End, Stream
-from hoopgate.codecs.ssh.messages import CLOSE, DATA, EOF, EXTENDED_DATA, FAILURE, REQUEST, SUCCESS
+from hoopgate.codecs.ssh.messages import CLOSE, DATA, EOF, EXTENDED_DATA, FAILURE, REQUEST, SUCCESS, WINDOW_ADJUST
 
 _AS_IT_IS: Final = b""
 Out = tuple[bytes, bytes | None]
@@ -81,7 +81,12 @@ class Sending:
         if room <= 0 or (ours and room * 2 < window and source.credit):
             return
         source.credit += room
-        self.out[side].append((messages.window_adjust(source.theirs, room), None))
+        out = self.out[side]
+        last = out[-1][0] if out else b""
+        if last.startswith(messages.bare(WINDOW_ADJUST, source.theirs)):  # of several that came at once one is made
+            room += int.from_bytes(last[5:], "big")
+            out.pop()
+        out.append((messages.window_adjust(source.theirs, room), None))
 
     def answer(self, stream: Stream, side: int, *, success: bool) -> None:
         """Answer a request of ``side`` ourselves, in its turn."""

@@ -157,6 +157,22 @@ def test_what_is_held_up_gives_no_more_room() -> None:
         connection.receive(CLIENT, m.data(0, bytes(501)))
 
 
+def test_room_that_comes_in_pieces_at_once_is_given_at_once() -> None:
+    """A receiver opens its window after each few packets; passed on one by one, each would cost a packet's work."""
+    connection = made(window=1000)
+    opened(connection, window=1000)
+    taken = connection.receive(TARGET, m.data(0, bytes(900)))
+    assert taken is not None
+    connection.forward(TARGET, taken, m.data(0, bytes(900)))
+    drained(connection, TARGET)
+    for more in (300, 200, 100):
+        connection.receive(CLIENT, m.window_adjust(0, more))
+    assert drained(connection, TARGET) == [m.window_adjust(0, 600)]
+    connection.receive(CLIENT, m.window_adjust(0, 50))
+    assert drained(connection, TARGET) == [m.window_adjust(0, 50)]
+    assert taken.ends[TARGET].credit == 750
+
+
 def test_data_that_grows_waits_for_the_receivers_window() -> None:
     connection = made(window=1000)
     stream = opened(connection, window=100)
