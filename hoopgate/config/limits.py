@@ -38,6 +38,10 @@ class Limits:
     ssh_requests: Count = field(
         default=256, metadata=about("Requests of a channel, or of the connection, that wait for their answer or turn.")
     )
+    ssh_variables: Count = field(default=64, metadata=about("Variables that a client sets in one channel (SendEnv)."))
+    ssh_forwards: Count = field(
+        default=256, metadata=about("Ports and sockets of the target that lead to one session's client.", most=10_000)
+    )
     ssh_window: Bytes = field(
         default=2 * 1024 * 1024,
         metadata=about("What a channel of SSH may have on its way, each direction.", least=32 * 1024, most=2**31),

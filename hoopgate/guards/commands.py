@@ -28,12 +28,6 @@ NOTE: Final = "environment"
 RUNS: Final = "runs"
 """The note on a channel of what was let begin in it, and is asked about again when the policy changes."""
 
-VARIABLES: Final = 64
-"""Variables of one channel."""
-
-FORWARDS: Final = 256
-"""Ports and sockets of the target that lead to one session's client."""
-
 UNJUDGED: Final = "recorded, and not restricted: what is typed is not judged"
 
 # requests that ask for nothing: how a terminal looks, what happened to a program, that somebody is there
@@ -151,8 +145,12 @@ class CommandsGuard:
         operation = asked(frame)
         shown = str(operation.objects[0]) if operation.objects else ""
         verdict = self._verdict(frame, self._decide(operation), frame.name, shown, frame.channel)
-        if verdict is ALLOW and not self._invited.asked(frame, operation):
-            return Block(f"a session may have {FORWARDS} ports and sockets at the target", rule="limits")
+        most = self._session.config.limits.ssh_forwards
+        if verdict is ALLOW and not self._invited.asked(frame, operation, most):
+            return Block(
+                f"a session may have {most} ports and sockets at the target", rule="limits.ssh_forwards",
+                hint="Cancel one first, or connect once more.",
+            )  # fmt: skip
         if frame.channel is None or frame.name not in _LASTING:
             return verdict
         return _begun(verdict, frame.channel, _LASTING[frame.name], operation)
@@ -165,8 +163,13 @@ class CommandsGuard:
             reason = "a variable cannot wait for an approval"
             decision = Decision("deny", decision.rule, reason, operations=decision.operations)
         kept = _variables(frame.channel)
-        if decision.then == "allow" and len(kept) >= VARIABLES:
-            return Block(f"a channel may have {VARIABLES} variables", rule="limits")
+        most = self._session.config.limits.ssh_variables
+        if decision.then == "allow" and len(kept) >= most:
+            return Block(
+                f"a channel may have {most} variables",
+                rule="limits.ssh_variables",
+                hint="Send fewer (SendEnv, SetEnv).",
+            )
         if decision.then == "allow" and frame.channel is not None:
             frame.channel.notes[NOTE] = (*kept, (name, value))
         return self._verdict(frame, decision, "env", name, frame.channel)
@@ -238,12 +241,12 @@ class Invited:
     def __init__(self) -> None:
         self._open: dict[tuple[str, int | str], Operation] = {}
 
-    def asked(self, frame: Request, operation: Operation) -> bool:
-        """The request goes on. False: there are too many of them."""
+    def asked(self, frame: Request, operation: Operation, most: int) -> bool:
+        """The request goes on. False: there are ``most`` of them already."""
         key = _opens(frame.name, frame.fields)
         if key is None:
             return True
-        if key not in self._open and len(self._open) >= FORWARDS:
+        if key not in self._open and len(self._open) >= most:
             return False
         self._open[key] = operation
         return True

@@ -10,9 +10,8 @@ from hoopgate.codecs.ssh import messages as m
 from hoopgate.codecs.ssh import sftp_packets as packets
 from hoopgate.codecs.ssh.channels import CLIENT, TARGET
 from hoopgate.codecs.ssh.sftp_packets import packet, string, uint32
-from hoopgate.config.model import What
+from hoopgate.config.model import Limits, What
 from hoopgate.frames import Request
-from hoopgate.guards.commands import FORWARDS
 from hoopgate.guards.files import FilesGuard
 from hoopgate.verdicts import ALLOW, Block
 from tests.guards import test_commands as commands
@@ -168,6 +167,6 @@ def test_a_target_asks_nothing_of_the_client_that_servers_do(name: str) -> None:
 
 def test_a_session_has_so_many_forwards() -> None:
     session = commands.Session(policy(NAMED))
-    for port in range(1, FORWARDS + 1):
+    for port in range(1, Limits().ssh_forwards + 1):
         assert session.ask("tcpip-forward", host="", port=port) is ALLOW
-    assert session.ask("tcpip-forward", host="", port=FORWARDS + 1).rule == "limits"
+    assert session.ask("tcpip-forward", host="", port=Limits().ssh_forwards + 1).rule == "limits.ssh_forwards"

@@ -173,6 +173,7 @@ def test_a_channel_has_so_many_variables() -> None:
     session = Session(policy(ALL))
     answers = [session.ask("env", name=f"V{number}", value="x") for number in range(65)]
     assert [isinstance(answer, Block) for answer in answers] == [False] * 64 + [True]
+    assert answers[-1].rule == "limits.ssh_variables"
 
 
 def test_a_hold_is_for_the_command_and_its_variables() -> None:
