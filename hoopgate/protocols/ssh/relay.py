@@ -20,9 +20,11 @@ from hoopgate.codecs.ssh.messages import (
     DATA,
     DATA_HEAD,
     EXTENDED_DATA,
+    FAILURE,
     GLOBAL_REQUEST,
     OPEN,
     REQUEST,
+    SUCCESS,
     RequestMessage,
 )
 from hoopgate.codecs.ssh.sending import Out
@@ -91,10 +93,10 @@ class Relay:
         if self.dead:
             return
         self._busy = True
-        if side == CLIENT:
-            self.session.active = True
         connection = self.connection
         try:
+            if side == CLIENT and _acts(message):
+                self.session.active = True
             stream = connection.receive(side, message)
             if stream is not None:
                 lane = stream.lanes[side]
@@ -373,6 +375,14 @@ def _gives_up(stream: Stream, message: bytes) -> bool:
     if number == REQUEST:
         return RequestMessage(message).name == "signal"
     return number == CLOSE or (number == DATA and stream.channel.pty and _CTRL_C in message[DATA_HEAD:])
+
+
+def _acts(message: bytes) -> bool:
+    """The client does something: more than to say, or to answer, that it is still there."""
+    number = message[0]
+    if number < OPEN or number in (SUCCESS, FAILURE):
+        return False
+    return number != REQUEST or not RequestMessage(message).name.startswith("keepalive@")
 
 
 def _nothing() -> None:

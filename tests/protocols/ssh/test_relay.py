@@ -550,3 +550,18 @@ def test_guards_say_whether_what_is_open_may_go_on(answer: Any) -> None:
     else:
         assert rig.session.ended is not None
         assert rig.session.ended[2] == ("no-that" if answer is NO else "internal")
+
+
+def test_a_client_that_only_says_that_it_is_there_is_idle() -> None:
+    """OpenSSH's ServerAliveInterval, and its answers to the target's ClientAliveInterval."""
+    rig = Rig()
+    rig.open()
+    rig.say(TARGET, m.global_request("keepalive@openssh.com", b"", wants_reply=True))
+    rig.session.active = False
+    rig.say(CLIENT, bytes((m.REQUEST_FAILURE,)), m.global_request("keepalive@openssh.com", b"", wants_reply=True))
+    rig.say(CLIENT, m.request(0, "keepalive@openssh.com", b"", wants_reply=True))
+    assert not rig.session.active
+    for message in (m.request(0, "shell", b"", wants_reply=True), m.data(0, b"x"), m.window_adjust(0, 5)):
+        rig.session.active = False
+        rig.say(CLIENT, message)
+        assert rig.session.active
