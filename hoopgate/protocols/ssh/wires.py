@@ -25,7 +25,27 @@ from hoopgate.wire import Wire
 SIDES: Final = ("client", "target")
 
 
-class StreamWire(Wire):
+class WholeMessages(Wire):
+    """A wire that is given whole messages."""
+
+    __slots__ = ()
+
+    @property
+    def buffered(self) -> int:
+        """What waits here is bounded by the channel's window or by ``limits.ssh_requests``, and never pauses the
+        connection: others share that."""
+        return 0
+
+    @property
+    def boundary(self) -> bool:
+        return True
+
+    @property
+    def waiting(self) -> bool:
+        return False
+
+
+class StreamWire(WholeMessages):
     """What ``side`` says in ``stream``. ``most``: messages that are no data and wait. ``forced``: the only command that
     may run, in place of whatever the client asks to run; "" for none."""
 
@@ -37,19 +57,6 @@ class StreamWire(Wire):
         self._chain = chain
         self._forced = forced if side == CLIENT else ""
         self._backlog = Backlog(most)
-
-    @property
-    def buffered(self) -> int:
-        """The channel's window bounds what waits here, and not the connection: others share that."""
-        return 0
-
-    @property
-    def boundary(self) -> bool:
-        return True
-
-    @property
-    def waiting(self) -> bool:
-        return False
 
     @property
     def empty(self) -> bool:
@@ -104,7 +111,7 @@ class Passing(Opaque):
         self.error = error
 
 
-class GlobalWire(Wire):
+class GlobalWire(WholeMessages):
     """What ``side`` asks of the connection itself. ``most``: requests that wait."""
 
     __slots__ = ("_backlog", "_side")
@@ -112,18 +119,6 @@ class GlobalWire(Wire):
     def __init__(self, side: int, most: int) -> None:
         self._side = side
         self._backlog = Backlog(most)
-
-    @property
-    def buffered(self) -> int:
-        return 0
-
-    @property
-    def boundary(self) -> bool:
-        return True
-
-    @property
-    def waiting(self) -> bool:
-        return False
 
     def receive(self, data: bytes) -> None:
         """One whole message."""
