@@ -56,6 +56,11 @@ class Block:
     foretold: bool = False
 
 
+def told(reason: str, rule: str, hint: str = "") -> str:
+    """A refusal on one line, for clients whose protocol has no fields for these: ``reason [rule]. hint``."""
+    return f"{reason.removesuffix('.')} [{rule}].{hint and ' '}{hint}"
+
+
 @frozen
 class Approvers:
     """Who may release a hold: ``count`` distinct people, each in at least one of ``groups`` (empty: nobody)."""

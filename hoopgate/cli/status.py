@@ -19,7 +19,7 @@ from hoopgate.cli.check import config_option
 from hoopgate.compiled import core
 from hoopgate.config.load import load
 from hoopgate.config.mistakes import ConfigErrors
-from hoopgate.config.model import Admin, Config
+from hoopgate.config.model import Admin, Config, Listener
 from hoopgate.config.status import Status, StatusError, WorkerStatus, read_status, running_pid
 
 _TIMEOUT = 3.0
@@ -123,10 +123,17 @@ def _reload(said: Status | None) -> dict[str, Any] | None:
     return {"at": said.reload.at, "ok": said.reload.ok, "errors": list(said.reload.errors)}
 
 
+def _login(listener: Listener) -> str:
+    """How clients show who they are there."""
+    if listener.protocol == "ssh":
+        return ", ".join(listener.logins)
+    return "bearer" if listener.protocol == "connect" else listener.login
+
+
 def _listeners(config: Config) -> list[dict[str, Any]]:
     clients = [
         {"name": each.name, "protocol": each.protocol, "address": each.address, "port": each.port,
-         "login": each.login, "tls": each.tls is not None}
+         "login": _login(each), "tls": each.tls is not None}
         for each in config.listeners
     ]  # fmt: skip
     api = {"name": "api", "protocol": "https" if config.api.tls else "http", "address": config.api.address,
@@ -197,7 +204,7 @@ def tell(found: dict[str, Any]) -> None:
         ("LISTENER", "PROTOCOL", "ADDRESS", "LOGIN", "TLS"),
         [
             (each["name"], each["protocol"], f"{each['address']}:{each['port']}", each["login"],
-             "yes" if each["tls"] else "no")
+             "its own" if each["protocol"] == "ssh" else "yes" if each["tls"] else "no")
             for each in found["listeners"]
         ],
     )  # fmt: skip

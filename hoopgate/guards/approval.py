@@ -154,13 +154,12 @@ class Holding:
             return ALLOW
         by = f" by {', '.join(outcome.by)}" if outcome.by else ""
         because = f": {outcome.reason}" if outcome.reason else ""
+        ended = f"{'has' if outcome.status == 'expired' else 'was'} {outcome.status}"
         cancelled = outcome.status == "withdrawn"
         return Block(
-            "canceling statement due to user request"
-            if cancelled
-            else f"approval {ticket.id} was {outcome.status}{by}{because}",
+            "canceling statement due to user request" if cancelled else f"approval {ticket.id} {ended}{by}{because}",
             rule=hold.rule,
-            hint="" if cancelled else "Run the statement again to ask once more.",
+            hint="" if cancelled else "Run it again to ask once more.",
             sqlstate="57014" if cancelled or outcome.status == "expired" else "42501",
         )
 

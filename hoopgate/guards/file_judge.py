@@ -14,7 +14,7 @@ from hoopgate.policy import files
 from hoopgate.policy.engine import Decision, Engine, Subject
 from hoopgate.policy.files import Wish
 from hoopgate.policy.operations import Object
-from hoopgate.verdicts import Block, Hold
+from hoopgate.verdicts import Block, Hold, told
 
 log = Logger()
 MOST_WORDS: Final = 100  # lines on a channel's stderr: what is told beyond is in the answers alone
@@ -88,8 +88,7 @@ class Judge:
 
     def refusal(self, block: Block) -> str:
         """The words of a refusal, which are said on stderr too: clients show a message of their own."""
-        hint = f" {block.hint}" if block.hint else ""
-        words = f"hoopgate: {block.reason} [{block.rule}].{hint}"
+        words = f"hoopgate: {told(block.reason, block.rule, block.hint)}"
         if self._said < MOST_WORDS:
             self._said += 1
             self.channel.inject("target", f"{words}\r\n".encode("utf-8", "backslashreplace"), error=True)
@@ -99,7 +98,7 @@ class Judge:
         """The words for what is over its size; said on stderr once for each file."""
         reason = f"{transfer.path} is over the {transfer.most} bytes that a file may have"
         if transfer.errors:
-            return f"hoopgate: {reason} [{transfer.rule}]."
+            return f"hoopgate: {told(reason, transfer.rule)}"
         self.session.event(
             "refused",
             rule=transfer.rule,

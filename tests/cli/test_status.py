@@ -44,6 +44,12 @@ protocol = "postgresql"
 port = 15432
 plaintext = true
 
+[[listener]]
+name = "ssh"
+protocol = "ssh"
+port = 15422
+logins = ["password", "certificate"]
+
 [[target]]
 name = "shop"
 protocol = "postgresql"
@@ -75,7 +81,9 @@ def test_not_running(tmp_path: Path) -> None:
     done = run("-c", str(write(tmp_path)), "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found["health"], found["pid"], found["sessions"]) == (1, "not running", None, None)
-    assert [each["name"] for each in found["listeners"]] == ["local", "api"]
+    assert [(each["name"], each["login"]) for each in found["listeners"]] == [
+        ("local", "password"), ("ssh", "password, certificate"), ("api", "bearer"),
+    ]  # fmt: skip
     assert found["core"] == core()
 
 

@@ -106,8 +106,8 @@ def test_an_unknown_request_is_not_supported_unless_a_rule_says_so() -> None:
 def test_the_rule_and_its_hint_are_in_the_answer_and_on_stderr() -> None:
     flow = Flow(deny(of=("*.exe",), reason="No programs.", hint="Build a package."), ALL)
     number = flow.put("a.exe")
-    assert flow.answers()[number] == (DENIED, "hoopgate: No programs. [denied]. Build a package.")
-    assert flow.stderr == b"hoopgate: No programs. [denied]. Build a package.\r\n"
+    assert flow.answers()[number] == (DENIED, "hoopgate: No programs [denied]. Build a package.")
+    assert flow.stderr == b"hoopgate: No programs [denied]. Build a package.\r\n"
     assert flow.code(flow.put("a.txt")) == -1
 
 

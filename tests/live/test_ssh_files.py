@@ -120,7 +120,7 @@ def test_what_a_rule_denies_by_path_is_refused_and_others_go_on(
         box, f"-put {tmp_path}/a.exe a.exe", f"-get secret/key {tmp_path}/key", f"-get link/key {tmp_path}/key",
         f"-put {tmp_path}/b c.txt", "-rename c.txt c.exe", "-rename secret moved", "-ls secret",
     )  # fmt: skip
-    assert "Programs come by packages. [no-programs]. Build a package." in done.err
+    assert "Programs come by packages [no-programs]. Build a package." in done.err
     assert "[no-secrets]" in done.err
     assert (server.files / "c.txt").read_text() == "fine"
     assert not (tmp_path / "key").exists()

@@ -20,7 +20,7 @@ from hoopgate.tunnel import Tunnel
 if TYPE_CHECKING:
     from hoopgate.gateway import Gateway
 
-_HOW: Final = "Connect as TARGET or ROLE%TARGET: ssh root%web@gateway"
+_HOW: Final = "Connect as TARGET@gateway or ROLE%TARGET@gateway."
 
 Connect = Callable[[Session, Role], Deferred[Any]]
 """Connects and logs in to the session's target in this role. Fails with UpstreamError or SecretError."""
@@ -67,7 +67,8 @@ class Admission:
             return Refusal(f'target "{asked.target}" does not exist', "3D000", "target", _HOW)
         role = role_of(target, asked.role) if asked.role else target.roles[0]
         if role is None:
-            offered = ", ".join(f"{role.name}%{target.name}" for role in target.roles)
+            end = f"@{target.name}" if self.tunnel else f"%{target.name}"
+            offered = ", ".join(f"{role.name}{end}" for role in target.roles)
             reason = f'role "{asked.role}" is not offered by target "{target.name}"'
             return Refusal(reason, "28000", "target.role", f"Connect as one of: {offered}")
         return target, role

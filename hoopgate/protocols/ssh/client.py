@@ -31,6 +31,7 @@ from hoopgate.protocols.ssh.turns import Turns
 from hoopgate.protocols.ssh.userauth import Attempt, Proven, UserAuth, Way
 from hoopgate.session import State
 from hoopgate.tunnel import Tunnel
+from hoopgate.verdicts import told
 
 if TYPE_CHECKING:
     from hoopgate.gateway import Gateway
@@ -237,7 +238,7 @@ class ClientConnection(ServerTransport):
         OpenSSH does with ``LogLevel ERROR``."""
         if self.finished is not None:
             return
-        said = f"{refusal.reason} [{refusal.rule}]" + (f". {refusal.hint}" if refusal.hint else "")
+        said = told(refusal.reason, refusal.rule, refusal.hint)
         self.sendPacket(USERAUTH_BANNER, banner(f"hoopgate: {said}\n"))
         self.sendDisconnect(DISCONNECT_BY_APPLICATION, f"{refusal.reason} [{refusal.rule}]".encode())
 

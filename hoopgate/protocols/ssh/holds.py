@@ -36,4 +36,4 @@ class ChannelHold:
 
     def notice(self, text: str, hint: str) -> None:
         """A line on stderr, where there is a channel to show it in."""
-        self._relay.say(self._stream, f"hoopgate: {text}. {hint}")
+        self._relay.say(self._stream, f"hoopgate: {text.removesuffix('.')}. {hint}")

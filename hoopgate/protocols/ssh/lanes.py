@@ -18,7 +18,7 @@ from hoopgate.pauser import Pauser
 from hoopgate.protocols.ssh.holds import ChannelHold
 from hoopgate.protocols.ssh.wires import GlobalWire, Passing, StreamWire
 from hoopgate.recorders.redact import redact_statement
-from hoopgate.verdicts import ALLOW, Block, Hold, Rewrite, Verdict
+from hoopgate.verdicts import ALLOW, Block, Hold, Rewrite, Verdict, told
 from hoopgate.wire import Wire
 
 if TYPE_CHECKING:
@@ -256,8 +256,7 @@ class GlobalLane(Direction):
 
 def words(block: Block) -> str:
     """What the client reads of a refusal."""
-    hint = f" {block.hint}" if block.hint else ""
-    return f"hoopgate: {block.reason} [{block.rule}].{hint}"
+    return f"hoopgate: {told(block.reason, block.rule, block.hint)}"
 
 
 def asks(frame: Frame, hold: Hold) -> Statement:

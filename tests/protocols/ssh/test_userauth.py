@@ -58,11 +58,19 @@ def test_what_policy_refuses_is_said_before_the_end() -> None:
     assert visit.gone
 
 
+def test_a_reason_that_is_a_sentence_ends_once() -> None:
+    door = Door()
+    door.house.denies = "Nobody may."
+    visit = door.knock()
+    visit.password(b"good")
+    assert "hoopgate: Nobody may [no-entry]. Ask for a grant." in visit.banners()
+
+
 def test_a_target_or_a_role_that_does_not_exist_is_told_only_to_who_has_logged_in() -> None:
     for user, says in (
         (b"nil", 'target "nil" does not exist'),
         (b"x%web", "root%web, deploy%web"),
-        (b"a/b", "ROLE%TARGET"),
+        (b"a/b", "[target]. Connect as TARGET@gateway or ROLE%TARGET@gateway."),
     ):
         visit = Door().knock()
         visit.password(b"bad", user=user)
