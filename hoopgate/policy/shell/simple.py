@@ -230,7 +230,7 @@ class Commands(Words):
         if any(line.endswith("\\") for line in lines):
             raise Unreadable("a line of a here-document is continued")
         for line in lines:
-            if self.enclosures and re.search(r"[`)]|\$[({]", line) and re.search(r"[`]|\$[({]", line):
+            if self.enclosures and re.search(r"`|\$[({]", line):
                 raise Unreadable("a here-document inside a substitution holds expansions")
             self.here(line)  # each must be whole on its line
         return self.here(body)
