@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Sequence
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from posixpath import normpath
 from typing import Final
 
@@ -27,10 +26,7 @@ def host(name: str) -> str:
     one in IPv6 as itself. Whatever is no host stays as it is."""
     found = name.lower().rstrip(".") or name
     if _NUMBERS.fullmatch(found):
-        try:
-            return socket.inet_ntoa(socket.inet_aton(found))
-        except OSError:
-            return found
+        return _ipv4(found) or found
     bare = found[1:-1] if found.startswith("[") and found.endswith("]") else found
     if ":" not in bare:
         return found
@@ -39,6 +35,22 @@ def host(name: str) -> str:
     except ValueError:
         return found
     return str(address.ipv4_mapped or (f"[{address}]" if bare != found else address))
+
+
+def _ipv4(text: str) -> str:
+    """The usual spelling of what inet_aton(3) takes: one to four numbers, decimal, octal or hexadecimal, of which the
+    last one fills what is left; "" where it takes it for no address."""
+    numbers: list[int] = []
+    for part in text.split("."):
+        base = 16 if part.startswith("0x") else 8 if part.startswith("0") else 10
+        try:
+            numbers.append(int(part, base))
+        except ValueError:  # 08, say
+            return ""
+    *first, last = numbers
+    if any(number > 255 for number in first) or last >= 256 ** (4 - len(first)):
+        return ""
+    return str(IPv4Address(last + sum(number << 24 - 8 * at for at, number in enumerate(first))))
 
 
 def place(name: str, port: int) -> str:

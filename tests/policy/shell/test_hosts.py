@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hoopgate.config.model import What
 from hoopgate.policy.engine import Subject
 from hoopgate.policy.shell import effects
+from hoopgate.policy.shell.hosts import host
 from tests.policy.samples import engine, person, rule
 from tests.policy.shell.test_evasions import SERVER, decide, policy
 
@@ -95,3 +100,18 @@ def test_the_path_of_a_socket_does_not_lead_out_of_where_it_begins() -> None:
     for operation in (effects.forward, effects.listen):
         assert mine.decide_operation(subject, operation("/run/dev/x.sock", 0)).then == "allow"
         assert mine.decide_operation(subject, operation("/run/dev/../docker.sock", 0)).then == "deny"
+
+
+NUMBERS = st.one_of(
+    st.integers(0, 300).map(str), st.integers(0, 2**33).map(str), st.integers(0, 300).map(hex),
+    st.integers(0, 300).map("0{:o}".format), st.integers(0, 300).map("0x00{:X}".format), st.sampled_from(["08", "0x", "00"]),
+)  # fmt: skip
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=4).map(".".join))
+def test_addresses_are_read_as_the_c_library_reads_them(text: str) -> None:
+    try:
+        expected = socket.inet_ntoa(socket.inet_aton(text))
+    except OSError:
+        expected = text.lower()
+    assert host(text) == expected
