@@ -27,6 +27,10 @@ def connect(target: str, port: int, gate: str, ca: str, listen: str) -> None:
 
     PORT may be given for tools that always do; it changes nothing. Where HOOPGATE_GATE (gate in cli.toml) and --gate
     are missing, the API is asked where the port is.
+
+    \b
+    ssh -o ProxyCommand='hoopgate connect %h %p' deploy@web uptime
+    hoopgate connect shop --listen 127.0.0.1:5432
     """
     asked = Asked(target, port, gate, ca)
     if not listen:

@@ -77,6 +77,10 @@ def explain_command(
     """Say which rule decides on STATEMENT, and why each rule before it does not.
 
     Exit status: 0 allowed, 1 denied, 3 held until approved, 2 where the question itself is wrong.
+
+    \b
+    hoopgate policy explain --as scout --group agents --target shop --role app_rw "DELETE FROM orders"
+    hoopgate policy explain --as ann --group developers --target web "cd /srv/app && git pull"
     """
     config = _config(path)
     target = _target(config, target_name)
@@ -117,7 +121,12 @@ def explain_command(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of text.")
 def effects_command(statement: str, protocol: str, shell: LoginShell, as_json: bool) -> None:
-    """List the operations of STATEMENT, as the rules see them. Needs no configuration."""
+    """List the operations of STATEMENT, as the rules see them. Needs no configuration.
+
+    \b
+    hoopgate policy effects "DELETE FROM orders"
+    hoopgate policy effects --protocol ssh "cd /srv/app && git pull && make"
+    """
     found = commands(statement, shell) if protocol == "ssh" else _of_sql(statement)
     if as_json:
         click.echo(json.dumps([_plain(operation) for operation in found], indent=2))

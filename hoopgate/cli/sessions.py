@@ -197,6 +197,10 @@ def replay(
 
     With --channel a terminal is drawn as it was; what would do more than draw (titles, the clipboard, questions to
     your terminal) is left out.
+
+    \b
+    hoopgate sessions replay 01m82zb --speed 4 --max-idle 2s
+    hoopgate sessions replay 01m82zb --channel 1
     """
     path = recordings.find(session)
     items = conversation(reader.follow(path) if follow else reader.read(path))
@@ -224,6 +228,10 @@ def export(
     """Export a session: its SQL, every item as JSON lines, the replay's text, or a terminal as asciicast v3.
 
     A file gets what was recorded, byte for byte; on a terminal control characters are shown as escapes.
+
+    \b
+    hoopgate sessions export 01m82zb --format json | jq .
+    hoopgate sessions export 01m82zb --format asciicast -o session.cast
     """
     shown = safe_lines if output.isatty() else str
     for line in exported(recordings.find(session), format_, channel=channel, typed=typed):

@@ -39,6 +39,10 @@ def config(gate: str, suffix: str, write: bool) -> None:
 
     Each target becomes a Host whose ProxyCommand is hoopgate connect, with the gateway's host key, and without
     forwarding of agent and display.
+
+    \b
+    hoopgate ssh config
+    hoopgate ssh config --write --suffix .gate
     """
     known = settings()
     if not re.fullmatch(r"[A-Za-z0-9._-]{0,63}", suffix):
@@ -66,6 +70,10 @@ def certificate(targets: tuple[str, ...], lifetime: int | None, agent: bool) -> 
 
     The key is made once; both lie in ~/.config/hoopgate/ssh, readable for you alone. Behind hoopgate connect no
     certificate is needed.
+
+    \b
+    hoopgate ssh certificate
+    hoopgate ssh certificate --agent --target deploy%web --lifetime 600
     """
     known = settings()
     certify(known, bearer(known, os.environ).token, targets, lifetime, agent=agent)

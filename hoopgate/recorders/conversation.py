@@ -36,6 +36,8 @@ def conversation(records: Iterable[Record]) -> Iterator[Item]:
                 decoder = ssh.Decoder()
             if kind == "login":
                 decoder.login(fields)
+            if "channel" in fields and isinstance(decoder, ssh.Decoder):
+                decoder.count(fields)
             yield Happened(at, kind, fields)
         elif record.kind is Kind.FROM_TARGET:
             yield from decoder.from_target(at, record.payload)

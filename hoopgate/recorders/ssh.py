@@ -17,6 +17,7 @@ from hoopgate.errors import RemoteProtocolError
 from hoopgate.recorders.items import Asked, Began, Closed, Flowed, Item, Omitted
 
 LIMIT: Final = 1024 * 1024
+_REMEMBERED: Final = 1024
 _LENGTH: Final = 4
 _ENDS: Final = {"exit-status": "status", "exit-signal": "signal"}
 Side = Literal["client", "target"]
@@ -40,7 +41,14 @@ class Decoder:
         self._runs = {"client": _Runs(), "target": _Runs()}
         self._channels: dict[int, _Open] = {}
         self._offered: dict[int, str] = {}  # the target's, by its number, until the client has taken them
+        self._counted: dict[int, int] = {}  # the last ones' counts by the client's numbers, closed ones too
         self._count = 0
+
+    def count(self, fields: dict[str, Any]) -> None:
+        """Give an event's channel the number that all items have; one that never opened has none."""
+        number = fields.pop("channel")
+        if isinstance(number, int) and number in self._counted:
+            fields["channel"] = self._counted[number]
 
     def login(self, fields: dict[str, Any]) -> None:
         """Nothing said there changes what follows."""
@@ -91,6 +99,10 @@ class Decoder:
     def _began(self, at: float, number: int, kind: str) -> Began:
         self._count += 1
         self._channels[number] = _Open(self._count)
+        self._counted.pop(number, None)
+        self._counted[number] = self._count
+        if len(self._counted) > _REMEMBERED:
+            del self._counted[next(iter(self._counted))]
         return Began(at, self._count, kind)
 
     def _within(self, at: float, side: Side, channel: _Open, message: bytes) -> Iterator[Item]:

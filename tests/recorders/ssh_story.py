@@ -38,6 +38,9 @@ class Story:
         assert isinstance(clock, Clock)
         self._recording.data(side, b"".join(run(message) for message in messages))
 
+    def event(self, kind: str, **fields: object) -> None:
+        self._recording.event(kind, fields)
+
     def end(self) -> Path:
         self._recording.close("client left")
         return self.path

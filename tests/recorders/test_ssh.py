@@ -20,7 +20,7 @@ from hoopgate.recorders.format import Kind
 from hoopgate.recorders.items import Asked, Began, Closed, Flowed, Happened, Item, Omitted
 from hoopgate.recorders.ssh import LIMIT, Decoder
 from hoopgate.recorders.terminal import Screen
-from tests.recorders.ssh_story import CLIENT, TARGET, Story, told
+from tests.recorders.ssh_story import CLIENT, TARGET, Story, confirmed, told
 from tests.recorders.ssh_story import run as framed
 
 
@@ -49,6 +49,21 @@ def test_channels_are_counted_though_their_numbers_come_again(recording: Path) -
     assert [(item.stream, item.data) for item in found if isinstance(item, Flowed) and item.number == 2] == [
         ("input", b"one\ntwo\n"), ("output", b"2\n"), ("error", b"odd\n"),
     ]  # fmt: skip
+
+
+def test_events_name_the_channel_as_the_replay_does(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    for name in ("first", "second"):
+        story.say(CLIENT, m.open_message("session", 0, 1 << 21, 32768, b""))
+        story.say(TARGET, confirmed(0))
+        story.say(TARGET, m.bare(m.CLOSE, 0))
+        story.say(CLIENT, m.bare(m.CLOSE, 0))
+        story.event("transfer", channel=0, path=name)
+    story.event("refused", channel=7, reason="never opened")
+    found = [item.fields for item in conversation(reader.read(story.end())) if isinstance(item, Happened)]
+    assert [each["channel"] for each in found if "path" in each] == [1, 2]
+    (refused,) = [each for each in found if each.get("reason") == "never opened"]
+    assert "channel" not in refused
 
 
 @pytest.mark.parametrize("command", ["", "scp -t /srv/in", "rsync --server . x", "git-upload-pack x.git"])
