@@ -212,11 +212,14 @@ class ClientConnection(ServerTransport):
         if isinstance(admitted, Refusal):
             self._turn_away(admitted)
         elif self.finished is not None or admitted.session.state is State.ENDED:
-            admitted.abandon("the client left during login")
-            admitted.target.terminate()
+            _dismiss(admitted, "the client left during login")
             self._turn_away(Refusal(admitted.session.reason, "57P01", admitted.session.ended_by))
         else:
-            self._begin(admitted)
+            try:
+                self._begin(admitted)
+            except Exception:  # or session and target would stay, with nobody to end them
+                _dismiss(admitted, "the gateway failed")
+                raise
 
     def _begin(self, admitted: Begun[Any]) -> None:
         self._leave_door()
@@ -250,6 +253,12 @@ class ClientConnection(ServerTransport):
         else:
             log.failure("an admission failed by a fault of the gateway", failure)
             self._turn_away(Refusal("the gateway failed", "XX000", "internal"))
+
+
+def _dismiss(admitted: Begun[Any], reason: str) -> None:
+    """Nobody is there to be relayed to: leave nothing open."""
+    admitted.abandon(reason)
+    admitted.target.terminate()
 
 
 class ClientFactory(Factory):

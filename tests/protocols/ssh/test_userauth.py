@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from types import SimpleNamespace
+
+from twisted.internet.defer import Deferred, succeed
 
 from hoopgate.errors import UpstreamError
 from tests.protocols.ssh.door import ADA, FAILURE, SUCCESS, Door
@@ -106,6 +108,23 @@ def test_a_client_that_leaves_during_its_admission_leaves_nothing_open() -> None
     visit.hang_up()
     assert door.house.sessions == {}
     assert door.house.doors.open == 0
+
+
+def test_a_relay_that_cannot_begin_leaves_neither_session_nor_target() -> None:
+    door = Door()
+    left: list[str] = []
+    target = SimpleNamespace(terminate=lambda: left.append("target"))
+
+    def broken(*arguments: object, **more: object) -> None:
+        raise ZeroDivisionError
+
+    door.entrance.connect = lambda session, role: succeed(target)
+    door.entrance.make_relay = broken
+    visit = door.knock()
+    visit.password(b"good")
+    assert door.house.sessions == {}
+    assert left == ["target"]
+    assert "the gateway failed" in visit.client.ended
 
 
 def test_the_relay_hears_of_the_clients_end() -> None:
