@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, inlineCallbacks
 from zope.interface import implementer
 
@@ -62,8 +63,8 @@ class StreamGuard:
     def review(self, channels: Sequence[Channel]) -> Block | None:
         """A detector or canary that has come into force would miss what is printed in channels that are open."""
         session = self._session
-        wanted: tuple[Detector | Canary, ...] = session.engine.detectors(session.identity, session.target)
-        wanted += session.engine.canaries(session.target)
+        engine = session.engine
+        wanted = _apart(engine.detectors(session.identity, session.target), engine.canaries(session.target))
         for channel in channels:
             sought = channel.notes.get(SOUGHT)
             if sought is not None and not all(each in sought for each in wanted):
@@ -81,7 +82,7 @@ class StreamGuard:
         config: Config = session.config
         detectors = session.engine.detectors(session.identity, session.target)
         planted = session.engine.canaries(session.target)
-        channel.notes[SOUGHT] = (*detectors, *planted)
+        channel.notes[SOUGHT] = _apart(detectors, planted)
         if not detectors and not planted:
             return ALLOW
         plugged = next((each for each in detectors if each.plugin), None)
@@ -144,3 +145,11 @@ class StreamGuard:
     def later(self, call: Any) -> Any:
         """``call`` it in ``limits.stream_delay``."""
         return self._session.gateway.clock.callLater(self._session.config.limits.stream_delay, call)
+
+
+def _apart(detectors: tuple[Detector, ...], planted: tuple[Canary, ...]) -> tuple[Detector | Canary, ...]:
+    """What is looked for, whatever other targets and people it is looked for at."""
+    return (
+        *[evolve(each, target=(), unless=None) for each in detectors],
+        *[evolve(each, target=()) for each in planted],
+    )
