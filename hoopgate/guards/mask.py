@@ -201,9 +201,10 @@ class MaskGuard:
         if judged.refused is not None:
             return refused(judged.refused, self._session.transaction)
         if judged.copy is not None:
-            problem = copy_problem(judged.copy, self._session.client_encoding)
+            session = self._session
+            problem = copy_problem(judged.copy, session.client_encoding, sure=not session.tentative)
             if problem:
-                return Block(problem, rule=RULE, hint="Use other options for COPY.")
+                return Block(problem, rule=RULE, hint="Use other options for COPY, such as ENCODING 'UTF8'.")
         phase = frame.phase
         written = self._writes.problem(frame, judged)
         if written is not None:
@@ -312,6 +313,10 @@ class MaskGuard:
         shape = judged.copy
         if shape is None or not shape.outputs:  # it shows nothing masked
             return MOVED if moved else ALLOW
+        # Since it was judged the target may have told of another, which what was sent before it had set.
+        problem = copy_problem(shape, self._session.client_encoding, sure=True)
+        if problem:
+            return Block(problem, rule=RULE)
         _, formats = messages.parse_copy_out_response(frame.raw)
         cells = [HIDDEN] * len(formats) if moved else copy_cells(shape, len(formats))
         if not any(cells):

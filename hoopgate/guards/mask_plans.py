@@ -120,10 +120,16 @@ def copy_plan(
     return CopyPlan(Plan(tuple(made)), evolve(shape.options, encoding=shape.encoding or "UTF8"))
 
 
-def copy_problem(shape: CopyShape, encoding: str) -> str:
-    """Why this COPY cannot be masked, in words for its author; empty if it can. ``encoding``: the client's."""
+def copy_problem(shape: CopyShape, encoding: str, *, sure: bool) -> str:
+    """Why this COPY cannot be masked, in words for its author; empty if it can.
+
+    ``encoding``: the client's; ``sure``: nothing ran behind which the target has not yet said that it is still so.
+    """
     if not shape.masked:
         return ""
-    if shape.options.format != "binary" and not shape.encoding and encoding in MULTIBYTE_WITH_ASCII:
-        return "masked columns cannot be copied in this client_encoding"
+    if shape.options.format != "binary" and not shape.encoding:
+        if encoding in MULTIBYTE_WITH_ASCII:
+            return "masked columns cannot be copied in this client_encoding"
+        if not sure:
+            return "masked columns cannot be copied behind what may have changed client_encoding, before a Sync"
     return unmaskable(evolve(shape.options, encoding=shape.encoding or "UTF8"))

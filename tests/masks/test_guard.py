@@ -377,6 +377,22 @@ def test_copy_in_an_encoding_that_hides_delimiters_is_refused(gate: Gate, encodi
     assert gate.judge("COPY orders TO STDOUT") is ALLOW
 
 
+def test_copy_whose_encoding_nobody_told_yet_is_refused(gate: Gate) -> None:
+    """What ran in the batch may have changed it, and the target says so at its end."""
+    gate.session.tentative = True
+    assert isinstance(gate.judge("COPY customers TO STDOUT"), Block)
+    assert gate.judge("COPY customers TO STDOUT (ENCODING 'UTF8')") is ALLOW
+    assert gate.judge("COPY customers TO STDOUT (FORMAT binary)") is ALLOW
+    assert gate.judge("COPY orders TO STDOUT") is ALLOW
+
+
+def test_copy_that_is_answered_in_another_encoding_than_it_was_judged_in_ends(gate: Gate) -> None:
+    statement = Statement(b"", "COPY customers (email) TO STDOUT", Phase.SIMPLE)
+    assert fired(gate.guard.inspect(statement)) is ALLOW
+    gate.session.client_encoding = "cp932"
+    assert isinstance(fired(gate.guard.inspect(Columns(b"H\0\0\0\x09\0\0\x01\0\0", (), statement, "text"))), Block)
+
+
 def test_copy_into_another_encoding(gate: Gate) -> None:
     assert isinstance(gate.judge("COPY customers TO STDOUT (ENCODING 'sjis')"), Block)
     assert gate.judge("COPY customers TO STDOUT (ENCODING 'latin1')") is ALLOW

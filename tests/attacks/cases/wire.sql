@@ -176,3 +176,52 @@ EXECUTE q (1)
 SET debug_parallel_query = on
 SET parallel_setup_cost = 0
 SELECT email, upper(card) FROM people
+
+# a COPY whose fields end elsewhere, in the encoding that its message turns to
+@steps
+SET client_encoding = LATIN1
+SET client_encoding = SJIS; COPY (SELECT chr(12509), name, email, chr(12477), 1 FROM people) TO STDOUT (DELIMITER '|')
+
+# the same in the encoding that its batch turns to
+@steps
+SET client_encoding = LATIN1
+\parse a SET client_encoding = SJIS
+\parse q COPY (SELECT chr(12509), name, email, chr(12477), 1 FROM people) TO STDOUT (DELIMITER '|')
+\bind - a
+\run - 0
+\bind - q
+\run - 0
+\sync
+
+# the same in the encoding that a savepoint had
+@steps
+SET client_encoding = SJIS
+SAVEPOINT s
+SET client_encoding = LATIN1
+\parse a ROLLBACK TO s
+\parse q COPY (SELECT chr(12509), name, email, chr(12477), 1 FROM people) TO STDOUT (DELIMITER '|')
+\bind - a
+\run - 0
+\bind - q
+\run - 0
+\sync
+
+# the same in the encoding that the message before it turns to
+@steps
+SET client_encoding = LATIN1
+\send SET client_encoding = SJIS
+\send COPY (SELECT chr(12509), name, email, chr(12477), 1 FROM people) TO STDOUT (DELIMITER '|')
+SELECT 1
+SELECT 1
+SELECT 1
+SELECT 1
+
+# the same by a Query behind a batch
+@steps
+SET client_encoding = LATIN1
+\parse a SET client_encoding = SJIS
+\bind - a
+\run - 0
+\send COPY (SELECT chr(12509), name, email, chr(12477), 1 FROM people) TO STDOUT (DELIMITER '|')
+SELECT 1
+SELECT 1
