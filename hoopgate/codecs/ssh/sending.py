@@ -13,6 +13,7 @@ _AS_IT_IS: Final = b""
 Out = tuple[bytes, bytes | None]
 """A message to send, and what a recording has behind its number instead, since that has the client's numbers in both
 directions: b"" for the message as it is, None where it is not recorded."""
+LENT: Final = 1024  # bytes, of keys that somebody presses while something waits
 
 
 class Sending:
@@ -87,6 +88,16 @@ class Sending:
             room += int.from_bytes(last[5:], "big")
             out.pop()
         out.append((messages.window_adjust(source.theirs, room), None))
+
+    def lend(self, stream: Stream, side: int) -> None:
+        """Let ``side`` send a little for which the other has no room yet; it waits here, and is made up for later.
+
+        sshd makes none before a program runs, and ssh reads no keys before there is some: neither Ctrl-C nor ``~.``.
+        """
+        source = stream.ends[side]
+        if stream.confirmed and not (source.credit or source.eof_in or source.close_in or source.close_out):
+            source.credit = LENT
+            self.out[side].append((messages.window_adjust(source.theirs, LENT), None))
 
     def answer(self, stream: Stream, side: int, *, success: bool) -> None:
         """Answer a request of ``side`` ourselves, in its turn."""

@@ -154,6 +154,12 @@ class StreamLane(Direction):
         """Ask the guards, unless the channel is refused: nothing of it goes anywhere any more."""
         return ALLOW if self._stream.refused else self._relay.chain.inspect(frame)
 
+    def hold(self, frame: Frame, hold: Hold) -> Deferred[bytes]:
+        """Wait for people, with an ear for Ctrl-C."""
+        if self.side == CLIENT and self._stream.channel.pty:
+            self._relay.connection.lend(self._stream, CLIENT)
+        return super().hold(frame, hold)
+
     def apply(self, frame: Frame, verdict: Verdict) -> bytes | Deferred[bytes]:
         """Forward, hold or refuse."""
         if isinstance(frame, ChannelInput | ChannelOutput):

@@ -402,6 +402,27 @@ def test_who_gives_up_withdraws_what_is_held(how: str) -> None:
     assert m.bare(m.CLOSE, 0) in rig.heard(CLIENT)
 
 
+def test_a_terminal_is_heard_before_the_target_makes_room() -> None:
+    """sshd makes none before the program runs, and ssh reads no keys before there is some."""
+    for key, approved in ((b"\x03", False), (b"y", True)):
+        rig = Rig(held)
+        rig.say(CLIENT, m.open_message("session", 0, WINDOW, 32_768, b""))
+        rig.say(TARGET, m.open_confirmation(0, 0, 0, 32_768, b""))
+        rig.say(CLIENT, m.request(0, "pty-req", m.string(b"xterm") + bytes(16) + m.string(b"\0")))
+        rig.say(CLIENT, m.exec_request(0, "reboot", wants_reply=True))
+        assert m.window_adjust(0, 1024) in rig.heard(CLIENT)
+        rig.heard(TARGET)
+        rig.say(CLIENT, m.data(0, key))
+        assert bool(rig.session.withdrawn) is not approved
+        if approved:
+            rig.session.outcome.callback(Outcome("approved", ("grace",), ""))
+            assert rig.heard(TARGET) == [m.exec_request(0, "reboot", wants_reply=True)]
+            rig.heard(CLIENT)
+            rig.say(TARGET, m.window_adjust(0, 5000))
+            assert rig.heard(TARGET) == [m.data(0, key)]
+            assert rig.heard(CLIENT) == [m.window_adjust(0, 5000 - 1024)]
+
+
 def test_a_channel_that_is_held_is_opened_once_it_is_approved() -> None:
     rig = Rig(lambda frame: HOLD if isinstance(frame, Opened) and not frame.released else ALLOW)
     opening = m.open_message("session", 0, WINDOW, 32_768, b"")
