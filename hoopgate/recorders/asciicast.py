@@ -100,7 +100,7 @@ class _Events:
             text = self._decoders[item.stream].decode(item.data)
             if text and (self._typed or item.stream != "input"):
                 # without a terminal nobody turned line feeds into line ends
-                yield self._event(item.at, _CODES[item.stream], text if self._of.pty else text.replace("\n", "\r\n"))
+                yield self._event(item.at, _CODES[item.stream], text if self._of.pty else _returned(text))
         elif isinstance(item, Closed):
             yield self._event(item.at, "x", str(item.status if isinstance(item.status, int) else 255))
         elif item.name == "window-change":
@@ -111,3 +111,8 @@ class _Events:
     def _event(self, at: float, code: str, data: str) -> str:
         interval, self._at = max(0.0, at - self._at), max(at, self._at)
         return json.dumps([round(interval, 6), code, data], ensure_ascii=False)
+
+
+def _returned(text: str) -> str:
+    """Lines as a terminal wants them; the gateway's own words have ends of that kind already."""
+    return text.replace("\r\n", "\n").replace("\n", "\r\n")

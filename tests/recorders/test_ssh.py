@@ -143,6 +143,16 @@ def test_asciicast(recording: Path) -> None:
     assert all(interval >= 0 for interval, _, _ in events)
 
 
+def test_asciicast_ends_a_line_once(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.say(CLIENT, m.open_message("session", 0, 1 << 21, 32768, b""))
+    story.say(TARGET, confirmed(0))
+    story.say(CLIENT, m.exec_request(0, "ls", wants_reply=True))
+    story.say(TARGET, m.extended_data(0, b"hoopgate: held\r\n"), m.data(0, b"a\nb\n"))
+    shown = [json.loads(line)[2] for line in list(asciicast(story.end()))[1:]]
+    assert shown[:2] == ["hoopgate: held\r\n", "a\r\nb\r\n"]
+
+
 def test_asciicast_of_a_command(recording: Path) -> None:
     head, *events = [json.loads(line) for line in asciicast(recording, channel=2, typed=True)]
     assert head["command"] == "wc -l"
