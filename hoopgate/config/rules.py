@@ -22,7 +22,9 @@ class Who:
     subject: tuple[Glob, ...] = field(default=(), metadata=about("Subjects (`sub`)."))
     groups: tuple[Glob, ...] = field(default=(), metadata=about("Groups."))
     scopes: tuple[Glob, ...] = field(default=(), metadata=about("Scopes."))
-    claims: dict[str, tuple[Glob, ...]] = field(factory=dict, metadata=about("Any claim, by globs over its value."))
+    claims: dict[str, tuple[Glob, ...]] = field(
+        factory=dict, hash=False, metadata=about("Any claim, by globs over its value.")
+    )  # what is known is found by masks, and they hold one of these
     delegated: bool | None = field(
         default=None, metadata=about("true: only through a chain of delegation; false: only without.", shows="either")
     )
