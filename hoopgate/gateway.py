@@ -125,6 +125,9 @@ class Gateway:
     def defined(self, session: Session, *, over: bool = False) -> None:
         """A session may have changed what its database holds, once its transaction is at its end (``over``: it is):
         what is known of that is looked at anew."""
+        if self.tell_defined is not None:  # other workers may know of it what nobody asked here
+            self.catalogue(session.target, session.database).defined(session, over=over)
+            return
         known = self._catalogues.get((session.target.name, session.database))
         if known is not None:
             known[1].defined(session, over=over)

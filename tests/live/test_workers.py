@@ -367,3 +367,40 @@ def test_any_worker_resumes_the_tls_sessions_of_all(gate: Gate) -> None:
             reused.append(bool(secured.session_reused))
             session = secured.session
     assert reused == [False] + [True] * (4 * WORKERS - 1), "some worker did not know the ticket"
+
+
+MASKED = """
+[[mask]]
+name = "mails"
+columns = ["told.people.email"]
+kind = "replace"
+unless = { groups = ["agents"] }
+"""
+
+
+def done(wire: Wire, sql: str) -> bool:
+    return "E" not in types(wire.query(sql))
+
+
+def shown(wire: Wire) -> list[bytes | None] | str:
+    """What a view's column shows that lineage alone can tell of, since it is computed with; or the error."""
+    got = wire.query("SELECT upper(c) FROM told.shown")
+    return error(got)["M"] if "E" in types(got) else [cell for row in rows(got) for cell in row]
+
+
+def test_what_one_worker_defines_the_others_know(make_gate: Any, world: World) -> None:
+    """Somebody whom no mask covers gives a view another meaning: nobody else would look for that so soon."""
+    gate: Gate = make_gate(MASKED + world.target("open"), workers=2)
+    with on(gate, 0, person="scout") as one, on(gate, 1) as other:
+        try:
+            assert done(one, "CREATE SCHEMA told; CREATE TABLE told.people (name text, email text)")
+            assert done(one, "INSERT INTO told.people VALUES ('ada', 'secret@example.org')")
+            for _ in range(3):
+                assert done(one, "CREATE OR REPLACE VIEW told.shown AS SELECT name AS c FROM told.people")
+                time.sleep(0.1)  # a message between processes is on its way
+                assert shown(other) == [b"ADA"]
+                assert done(one, "CREATE OR REPLACE VIEW told.shown AS SELECT email AS c FROM told.people")
+                time.sleep(0.1)
+                assert shown(other) == [b"****"]
+        finally:
+            one.query("DROP SCHEMA told CASCADE")
