@@ -178,8 +178,12 @@ class Judge:
             for text in bodies:
                 body = yield maybeDeferred(self._session.parser.parse, text)
                 inner = self._said(body, compiled, now, {}, {}, refreshed=True)
+                if isinstance(inner, Ask):  # what runs it has no names of its own, for which somebody had asked
+                    now = evolve(now, relations={**now.relations, **(yield self._ask(inner.relations))})
+                    inner = self._said(body, compiled, now, {}, {}, refreshed=True)
                 inner, made = yield self._reworded(body, inner, compiled)
-                runs.append((text, UNKNOWN if isinstance(inner, Refused) else () if made is None else made.words[0]))
+                told = isinstance(inner, Untouched | Traced)
+                runs.append((text, UNKNOWN if not told else () if made is None else made.words[0]))
             judged.runs = tuple(runs)
         return judged
 
