@@ -29,7 +29,7 @@ def file(tmp_path):
 def test_the_example_passes():
     done = run("-c", EXAMPLE)
     assert done.exit_code == 0, done.output
-    assert "no mistakes; 2 targets, " in done.output
+    assert "no mistakes; 3 targets, " in done.output
     assert "policy version " in done.output
 
 

@@ -292,8 +292,8 @@ def test_what_is_approved_is_what_runs(sources_gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("way", ["simple", "extended"])
-def test_names_that_move_while_a_statement_is_held(sources_gate: Gate, way: str) -> None:
-    """Another session drops the table that was meant, so that the name falls to one whose masks nobody put in."""
+def test_names_do_not_move_while_a_statement_is_held(sources_gate: Gate, way: str) -> None:
+    """Whom masks are for takes away no table that was meant, so that the name would fall to one that has masks."""
     sql = "SELECT (SELECT count(*) FROM users WHERE card = 's1'), count(*) FROM asked"
     with sources_gate.wire("one") as wire, sources_gate.wire("one") as other:
         other.query("CREATE SCHEMA shadow; CREATE TABLE shadow.users (card text)")
@@ -302,14 +302,12 @@ def test_names_that_move_while_a_statement_is_held(sources_gate: Gate, way: str)
             wire.send(m.query(sql) if way == "simple" else extended(sql))
             (request,) = wait_for(sources_gate.pending, "the request")
             assert "shadow" in sources_gate.request(request["id"])["search_path"]
-            other.query("DROP TABLE shadow.users")
+            assert "E" in types(other.query("DROP TABLE shadow.users"))
             sources_gate.approve(request["id"])
             got = wire.until("Z")
-            assert "E" in types(got), got
-            assert error(got)["C"] in ("42501", "26000"), got
-            assert rows(wire.query("SELECT 1")) == [[b"1"]]
+            assert rows(got) == [[b"0", b"12"]]
         finally:
-            other.query("DROP SCHEMA shadow CASCADE")
+            sources_gate.world.behind("DROP SCHEMA shadow CASCADE")
 
 
 def test_what_cannot_be_spelled_is_refused_with_a_hint(wire: Wire) -> None:
