@@ -279,3 +279,10 @@ def test_bytes_that_are_no_text(tmp_path):
 
 def test_thousands_of_mistakes_are_cut():
     assert len(refuse("\n".join(f"k{n} = 1" for n in range(5000)))) == 200
+
+
+def test_masks_are_found_again_whoever_they_are_for():
+    """What is known of a statement is found by the masks that covered it."""
+    text = 'unless = { groups = ["x"], claims = { team = ["y"] } }\n'
+    [one], [other] = (accept(f'[[mask]]\nname = "m"\ncolumns = ["*.*.ssn"]\n{text}').masks for _ in range(2))
+    assert {one: "known"}[other] == "known"
