@@ -36,6 +36,9 @@ def fresh_reactor() -> Any:
     random.seed()
     reactor = EPollReactor()
     installReactor(reactor)
+    conch: Any = sys.modules.get("twisted.conch.ssh.userauth")
+    if conch is not None:  # which takes the reactor as it is imported
+        conch.reactor = conch.SSHUserAuthServer.clock = reactor
     return reactor
 
 

@@ -72,6 +72,7 @@ DROP TABLE stolen
 # replication slots that decode
 @commits
 @steps
+@needs dblink
 @undo SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
 SELECT pg_create_logical_replication_slot('s', 'test_decoding')
 UPDATE payments SET amount = amount WHERE id < 4

@@ -113,7 +113,7 @@ INSERT INTO decoy VALUES ('x')
 \2 COMMIT
 SELECT 1
 
-# the same behind another statement of the message
+# a column renamed behind another statement of the message
 @commits
 @steps
 @undo DROP TABLE IF EXISTS decoy
@@ -234,7 +234,7 @@ INSERT INTO decoy VALUES ('x')
 SELECT 1
 SELECT body FROM notes WHERE id > 9
 
-# the same behind another statement of the message
+# a column dropped behind another statement of the message
 @commits
 @steps
 @undo DROP TABLE IF EXISTS decoy
