@@ -30,6 +30,7 @@ def compare(copy: str, room: str, seed: str, count: int) -> None:
     assert len(interpreted) == len(compiled) >= count
 
 
+@pytest.mark.timeout(900)  # the first of them compiles
 @pytest.mark.parametrize("room", sorted(ROOMS))
 def test_both_builds_give_the_same(compiled_copy: str, room: str) -> None:
     compare(compiled_copy, room, SEED, 700)

@@ -15,6 +15,7 @@ SELECTIONS = {
     "guards": ["tests/masks/test_guard.py", "tests/masks/test_kinds.py", "tests/masks/test_notices.py", "tests/policy"],
     "transport": ["tests/transport"],
     "recorders": ["tests/recorders", "tests/test_service.py", "tests/cli/test_version.py"],
+    "ssh": ["tests/protocols/ssh", "tests/conch", "--ignore=tests/conch/test_interop.py"],
     "live": ["tests/live/test_core.py", "tests/live/test_masks.py", "tests/live/test_holds.py",
              "tests/live/test_endings.py", "tests/live/test_clients.py", "tests/live/test_replication.py"],
 }  # fmt: skip
