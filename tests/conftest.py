@@ -5,6 +5,7 @@ Under pytest-xdist each worker has servers of its own, so nothing is shared betw
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import signal
 from collections.abc import Callable, Iterator
@@ -17,11 +18,17 @@ from hoopgate import compiled
 from hoopgate.development import postgres, sample
 from hoopgate.development.certificates import Authority
 from hoopgate.development.processes import free_port
-from tests.installs import MissingError, apt, npm_postgres
+from tests.installs import MissingError, apt, npm_postgres, ssh_programs
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and so would every program that a test starts and ends by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # before any process collects: skips are decided then
+        with contextlib.suppress(MissingError):  # each skip says what is missing
+            ssh_programs()
 
 
 def pytest_report_header() -> str:

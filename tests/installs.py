@@ -48,6 +48,21 @@ def apt(*packages: str) -> None:
     raise MissingError(f"apt-get install {' '.join(packages)} failed: {done.stderr.strip()[-300:]}")
 
 
+SSH_PROGRAMS = {
+    "openssh-client": "ssh", "openssh-server": "sshd", "openssh-sftp-server": "/usr/lib/openssh/sftp-server",
+    "dropbear-bin": "dropbear", "putty-tools": "plink", "rsync": "rsync", "git": "git",
+}  # fmt: skip
+
+
+def ssh_programs() -> None:
+    """Real SSH software, where it is installed for nobody but the tests: on a machine that people use, Debian's package
+    would leave a server that listens. Raises MissingError."""
+    where = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    lacking = [package for package, name in SSH_PROGRAMS.items() if shutil.which(name, path=where) is None]
+    if lacking and os.environ.get("CI"):
+        apt(*lacking)
+
+
 def npm(package: str) -> Path:
     """Install one npm package (``name@version``, scripts not run) and return its directory; quick the second time."""
     name = package.rpartition("@")[0]

@@ -118,7 +118,9 @@ class Fuzz:
         except (ClosedError, TimeoutError, ConnectionError) as error:
             came.messages += getattr(error, "so_far", [])
             came.ended = True
-            self._wires.pop((where, world.name)).close()
+            lost = self._wires.pop((where, world.name), None)  # none where there was no connecting
+            if lost is not None:
+                lost.close()
         return came
 
     def _wire(self, where: str, world: World) -> Wire:
