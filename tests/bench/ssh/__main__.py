@@ -17,10 +17,9 @@ from attrs import asdict
 from hoopgate.development.accounts import fresh_directory
 from hoopgate.development.ssh_target import sshd
 from tests.bench.gateways import SOURCE
-from tests.bench.programs import compiled_core
+from tests.bench.programs import compiled_core, install_extra
 from tests.bench.report import machine
 from tests.bench.ssh import workloads
-from tests.bench.ssh.idle import idle
 from tests.bench.ssh.stage import Peer, Stage, staged
 from tests.bench.ssh.workloads import GIB, Figure
 from tests.installs import CACHE
@@ -100,6 +99,11 @@ def main() -> None:
     options = arguments()
     if sshd() is None:
         sys.exit("there is no sshd here (Debian: openssh-server)")
+    lacking = install_extra(SOURCE)
+    if lacking:
+        sys.exit(lacking)
+    from tests.bench.ssh.idle import idle  # which needs asyncssh
+
     core = CACHE / f"core-{hashlib.sha256(bytes(SOURCE)).hexdigest()[:8]}"
     problem = "--no-compile" if options.no_compile else compiled_core(SOURCE, core)
     directory = fresh_directory(None, "hoopgate-bench-")
