@@ -130,7 +130,7 @@ def test_a_token_is_the_password_and_one_that_openssh_cut_is_told_so(person: Per
     assert short.startswith("hgt_")
     assert person.ssh("box", *no_key, answer=short).out == "in\n"
     done = person.ssh("nil", *no_key, answer=short)
-    assert 'hoopgate: target "nil" does not exist [target]. Connect as TARGET or ROLE%TARGET' in done.err
+    assert 'hoopgate: target "nil" does not exist [target]. Connect as TARGET@gateway' in done.err
 
 
 def test_the_prompt_sends_people_to_their_issuer_and_waits(person: Person, issuer: int) -> None:
