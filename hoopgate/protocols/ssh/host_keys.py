@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from attrs import field, frozen
 from twisted.conch.client.knownhosts import HashedEntry
@@ -105,8 +106,8 @@ def _blob(text: str) -> bytes:
 
 
 def _first(target: Target, host: Host, state: Path) -> Callable[[bytes], bytes]:
-    plain = re.sub(r"[^A-Za-z0-9.-]", "_", f"{target.name}-{host.name}-{host.port}")
-    path = state / f"host-key-{plain}"
+    # no two places have one name: what joins the parts is in none of them
+    path = state / ",".join(["host-key", *(quote(str(part), safe="") for part in (target.name, host.name, host.port))])
 
     def keep(blob: bytes) -> bytes:
         new = not path.exists()

@@ -28,10 +28,12 @@ def key() -> bytes:
 ONE, OTHER = key(), key()
 
 
-def told(state: Path, *, known_hosts: bytes | None = None, port: int = 22, **more: Any) -> Known:
+def told(
+    state: Path, *, known_hosts: bytes | None = None, host: str = "Box.internal", port: int = 22, **more: Any
+) -> Known:
     target: Any = SimpleNamespace(**{"name": "box", "host_keys": (), "host_ca": (), "trust_first_use": False, **more})
-    host: Any = SimpleNamespace(name="Box.internal", port=port)
-    return known(target, host, known_hosts, state)
+    at: Any = SimpleNamespace(name=host, port=port)
+    return known(target, at, known_hosts, state)
 
 
 def line(blob: bytes) -> str:
@@ -144,6 +146,12 @@ def test_nothing_is_believed_because_it_was_first_unless_that_is_asked_for(tmp_p
     [kept] = tmp_path.iterdir()
     assert kept.stat().st_mode & 0o077 == 0
     told(tmp_path, trust_first_use=True, port=2222).check(OTHER, NOW)
+
+
+def test_first_keys_of_two_targets_are_never_one(tmp_path: Path) -> None:
+    for blob, name, host in ((ONE, "a-b", "c"), (OTHER, "a", "b-c"), (OTHER, "a,b", "c"), (ONE, "a", "b,c")):
+        told(tmp_path, trust_first_use=True, name=name, host=host).check(blob, NOW)
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_where_a_key_is_pinned_none_is_believed_for_being_first(tmp_path: Path) -> None:
