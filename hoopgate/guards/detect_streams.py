@@ -7,11 +7,12 @@ protocol of its own (sftp, scp, rsync, git), nothing can be put in a value's pla
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from hoopgate.codecs.ssh.file_commands import recognised
@@ -25,6 +26,7 @@ from hoopgate.guards.mask_judge import Fetch, Step
 from hoopgate.interfaces import IReviewingGuard
 from hoopgate.verdicts import ALLOW, Block, Rewrite, Verdict
 
+log = Logger()
 NOTE: Final = "streams"
 SOUGHT: Final = "sought"
 """The note on a channel of what is looked for in it, by the configuration under which its program began."""
@@ -142,9 +144,16 @@ class StreamGuard:
         if looking.canary:
             alarm(session, looking.canary)
 
-    def later(self, call: Any) -> Any:
-        """``call`` it in ``limits.stream_delay``."""
-        return self._session.gateway.clock.callLater(self._session.config.limits.stream_delay, call)
+    def later(self, call: Callable[[], None]) -> Any:
+        """``call`` it in ``limits.stream_delay``. What raises there no chain sees, and it ends the session as well."""
+        return self._session.gateway.clock.callLater(self._session.config.limits.stream_delay, self._at_last, call)
+
+    def _at_last(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:
+            log.failure("what was kept back of session {session} cannot be looked at", session=self._session.id)
+            self._session.end("a guard of the gateway failed", sqlstate="XX000", rule="guard.StreamGuard")
 
 
 def _apart(detectors: tuple[Detector, ...], planted: tuple[Canary, ...]) -> tuple[Detector | Canary, ...]:

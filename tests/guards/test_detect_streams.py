@@ -204,6 +204,20 @@ def test_a_plug_in_cannot_look_at_streams() -> None:
     assert verdict.rule == "detector.people"
 
 
+def test_a_detector_that_fails_late_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(Session())
+    stage.run("bash", pty=True)
+    stage.output(b"order 4111")
+
+    def fails(self: object) -> bytes:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr("hoopgate.detectors.stream.Stream.flush", fails)
+    stage.session.gateway.clock.advance(1)
+    assert stage.session.ended == ["guard.StreamGuard"]
+    assert b"4111" not in stage.got[0]
+
+
 def test_no_timer_outlives_the_session() -> None:
     stage = Stage(Session())
     stage.run("bash", pty=True)
