@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from hoopgate.config.model import Config, Listener, Target
-from hoopgate.errors import QuestionError, RecordingError
+from hoopgate.errors import LimitError, QuestionError, RecordingError, RemoteProtocolError
 from hoopgate.interfaces import Identity
 
 if TYPE_CHECKING:
@@ -278,3 +279,15 @@ class Session:
                 log.error("the end of session {session} is not recorded: {error}", session=self.id, error=str(error))
             except Exception:  # what is left to be done is done all the same
                 log.failure("session {session} did not end cleanly", session=self.id)
+
+
+def end_broken(session: Any, failure: Failure, whose: str) -> None:
+    """End a session in which something died of ``failure``; ``whose`` fault it is, if it was the protocol."""
+    error = failure.value
+    if isinstance(error, RemoteProtocolError):
+        session.end(f"{whose}: {error}", sqlstate=error.sqlstate, rule="protocol")
+    elif isinstance(error, LimitError):
+        session.end(str(error), sqlstate="54000", rule=error.limit)
+    else:
+        log.failure("session {session} failed", failure, session=session.id)
+        session.end("the gateway failed", sqlstate="XX000", rule="internal")

@@ -16,13 +16,13 @@ from hoopgate.codecs.postgresql.answers import Answers
 from hoopgate.codecs.postgresql.conversation import Conversation
 from hoopgate.codecs.postgresql.question import ABORTED, Question
 from hoopgate.codecs.postgresql.requests import Requests
-from hoopgate.errors import LimitError, QuestionError, RecordingError, RemoteProtocolError
+from hoopgate.errors import QuestionError, RecordingError
 from hoopgate.frames import Reply, Statement
 from hoopgate.guards.approval import Holding
 from hoopgate.pauser import Pauser, Throttle
 from hoopgate.protocols.postgresql.lanes import AnswersLane, RequestsLane
 from hoopgate.protocols.postgresql.target import TargetConnection
-from hoopgate.session import Rows, Session
+from hoopgate.session import Rows, Session, end_broken
 from hoopgate.verdicts import Hold, Verdict
 
 log = Logger()
@@ -276,14 +276,7 @@ class Relay:
 
     def broken(self, failure: Failure, whose: str) -> None:
         """A lane died of ``failure``, so the session ends; ``whose`` fault it is, if it was the protocol."""
-        error = failure.value
-        if isinstance(error, RemoteProtocolError):
-            self.session.end(f"{whose}: {error}", sqlstate=error.sqlstate, rule="protocol")
-        elif isinstance(error, LimitError):
-            self.session.end(str(error), sqlstate="54000", rule=error.limit)
-        else:
-            log.failure("session {session} failed", failure, session=self.session.id)
-            self.session.end("the gateway failed", sqlstate="XX000", rule="internal")
+        end_broken(self.session, failure, whose)
 
     def _target_lost(self, reason: Failure) -> None:
         if self._leaving:

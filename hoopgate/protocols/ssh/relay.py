@@ -28,12 +28,12 @@ from hoopgate.codecs.ssh.messages import (
     RequestMessage,
 )
 from hoopgate.codecs.ssh.sending import Out
-from hoopgate.errors import LimitError, QuestionError, RecordingError, RemoteProtocolError
+from hoopgate.errors import QuestionError, RecordingError
 from hoopgate.frames import ChannelInput, ChannelOutput
 from hoopgate.interfaces import IReviewingGuard
 from hoopgate.pauser import Pauser, Throttle
 from hoopgate.protocols.ssh.lanes import GlobalLane, StreamLane
-from hoopgate.session import Rows
+from hoopgate.session import Rows, end_broken
 
 log = Logger()
 GOODBYE: Final = "the client ended the session"
@@ -275,14 +275,7 @@ class Relay:
 
     def broken(self, failure: Failure, whose: str) -> None:
         """Something died of ``failure``, so the session ends; ``whose`` fault it is, if it was the protocol."""
-        error = failure.value
-        if isinstance(error, RemoteProtocolError):
-            self.session.end(f"{whose}: {error}", sqlstate=error.sqlstate, rule="protocol")
-        elif isinstance(error, LimitError):
-            self.session.end(str(error), sqlstate="54000", rule=error.limit)
-        else:
-            log.failure("session {session} failed", failure, session=self.session.id)
-            self.session.end("the gateway failed", sqlstate="XX000", rule="internal")
+        end_broken(self.session, failure, whose)
 
     def close(self, reason: str, sqlstate: str, rule: str) -> None:
         """Let go of everything; no step's fault keeps the others from being done."""
